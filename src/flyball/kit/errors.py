@@ -1,0 +1,66 @@
+"""The base of every error that flyball raises on purpose.
+
+Knows how an error names itself, its HTTP status and the next step. Knows no noun: each room draws its own family.
+"""
+
+
+class FlyballError(Exception):
+    """Something that the caller can act on.
+
+    The message names the thing and the value; `next_step` is the command or deed that helps. Subclasses set `status`
+    (the HTTP status at the doors) and `code` (stable, snake_case, documented).
+    """
+
+    status: int = 500
+    code: str = "internal_error"
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        """The message and, where there is one, what to do next."""
+        return f"{self.message}. Next: {self.next_step}" if self.next_step else self.message
+
+
+class InvalidInputError(FlyballError):
+    """The caller sent something that cannot be understood or is not allowed."""
+
+    status = 400
+    code = "invalid_input"
+
+
+class NotFoundError(FlyballError):
+    """The named thing does not exist in this project."""
+
+    status = 404
+    code = "not_found"
+
+
+class ConflictError(FlyballError):
+    """The thing exists already, or is in a state that does not allow this."""
+
+    status = 409
+    code = "conflict"
+
+
+class ForbiddenError(FlyballError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class UnauthenticatedError(FlyballError):
+    """The caller did not say who they are, or the proof is not valid."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class UnavailableError(FlyballError):
+    """A part that this needs is away; nothing was lost and the call may be repeated."""
+
+    status = 503
+    code = "unavailable"

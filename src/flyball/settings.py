@@ -1,0 +1,103 @@
+"""Every knob, as one row: name, default, help. Parsed once at start into a frozen object; nobody reads the environment twice."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from flyball.kit.errors import InvalidInputError
+
+
+class Knob(NamedTuple):
+    """A row of the table: the field's name, its environment variable, default, type and one sentence of help."""
+
+    name: str
+    default: Any
+    type: type
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """`FLYBALL_` and the name in capitals."""
+        return f"FLYBALL_{self.name.upper()}"
+
+
+KNOBS: tuple[Knob, ...] = (
+    Knob("data", ".flyball", str, "The data directory: everything that flyball keeps, and the sockets by which commands reach it."),
+    Knob("config", "", str, "The flyball.yaml that `flyball up` applies at start; empty: none."),
+    Knob("host", "127.0.0.1", str, "The address that the one public port binds to. Anything but loopback needs at least one API key or password."),
+    Knob("port", 4000, int, "The one public port: model API, control API and pages. 0 takes a free one."),
+    Knob("workers", 1, int, "Gateway workers, each on its own core."),
+    Knob("database_url", "", str, "A PostgreSQL server (postgresql://...); empty: the embedded one in the data directory."),
+    Knob("database_pool", 8, int, "Most connections that one process holds to PostgreSQL."),
+    Knob("lake_url", "", str, "Where tables live (file path, s3://, gs://, az://); empty: `lake/` in the data directory."),
+    Knob("blobs_url", "", str, "Where artifacts live, any fsspec URL; empty: `blobs/` in the data directory."),
+    Knob("server", "", str, "A remote flyball that the commands talk to; empty: the local one, through its socket."),
+    Knob("key", "", str, "The API key that commands and the SDK present to a remote flyball."),
+    Knob("max_body_bytes", 32 * 1024 * 1024, int, "The largest request body that is read; above it the answer is 413."),
+    Knob("max_json_depth", 64, int, "The deepest nesting of a JSON body that is parsed; above it the answer is 400."),
+    Knob("request_deadline_seconds", 600, int, "The longest that one call may take, all attempts together."),
+    Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),
+    Knob("idle_timeout_seconds", 60, int, "The longest silence of an upstream between two chunks."),
+    Knob("spool_bytes", 64 * 1024 * 1024, int, "How much a gateway worker keeps of what it could not record yet; beyond it spans are dropped and counted."),
+    Knob("flush_seconds", 1.0, float, "How often the flusher moves the inbox into the tables."),
+    Knob("session_hours", 168, int, "How long a sign-in lasts."),
+    Knob("log_level", "info", str, "debug, info, warning or error."),
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The knobs' values. Field by field the table above."""
+
+    data: str = ".flyball"
+    config: str = ""
+    host: str = "127.0.0.1"
+    port: int = 4000
+    workers: int = 1
+    database_url: str = ""
+    database_pool: int = 8
+    lake_url: str = ""
+    blobs_url: str = ""
+    server: str = ""
+    key: str = ""
+    max_body_bytes: int = 32 * 1024 * 1024
+    max_json_depth: int = 64
+    request_deadline_seconds: int = 600
+    connect_timeout_seconds: int = 5
+    idle_timeout_seconds: int = 60
+    spool_bytes: int = 64 * 1024 * 1024
+    flush_seconds: float = 1.0
+    session_hours: int = 168
+    log_level: str = "info"
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory as an absolute path."""
+        return Path(self.data).expanduser().resolve()
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
+    """Options given (not None) win over `FLYBALL_*`, which win over defaults.
+
+    Raises:
+        InvalidInputError: a value that is not of the knob's type, naming the variable and the value.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for knob in KNOBS:
+        if options.get(knob.name) is not None:
+            values[knob.name] = options[knob.name]
+        elif knob.variable in environment:
+            values[knob.name] = _parse(knob, environment[knob.variable])
+    return Settings(**values)
+
+
+def _parse(knob: Knob, text: str) -> Any:
+    try:
+        return knob.type(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"{knob.variable}={text!r} is not a {knob.type.__name__}", next_step=f"set {knob.variable} to a {knob.type.__name__}, such as {knob.default!r}"
+        ) from None
