@@ -28,7 +28,7 @@ def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
     """The sort key in a cursor; raises InvalidInputError for one that we did not make."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return tuple(msgspec.json.decode(raw, type=tuple[types]))
+        return tuple(msgspec.json.decode(raw, type=tuple.__class_getitem__(types)))
     except (ValueError, TypeError, msgspec.MsgspecError):
         raise InvalidInputError(
             f"the page cursor {cursor!r:.60} is not one of ours", next_step="start again without a cursor"

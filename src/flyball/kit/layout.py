@@ -1,0 +1,80 @@
+"""Where things lie in the data directory. Light: commands import it."""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_LONGEST_SOCKET_PATH = 100  # Linux takes 107 bytes, others less
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths under one data directory. `root` is absolute."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) by the supervisor while it runs; its text says who holds it."""
+        return self.root / "flyball.lock"
+
+    @property
+    def postgres(self) -> Path:
+        """The embedded PostgreSQL's own directory."""
+        return self.root / "postgres"
+
+    @property
+    def lake(self) -> Path:
+        """Delta tables."""
+        return self.root / "lake"
+
+    @property
+    def blobs(self) -> Path:
+        """Content-addressed files."""
+        return self.root / "blobs"
+
+    @property
+    def indexes(self) -> Path:
+        """LanceDB tables; derived, may be deleted and rebuilt."""
+        return self.root / "indexes"
+
+    @property
+    def spool(self) -> Path:
+        """What gateway workers have yet to record."""
+        return self.root / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per process."""
+        return self.root / "logs"
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of Unix sockets: `run/`, or a private one in the temporary folder where the path is too long."""
+        here = self.root / "run"
+        if len(os.fsencode(here)) + 32 <= _LONGEST_SOCKET_PATH:
+            return here
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"flyball-{os.getuid()}-{digest}"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The control process, with the authority of the operating-system user who owns the data directory."""
+        return self.sockets / "admin.sock"
+
+    @property
+    def public_socket(self) -> Path:
+        """The control process, for what the gateway passes on: every caller proves who they are."""
+        return self.sockets / "public.sock"
+
+    @property
+    def runner_socket(self) -> Path:
+        """The runner, which executes variants."""
+        return self.sockets / "runner.sock"
+
+    def create(self) -> None:
+        """Make the directories, private to their owner."""
+        for path in (self.root, self.lake, self.blobs, self.indexes, self.spool, self.logs, self.sockets):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
