@@ -1,0 +1,93 @@
+"""A group of commands that all take the common options and all print errors alike. Knows no command of its own."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+import typer
+
+from flyball.kit.errors import FlyballError
+
+from .exits import ExitCode, exit_code_of
+from .options import DataOption, JsonOption, KeyOption, Options, ServerOption, choose, wants_json
+
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
+
+_COMMON = {
+    "as_json": (JsonOption, False),
+    "data": (DataOption, None),
+    "server": (ServerOption, None),
+    "key": (KeyOption, None),
+}
+
+
+class Commands(typer.Typer):
+    """`typer.Typer` whose commands have `--json --data --server --key` and end with the documented exit codes."""
+
+    def __init__(self, name: str, help: str) -> None:  # noqa: A002 -- typer's own word for it
+        super().__init__(
+            name=name, help=help, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+        )
+        # Without a callback, a group of one command would lose its name.
+        self.callback(help=help, no_args_is_help=True)(_nothing)
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[CommandFunction], CommandFunction]:
+        """Register a command; the function itself stays as it was, so that tests may call it."""
+        register = super().command(name, **settings)
+
+        def decorate(function: CommandFunction) -> CommandFunction:
+            register(with_common_options(function))
+            return function
+
+        return decorate
+
+
+def _nothing() -> None:
+    pass
+
+
+def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with the common options added to its signature, and its errors printed."""
+    hints = get_type_hints(function, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[parameter.name])
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _COMMON.items()
+    ]
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **named: Any) -> Any:
+        choose(Options(**{name: named.pop(name) for name in _COMMON}))
+        with_exit = functools.partial(function, *arguments, **named)
+        return _or_exit(with_exit)
+
+    command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # how functions carry a signature of their own
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
+    return command
+
+
+def _or_exit(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except FlyballError as error:
+        print_error(error)
+        raise typer.Exit(exit_code_of(error.status)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def print_error(error: FlyballError) -> None:
+    """On standard error: `error: ...` and `  next: ...`, or with `--json` the same as JSON."""
+    if wants_json():
+        told = {"error": {"code": error.code, "message": error.message, "next_step": error.next_step}}
+        print(msgspec.json.encode(told).decode(), file=sys.stderr)  # noqa: T201 -- this is the terminal's door
+        return
+    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201 -- likewise
+    if error.next_step:
+        print(f"  next: {error.next_step}", file=sys.stderr)  # noqa: T201 -- likewise
