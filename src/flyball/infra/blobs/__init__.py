@@ -1,0 +1,1 @@
+"""Content-addressed bytes. Verbs are imported by module: `flyball.infra.blobs.store`."""

@@ -1,0 +1,1 @@
+"""Delta tables and questions over them. Heavy: `flyball.infra.lake.lake` is imported by module."""

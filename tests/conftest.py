@@ -1,0 +1,132 @@
+"""What tests of every room share: one embedded PostgreSQL per session, a fresh migrated database per test, a context.
+
+The template database is migrated once per session; a test's database is a copy of it.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from flyball.infra.blobs.store import Blobs
+from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
+from flyball.infra.db.database import Database
+from flyball.infra.db.embedded import EmbeddedPostgres
+from flyball.infra.db.migrate import migrate
+from flyball.infra.lake.lake import Lake
+from flyball.infra.layout import Layout
+from flyball.kit.clock import SystemClock
+from flyball.settings import Settings
+
+_TEMPLATE = "flyball_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The session's server; not durable, because no test's database outlives the test."""
+    folder = Path(tempfile.mkdtemp(prefix="flyball-test-"))  # short: a Unix socket's path must fit into 107 bytes
+    server = EmbeddedPostgres(folder / "postgres", folder / "run", durable=False)
+    server.start()
+    yield server
+    if server.pid is not None:
+        os.kill(server.pid, signal.SIGQUIT)  # nothing is worth a clean shutdown
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def template_url(postgres: EmbeddedPostgres) -> str:
+    """The name of the migrated database that tests copy, as a URL of the server's own."""
+    import asyncio
+
+    async def prepare() -> None:
+        database = Database(_named(postgres.url, _TEMPLATE), most=1)
+        await database.open()
+        await migrate(database)
+        await database.close()
+
+    _admin(postgres.url, "create database {}", _TEMPLATE)
+    with asyncio.Runner() as runner:
+        runner.run(prepare())
+    return postgres.url
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of this test alone, without a table; for tests of migrations."""
+    name = f"empty_{next(_numbers)}"
+    _admin(postgres.url, "create database {}", name)
+    yield _named(postgres.url, name)
+    _admin(postgres.url, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def database_url(template_url: str) -> Iterator[str]:
+    """A migrated database of this test alone, as a URL; for tests that start processes."""
+    name = f"test_{next(_numbers)}"
+    _admin(template_url, "create database {} template " + _TEMPLATE + " strategy file_copy", name)
+    yield _named(template_url, name)
+    _admin(template_url, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database of this test alone, opened."""
+    database = Database(database_url, most=6)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data directory of this test alone, with a path short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="flyball-data-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def layout(data_dir: Path) -> Layout:
+    """The layout of `data_dir`, its folders made."""
+    layout = Layout(data_dir)
+    layout.create()
+    return layout
+
+
+@pytest.fixture
+def settings(data_dir: Path, database_url: str) -> Settings:
+    """Settings that name this test's data directory and database."""
+    return Settings(data=str(data_dir), database_url=database_url)
+
+
+@pytest.fixture
+def ctx(database: Database, layout: Layout, settings: Settings) -> Context:
+    """The context of the local owner in the default project, with this test's database, tables and blobs."""
+    return Context(
+        db=database,
+        lake=Lake(layout.lake.as_uri()),
+        blobs=Blobs(layout.blobs.as_uri()),
+        layout=layout,
+        clock=SystemClock(),
+        settings=settings,
+        project=DEFAULT_PROJECT,
+        actor=Actor(id="local:0", kind="local", name="tester"),
+    )
+
+
+def _named(url: str, name: str) -> str:
+    return url.replace("/postgres?", f"/{name}?")
+
+
+def _admin(url: str, statement: str, name: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
