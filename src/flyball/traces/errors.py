@@ -1,0 +1,52 @@
+"""What can go wrong with traces, scores and questions over tables.
+
+    FlyballError
+    ├── NotFoundError
+    │   ├── TraceNotFoundError     no span of this trace is recorded in the project
+    │   └── PayloadNotFoundError   the span has no such payload, or its blob is gone
+    ├── InvalidInputError
+    │   ├── SpanRefusedError       a span or a score breaks its record's rules
+    │   └── QuestionRefusedError   the SQL is not one reading statement over the tables offered
+    ├── QuestionTooLongError       the SQL took longer than it may (408)
+    └── UnavailableError
+        └── SpoolInUseError        another process holds the spool of this writer
+"""
+
+from flyball.kit.errors import FlyballError, InvalidInputError, NotFoundError, UnavailableError
+
+
+class TraceNotFoundError(NotFoundError):
+    """No span of this trace is recorded in the project."""
+
+    code = "trace_not_found"
+
+
+class PayloadNotFoundError(NotFoundError):
+    """The span has no such payload, or its blob is gone."""
+
+    code = "payload_not_found"
+
+
+class SpanRefusedError(InvalidInputError):
+    """A span or a score breaks its record's rules."""
+
+    code = "span_refused"
+
+
+class QuestionRefusedError(InvalidInputError):
+    """The SQL is not one reading statement over the tables that are offered."""
+
+    code = "question_refused"
+
+
+class QuestionTooLongError(FlyballError):
+    """The SQL took longer than it may."""
+
+    status = 408
+    code = "question_too_long"
+
+
+class SpoolInUseError(UnavailableError):
+    """Another process holds the spool of this writer."""
+
+    code = "spool_in_use"

@@ -1,0 +1,205 @@
+"""What a producer writes (Span, Score) and what a reader gets (SpanRow, TraceRow, TraceTree).
+
+Knows the shape of telemetry and how text is cut for previews. Knows neither tables nor clocks. Light: the gateway imports it.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from flyball.llm.usage import Usage
+
+PREVIEW = 200  # characters of a payload that lists show; longer payloads lie in blobs
+MAP_VERSION = 1  # of the mapping that made the columns from the producer's own attributes
+
+TraceId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+SpanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Name = Annotated[str, msgspec.Meta(max_length=1_000)]
+Status = Literal["ok", "error", "unset"]
+Side = Literal["input", "output"]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One ended piece of work, immutable. Known by (project, trace_id, span_id); `parent_id` is "" at the root.
+
+    `kind` says what it did: function, llm, retrieval, tool, chain, gateway, or the application's own word. `input` and
+    `output` are whole; the table keeps a preview and a content hash. `cost_nano_usd` is None while the price is unknown.
+    """
+
+    trace_id: TraceId
+    span_id: SpanId
+    name: Name
+    start_ns: Nanoseconds
+    end_ns: Nanoseconds
+    project: Name = ""
+    parent_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")] = ""
+    kind: Name = "chain"
+    kind_otel: Name = "internal"
+    status: Status = "unset"
+    error: str = ""
+    service: Name = ""
+    scope: Name = ""
+    environment: Name = ""
+    key_id: Name = ""
+    session_id: Name = ""
+    user_id: Name = ""
+    trace_name: Name = ""
+    tags: tuple[Name, ...] = ()
+    function: Name = ""
+    variant: Name = ""
+    variant_hash: Name = ""
+    release: Name = ""
+    provider: Name = ""
+    model_requested: Name = ""
+    model_response: Name = ""
+    usage: Usage = Usage()
+    usage_raw: dict[str, Any] | None = None
+    cost_nano_usd: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)] | None = None
+    price_version: Name = ""
+    prompt_name: Name = ""
+    prompt_version: Name = ""
+    experiment_id: Name = ""
+    item_id: Name = ""
+    item_version: Name = ""
+    input: str = ""
+    output: str = ""
+    attributes: dict[str, Any] = {}
+
+    @property
+    def key(self) -> str:
+        """The span's name inside its project."""
+        return f"{self.trace_id}/{self.span_id}"
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One judgement, append-only. The newest one under the same target, name and identifier is the one that counts.
+
+    `propensity` is the probability with which the target was chosen to be judged: means are biased without it.
+    """
+
+    score_id: Name
+    target_kind: Literal["span", "trace", "session", "dataset_item", "run"]
+    target_id: Name
+    name: Name
+    created_ns: Nanoseconds
+    project: Name = ""
+    trace_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")] = ""
+    value: float | None = None
+    label: Name = ""
+    explanation: str = ""
+    correction: str = ""
+    annotator_kind: Literal["HUMAN", "LLM", "CODE"] = "CODE"
+    annotator_id: Name = ""
+    identifier: Name = ""
+    rubric_version: Name = ""
+    judge_trace_id: Name = ""
+    weight: float = 1.0
+    propensity: float = 1.0
+
+
+class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A span as it is read: previews in place of payloads. `input_ref` is "" when the preview is the whole text."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    status: str
+    error: str
+    service: str
+    key_id: str
+    session_id: str
+    user_id: str
+    trace_name: str
+    tags: tuple[str, ...]
+    function: str
+    variant: str
+    variant_hash: str
+    release: str
+    provider: str
+    model_requested: str
+    model_response: str
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int | None
+    price_version: str
+    input_preview: str
+    output_preview: str
+    input_ref: str
+    output_ref: str
+    attributes: dict[str, Any]
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it took."""
+        return self.end_ns - self.start_ns
+
+
+class SpanNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A span in its tree: how deep it lies, and whether its parent was never recorded."""
+
+    span: SpanRow
+    depth: int
+    orphan: bool = False
+
+
+class TraceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A trace as a list shows it: what its spans add up to. Times, name and texts are those of its first root."""
+
+    trace_id: str
+    name: str
+    start_ns: int
+    end_ns: int
+    status: str
+    spans: int
+    function: str
+    variant: str
+    release: str
+    session_id: str
+    user_id: str
+    tokens_in: int
+    tokens_out: int
+    cost_nano_usd: int | None
+    input_preview: str
+    output_preview: str
+
+
+class TraceTree(msgspec.Struct, frozen=True, kw_only=True):
+    """One trace whole: its row, its spans depth first in order of start, and the scores that count."""
+
+    trace: TraceRow
+    nodes: tuple[SpanNode, ...]
+    scores: tuple[Score, ...]
+
+
+class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of traces is narrowed to. `text` is looked for in names and previews, without regard to case."""
+
+    function: str = ""
+    release: str = ""
+    status: str = ""
+    session_id: str = ""
+    text: str = ""
+    since_ns: int = 0
+
+
+class TraceCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there is, and how far the tables lag behind what was acknowledged."""
+
+    traces: int
+    spans: int
+    errors: int
+    waiting: int
+    lag_ns: int
+
+
+def preview(text: str) -> str:
+    """The first 200 characters, the last of them an ellipsis when something was cut."""
+    return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
