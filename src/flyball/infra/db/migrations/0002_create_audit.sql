@@ -30,7 +30,7 @@ create table audit_salts (
 
 -- The end of the chain: one row, locked by whoever appends.
 create table audit_head (
-    only  boolean primary key default true check (only),
+    single boolean primary key default true check (single),
     seq   bigint  not null,
     hash  bytea   not null
 );
