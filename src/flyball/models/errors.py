@@ -1,0 +1,33 @@
+"""What can go wrong with models.
+
+FlyballError
+├── NotFoundError
+│   └── ModelNotFoundError         no model of that name in this project
+├── InvalidInputError
+│   └── ModelSpecError             an endpoint, a price or a reference that cannot be understood
+└── UnavailableError
+└── ModelNotConfiguredError    what `env:NAME` stands for is not set in this process
+"""
+
+from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError
+
+
+class ModelNotFoundError(NotFoundError):
+    """No model of that name in this project."""
+
+    code = "model_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no model named {name!r}", next_step="see `flyball models list`")
+
+
+class ModelSpecError(InvalidInputError):
+    """A model is declared in a way that cannot work."""
+
+    code = "model_invalid"
+
+
+class ModelNotConfiguredError(UnavailableError):
+    """The environment lacks what the model's endpoints refer to."""
+
+    code = "model_not_configured"

@@ -1,0 +1,67 @@
+"""What a call costs. Money is integers of nano-dollars; a model without prices has an unknown cost, never a guessed 0."""
+
+from typing import NamedTuple
+
+from flyball.kit.hashing import content_hash, short
+from flyball.kit.money import parse_usd, price_of
+from flyball.llm.usage import Usage
+
+from .errors import ModelSpecError
+from .records import Prices
+
+
+class NanoPrices(NamedTuple):
+    """Nano-dollars per million tokens, bucket by bucket, and the name of these prices."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    version: str
+
+
+class Cost(NamedTuple):
+    """`nano_usd` is None where price or usage is unknown; `price_version` names the prices that were used."""
+
+    nano_usd: int | None
+    price_version: str
+
+
+def nano_prices(prices: Prices) -> NanoPrices:
+    """A person's prices as integers. Unset cache prices follow `input`; reasoning costs what output costs.
+
+    Raises:
+        ModelSpecError: a price that is no amount, naming it.
+    """
+    given, output = _amount("input", prices.input), _amount("output", prices.output)
+    cache_read = given if prices.cache_read is None else _amount("cache_read", prices.cache_read)
+    cache_write = given if prices.cache_write is None else _amount("cache_write", prices.cache_write)
+    amounts = (given, cache_read, cache_write, output, output)
+    return NanoPrices(*amounts, version="declared:" + short(content_hash(amounts)))
+
+
+def cost(usage: Usage | None, prices: Prices | None) -> Cost:
+    """The price of one call; unknown where the provider did not say what was used, or nobody declared prices."""
+    if prices is None:
+        return Cost(None, "")
+    table = nano_prices(prices)
+    if usage is None:
+        return Cost(None, table.version)
+    total = (
+        price_of(usage.input_tokens, table.input)
+        + price_of(usage.cache_read_tokens, table.cache_read)
+        + price_of(usage.cache_write_tokens, table.cache_write)
+        + price_of(usage.output_tokens, table.output)
+        + price_of(usage.reasoning_tokens, table.reasoning)
+    )
+    return Cost(total, table.version)
+
+
+def _amount(name: str, value: str | float) -> int:
+    try:
+        return parse_usd(value)
+    except ValueError as error:
+        raise ModelSpecError(
+            f"prices.{name}: {error}", next_step="write USD per million tokens, such as 0.15"
+        ) from None

@@ -1,0 +1,76 @@
+"""The verbs of models: list, look up, and put a new version where the declaration differs."""
+
+from flyball.audit import service as audit
+from flyball.infra.context import Context
+from flyball.infra.db.database import Connection
+from flyball.infra.events import SNAPSHOT, notify
+from flyball.kit.ids import new_id
+
+from . import endpoints, pricing, store
+from .errors import ModelNotFoundError
+from .records import Model, ModelSpec
+
+
+async def list_models(ctx: Context) -> tuple[Model, ...]:
+    """The newest version of every model, by name."""
+    async with ctx.db.connection() as connection:
+        return await store.all_current(connection, ctx.project)
+
+
+async def get_model(ctx: Context, name: str, version: int | None = None) -> Model:
+    """The newest version, or the asked one. Raises ModelNotFoundError."""
+    async with ctx.db.connection() as connection:
+        model = await store.get(connection, ctx.project, name, version)
+    if model is None:
+        raise ModelNotFoundError(name if version is None else f"{name} version {version}")
+    return model
+
+
+async def list_versions(ctx: Context, name: str) -> tuple[Model, ...]:
+    """Every version of a name, newest first. Raises ModelNotFoundError."""
+    async with ctx.db.connection() as connection:
+        found = await store.versions(connection, ctx.project, name)
+    if not found:
+        raise ModelNotFoundError(name)
+    return found
+
+
+def check(name: str, spec: ModelSpec) -> None:
+    """Prove a declaration sound. Raises ModelSpecError."""
+    endpoints.check(name, spec)
+    if spec.prices is not None:
+        pricing.nano_prices(spec.prices)
+
+
+async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) -> Model:
+    """The version in force with this declaration: the newest one where it says the same, else a new one.
+
+    Runs in the caller's transaction, with its audit event and the news to the gateway. Raises ModelSpecError.
+    """
+    check(name, spec)
+    before = await store.get(connection, ctx.project, name)
+    if before is not None and before.hash == spec.hash:
+        return before
+    now_ns = ctx.clock.now_ns()
+    model = Model(
+        id=new_id("mdl", now_ns),
+        project=ctx.project,
+        name=name,
+        version=before.version + 1 if before else 1,
+        hash=spec.hash,
+        spec=spec,
+        created_ns=now_ns,
+        created_by=ctx.actor.id,
+    )
+    await store.insert(connection, model)
+    await audit.record(
+        connection,
+        ctx,
+        action="models.update" if before else "models.create",
+        object_kind="model",
+        object_id=model.id,
+        before=before,
+        after=model,
+    )
+    await notify(connection, SNAPSHOT)
+    return model
