@@ -1,0 +1,1 @@
+"""Those who answer, one file per vendor's protocol. A provider knows addresses, keys and wires, and no noun of flyball."""

@@ -1,0 +1,60 @@
+"""How a call to a provider goes wrong.
+
+FlyballError
+└── UpstreamError                what a provider did to us; says whether another attempt may help
+    ├── UpstreamAwayError        no connection: refused, unknown host, TLS
+    ├── UpstreamTimeoutError     it was silent for too long, or the deadline passed
+    ├── UpstreamCutError         the connection ended, or the answer made no sense, before it was complete
+    └── UpstreamRefusedError     it answered with an error status, or with an error in the body of a 200
+"""
+
+from flyball.kit.errors import FlyballError
+
+
+class UpstreamError(FlyballError):
+    """A provider could not answer."""
+
+    status = 502
+    code = "upstream_error"
+    retryable = True
+
+
+class UpstreamAwayError(UpstreamError):
+    """The provider could not be reached."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """The provider was silent for too long."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamCutError(UpstreamError):
+    """The provider's answer ended before it was complete, or could not be understood."""
+
+    code = "upstream_cut"
+
+
+class UpstreamRefusedError(UpstreamError):
+    """The provider answered with an error. Carries its status, its body and how long it asks us to wait."""
+
+    code = "upstream_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        upstream_status: int,
+        body: bytes = b"",
+        retry_after: float | None = None,
+        retryable: bool = False,
+        next_step: str = "",
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.upstream_status = upstream_status
+        self.body = body
+        self.retry_after = retry_after
+        self.retryable = retryable

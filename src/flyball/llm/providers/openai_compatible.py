@@ -1,0 +1,257 @@
+"""Whoever speaks OpenAI's protocol over HTTP: OpenAI, vLLM, llama.cpp, Ollama, gateways.
+
+Knows the wire: address, key, one pooled client, timeouts, what a failed send means. Sends bytes and gives bytes back;
+what they say is the dialect's business. Tries once: who may try again decides the caller, with `llm.patience`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import msgspec
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import BuilderError, ConnectError, ConnectTimeoutError, PyreqwestError, RequestTimeoutError
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from flyball.kit.clock import Clock
+from flyball.kit.secrets import Secret
+from flyball.llm.dialects import openai_chat
+from flyball.llm.errors import (
+    UpstreamAwayError,
+    UpstreamCutError,
+    UpstreamError,
+    UpstreamRefusedError,
+    UpstreamTimeoutError,
+)
+from flyball.llm.messages import Message
+from flyball.llm.patience import Patience, asked_wait, may_retry
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+_LARGEST_ERROR = 64 * 1024
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """One place that answers. `model` is the name that it knows the model by."""
+
+    base_url: str
+    model: str
+    api_key: Secret | None = None
+
+
+class Reply:
+    """An answer that has begun: its status and headers are here, its body is still coming."""
+
+    def __init__(self, response: Response, *, where: str, idle_seconds: float) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = dict(response.headers.items())
+        self._reader = response.body_reader
+        self._where = where
+        self._idle_seconds = idle_seconds
+
+    async def read(self) -> bytes | None:
+        """The next bytes, None at the end. Raises UpstreamTimeoutError after a silence, UpstreamCutError on a reset."""
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                chunk = await self._reader.read_chunk()
+        except (TimeoutError, RequestTimeoutError):
+            raise UpstreamTimeoutError(
+                f"{self._where} was silent for {self._idle_seconds:g} s in the middle of its answer",
+                next_step="raise FLYBALL_IDLE_TIMEOUT_SECONDS if such pauses are expected",
+            ) from None
+        except PyreqwestError as error:
+            raise UpstreamCutError(f"{self._where} broke off in the middle of its answer ({_reason(error)})") from error
+        return None if chunk is None else bytes(chunk)
+
+    async def read_all(self, limit: int = LARGEST_ANSWER) -> bytes:
+        """The whole body. Raises UpstreamCutError where it is longer than the limit."""
+        pieces: list[bytes] = []
+        size = 0
+        while (piece := await self.read()) is not None:
+            size += len(piece)
+            if size > limit:
+                raise UpstreamCutError(f"{self._where} answered with more than {limit} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+class OpenAICompatible:
+    """Sends requests. One per process: it owns the connections."""
+
+    def __init__(self, clock: Clock, *, connect_seconds: float = 5, idle_seconds: float = 60) -> None:
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._connect_seconds = connect_seconds
+        self._outside = _builder(connect_seconds).build()
+        self._loopback = _builder(connect_seconds).no_proxy().build()
+
+    async def __aenter__(self) -> Self:
+        """Itself; closes at the end."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._outside.close()
+        await self._loopback.close()
+
+    @asynccontextmanager
+    async def chat(
+        self, upstream: Upstream, body: bytes, *, seconds: float, headers: Iterable[tuple[str, str]] = ()
+    ) -> AsyncIterator[Reply]:
+        """Post a chat request, wait at most `seconds` for the answer's head, and read it inside the block.
+
+        Leaving the block closes the answer, read or not.
+
+        Raises:
+            UpstreamError: no connection, a timeout, or an error status (UpstreamRefusedError, with the body).
+        """
+        where = place(upstream)
+        request = self._request(upstream, body, headers)
+        try:
+            async with asyncio.timeout(seconds):
+                response = await request.__aenter__()
+        except (ConnectError, ConnectTimeoutError) as error:
+            raise UpstreamAwayError(
+                f"{where} cannot be reached ({_reason(error)})",
+                next_step="check that it runs and that the model's base_url is right",
+            ) from error
+        except (TimeoutError, RequestTimeoutError):
+            raise UpstreamTimeoutError(f"{where} did not begin to answer in time") from None
+        except PyreqwestError as error:
+            raise UpstreamCutError(f"{where} closed the connection before it answered ({_reason(error)})") from error
+        try:
+            reply = Reply(response, where=where, idle_seconds=self._idle_seconds)
+            if reply.status != 200:
+                raise await self._refusal(reply, where)
+            yield reply
+        finally:
+            await request.__aexit__(None, None, None)
+
+    def _request(self, upstream: Upstream, body: bytes, headers: Iterable[tuple[str, str]]) -> StreamRequest:
+        client = self._client_for(upstream.base_url)
+        try:
+            builder = client.post(upstream.base_url.rstrip("/") + "/chat/completions")
+            builder = builder.header("content-type", "application/json").body_bytes(body)
+            for name, value in headers:
+                builder = builder.header(name, value)
+            if upstream.api_key is not None:
+                builder = builder.header("authorization", f"Bearer {upstream.api_key.reveal()}", is_sensitive=True)
+            return builder.build_streamed()
+        except (BuilderError, ValueError) as error:
+            raise UpstreamAwayError(
+                f"{place(upstream)} is no address that can be called",
+                next_step="correct the model's base_url and api_key",
+            ) from error
+
+    def _client_for(self, base_url: str) -> Client:
+        return self._loopback if urlsplit(base_url).hostname in _LOOPBACK else self._outside
+
+    async def _refusal(self, reply: Reply, where: str) -> UpstreamError:
+        try:
+            body = await reply.read_all(_LARGEST_ERROR)
+        except UpstreamError:
+            body = b""
+        return UpstreamRefusedError(
+            f"{where} answered {reply.status}: {_words(body)}",
+            upstream_status=reply.status,
+            body=body,
+            retry_after=asked_wait(reply.headers, self._clock.now_ns()),
+            retryable=may_retry(reply.status, reply.headers),
+        )
+
+
+async def complete(
+    provider: OpenAICompatible,
+    upstream: Upstream,
+    messages: Iterable[Message],
+    *,
+    parameters: Mapping[str, Any],
+    patience: Patience,
+) -> openai_chat.Completion:
+    """One whole answer to a conversation, tried again while patience lasts. Raises UpstreamError."""
+    body = msgspec.json.encode({**parameters, "model": upstream.model, "messages": list(messages)})
+    while True:
+        patience.start_try()
+        try:
+            async with asyncio.timeout(patience.seconds_left):
+                return await _complete_once(provider, upstream, body, patience)
+        except TimeoutError:
+            raise patience.expired() from None
+        except UpstreamError as failure:
+            wait = patience.wait_after(failure)
+            if wait is None:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def _complete_once(
+    provider: OpenAICompatible, upstream: Upstream, body: bytes, patience: Patience
+) -> openai_chat.Completion:
+    async with provider.chat(upstream, body, seconds=patience.seconds_left) as reply:
+        return understand(await reply.read_all(), place(upstream))
+
+
+def understand(body: bytes, where: str) -> openai_chat.Completion:
+    """A whole answer's meaning. Raises UpstreamCutError for nonsense, UpstreamRefusedError for an error in a 200."""
+    try:
+        completion = openai_chat.parse_completion(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise UpstreamCutError(f"{where} answered 200 with something that is no completion ({error})") from error
+    if completion.error is not None:
+        raise error_in_body(completion.error, where)
+    return completion
+
+
+def error_in_body(error: Any, where: str) -> UpstreamRefusedError:
+    """The failure for an error object in a body or stream whose status was 200."""
+    return UpstreamRefusedError(
+        f"{where} answered 200 with an error in it: {openai_chat.error_message(error)}",
+        upstream_status=200,
+        body=msgspec.json.encode({"error": error}),
+        retryable=True,
+    )
+
+
+def place(upstream: Upstream) -> str:
+    """How errors name an upstream: the model and the host, without credentials or path."""
+    parts = urlsplit(upstream.base_url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"the upstream of model {upstream.model!r} at {parts.hostname}{port}"
+
+
+def _builder(connect_seconds: float) -> ClientBuilder:
+    # Bodies are relayed as they are: no encoding is asked for. A redirect could lead anywhere: none is followed.
+    return (
+        ClientBuilder()
+        .user_agent("flyball")
+        .connect_timeout(timedelta(seconds=connect_seconds))
+        .pool_idle_timeout(timedelta(seconds=30))
+        .follow_redirects(enable=False)
+        .gzip(enable=False)
+        .brotli(enable=False)
+        .zstd(enable=False)
+        .deflate(enable=False)
+    )
+
+
+def _reason(error: PyreqwestError) -> str:
+    causes = error.args[1].get("causes") if len(error.args) > 1 and isinstance(error.args[1], dict) else None
+    return str(causes[-1]["message"]) if causes else error.message
+
+
+def _words(body: bytes) -> str:
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return body[:200].decode("utf-8", "replace") or "(an empty body)"
+    if isinstance(decoded, dict) and "error" in decoded:
+        return openai_chat.error_message(decoded["error"])
+    return body[:200].decode("utf-8", "replace")
