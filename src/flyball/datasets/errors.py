@@ -1,0 +1,120 @@
+"""What can go wrong with datasets.
+
+FlyballError
+├── NotFoundError
+│   ├── DatasetNotFoundError         no dataset of that name in this project
+│   └── DatasetVersionNotFoundError  the dataset has no such version
+├── InvalidInputError
+│   ├── DatasetNameError             a name that cannot be used in addresses
+│   ├── SourceNotFoundError          the folder or file to import does not exist, or is not one
+│   ├── EmptyDatasetError            nothing could be imported; names the first refusals
+│   ├── NotDeclaredError             an import without a source, of a dataset that declares none
+│   └── RowInvalidError              a row that does not fit the dataset
+├── ConflictError
+│   ├── DatasetKindError             documents are not rows
+│   └── SourceChangedError           what is imported changed while it was
+├── ForbiddenError
+│   └── LocalPathError               only the machine's own user may have files of the machine read
+└── UnavailableError
+    └── CollectorError               the child process that reads the source ended unexpectedly
+"""
+
+from flyball.kit.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, UnavailableError
+
+
+class DatasetNotFoundError(NotFoundError):
+    """No dataset of that name in this project."""
+
+    code = "dataset_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no dataset named {name!r}", next_step="see `flyball datasets list`")
+
+
+class DatasetVersionNotFoundError(NotFoundError):
+    """The dataset has no such version."""
+
+    code = "dataset_version_not_found"
+
+    def __init__(self, name: str, version: int | str | None = None) -> None:
+        which = f"no version {version}" if version is not None else "no version yet"
+        super().__init__(
+            f"the dataset {name!r} has {which}", next_step=f"see `flyball datasets show {name}`, or import it"
+        )
+
+
+class DatasetNameError(InvalidInputError):
+    """A name that cannot be used in addresses."""
+
+    code = "dataset_name_invalid"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r:.90} cannot be a dataset's name",
+            next_step="use 1 to 80 lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+
+
+class SourceNotFoundError(InvalidInputError):
+    """The folder or file to import does not exist, or is not one."""
+
+    code = "dataset_source_not_found"
+
+
+class EmptyDatasetError(InvalidInputError):
+    """Nothing could be imported."""
+
+    code = "dataset_empty"
+
+
+class NotDeclaredError(InvalidInputError):
+    """An import without a source, of a dataset that declares none."""
+
+    code = "dataset_not_declared"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the dataset {name!r} declares no source to import from",
+            next_step=f"run `flyball datasets import docs PATH --name {name}`, or declare `import:` in flyball.yaml",
+        )
+
+
+class RowInvalidError(InvalidInputError):
+    """A row that does not fit the dataset."""
+
+    code = "dataset_row_invalid"
+
+
+class DatasetKindError(ConflictError):
+    """Documents are not rows."""
+
+    code = "dataset_kind"
+
+    def __init__(self, name: str, kind: str, asked: str) -> None:
+        super().__init__(
+            f"the dataset {name!r} holds {kind}, not {asked}", next_step="import it under another name (--name)"
+        )
+
+
+class SourceChangedError(ConflictError):
+    """What is imported changed while it was."""
+
+    code = "dataset_source_changed"
+
+
+class LocalPathError(ForbiddenError):
+    """Only the machine's own user may have files of the machine read."""
+
+    code = "dataset_local_path"
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"importing {location!r} reads files of flyball's machine, which this caller may not ask for",
+            next_step="run the import on that machine, as the user who owns the data directory",
+        )
+
+
+class CollectorError(UnavailableError):
+    """The child process that reads the source ended unexpectedly."""
+
+    code = "dataset_collector_failed"
