@@ -25,14 +25,31 @@ class Knob(NamedTuple):
 
 
 KNOBS: tuple[Knob, ...] = (
-    Knob("data", ".flyball", str, "The data directory: everything that flyball keeps, and the sockets by which commands reach it."),
+    Knob(
+        "data",
+        ".flyball",
+        str,
+        "The data directory: everything that flyball keeps, and the sockets by which commands reach it.",
+    ),
     Knob("config", "", str, "The flyball.yaml that `flyball up` applies at start; empty: none."),
-    Knob("host", "127.0.0.1", str, "The address that the one public port binds to. Anything but loopback needs at least one API key or password."),
+    Knob(
+        "host",
+        "127.0.0.1",
+        str,
+        "The address that the one public port binds to. Anything but loopback needs at least one API key or password.",
+    ),
     Knob("port", 4000, int, "The one public port: model API, control API and pages. 0 takes a free one."),
     Knob("workers", 1, int, "Gateway workers, each on its own core."),
-    Knob("database_url", "", str, "A PostgreSQL server (postgresql://...); empty: the embedded one in the data directory."),
+    Knob(
+        "database_url",
+        "",
+        str,
+        "A PostgreSQL server (postgresql://...); empty: the embedded one in the data directory.",
+    ),
     Knob("database_pool", 8, int, "Most connections that one process holds to PostgreSQL."),
-    Knob("lake_url", "", str, "Where tables live (file path, s3://, gs://, az://); empty: `lake/` in the data directory."),
+    Knob(
+        "lake_url", "", str, "Where tables live (file path, s3://, gs://, az://); empty: `lake/` in the data directory."
+    ),
     Knob("blobs_url", "", str, "Where artifacts live, any fsspec URL; empty: `blobs/` in the data directory."),
     Knob("server", "", str, "A remote flyball that the commands talk to; empty: the local one, through its socket."),
     Knob("key", "", str, "The API key that commands and the SDK present to a remote flyball."),
@@ -41,9 +58,20 @@ KNOBS: tuple[Knob, ...] = (
     Knob("request_deadline_seconds", 600, int, "The longest that one call may take, all attempts together."),
     Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),
     Knob("idle_timeout_seconds", 60, int, "The longest silence of an upstream between two chunks."),
-    Knob("spool_bytes", 64 * 1024 * 1024, int, "How much a gateway worker keeps of what it could not record yet; beyond it spans are dropped and counted."),
+    Knob(
+        "spool_bytes",
+        64 * 1024 * 1024,
+        int,
+        "How much a gateway worker keeps of what it could not record yet; beyond it spans are dropped and counted.",
+    ),
     Knob("flush_seconds", 1.0, float, "How often the flusher moves the inbox into the tables."),
     Knob("session_hours", 168, int, "How long a sign-in lasts."),
+    Knob(
+        "allowed_hosts",
+        "",
+        str,
+        "Further host names, separated by commas, by which browsers may reach the pages; loopback and `host` always may.",
+    ),
     Knob("log_level", "info", str, "debug, info, warning or error."),
 )
 
@@ -70,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_bytes: int = 64 * 1024 * 1024
     flush_seconds: float = 1.0
     session_hours: int = 168
+    allowed_hosts: str = ""
     log_level: str = "info"
 
     @property
@@ -99,5 +128,6 @@ def _parse(knob: Knob, text: str) -> Any:
         return knob.type(text)
     except ValueError:
         raise InvalidInputError(
-            f"{knob.variable}={text!r} is not a {knob.type.__name__}", next_step=f"set {knob.variable} to a {knob.type.__name__}, such as {knob.default!r}"
+            f"{knob.variable}={text!r} is not a {knob.type.__name__}",
+            next_step=f"set {knob.variable} to a {knob.type.__name__}, such as {knob.default!r}",
         ) from None

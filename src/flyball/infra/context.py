@@ -18,10 +18,10 @@ DEFAULT_PROJECT = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who does it. `id` is `local:<uid>`, a member's id, a key's id or `system:<process>`."""
+    """Who does it. `id` is `local:<uid>`, a member's id, a key's id, `system:<process>` or `anonymous`."""
 
     id: str
-    kind: Literal["local", "member", "key", "system"]
+    kind: Literal["local", "member", "key", "system", "anonymous"]
     name: str
     permissions: frozenset[str] = frozenset({"*"})
 

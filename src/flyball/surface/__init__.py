@@ -1,0 +1,1 @@
+"""Components for the faces: HTML, HTTP, console. Knows no noun."""

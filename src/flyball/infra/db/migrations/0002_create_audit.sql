@@ -30,9 +30,9 @@ create table audit_salts (
 
 -- The end of the chain: one row, locked by whoever appends.
 create table audit_head (
-    single boolean primary key default true check (single),
-    seq   bigint  not null,
-    hash  bytea   not null
+    single  boolean primary key default true check (single),
+    seq     bigint  not null,
+    hash    bytea   not null
 );
 
 insert into audit_head (seq, hash) values (0, sha256('flyball audit'));

@@ -1,0 +1,96 @@
+"""How errors become answers: the envelope under `/api`, a page elsewhere. Knows statuses; knows no noun and no template."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from flyball.kit.errors import FlyballError, InvalidInputError
+
+from .responses import failure
+
+logger = logging.getLogger("flyball.http")
+
+SIGN_IN = "/sign-in"
+ErrorPage: TypeAlias = Callable[[Request, FlyballError], Response]
+
+
+def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
+    """Answer every error of the application. `page` renders one for people; without it they get plain text."""
+    render = page or _plain_text
+
+    async def on_flyball_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, FlyballError)  # noqa: S101 -- registered for this class below
+        return _answer(request, error, render)
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 -- likewise
+        answer = _answer(request, _from_http(request, error), render)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def on_invalid_parameters(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 -- likewise
+        return _answer(request, _from_validation(error), render)
+
+    async def on_anything(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- its text may hold content
+        return _answer(
+            request,
+            FlyballError(
+                f"flyball failed at this request ({request.scope.get('flyball.request_id', '')})",
+                next_step="look for this request id in the log of the control process",
+            ),
+            render,
+        )
+
+    app.add_exception_handler(FlyballError, on_flyball_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_invalid_parameters)
+    app.add_exception_handler(Exception, on_anything)
+
+
+def _answer(request: Request, error: FlyballError, render: ErrorPage) -> Response:
+    if error.status >= 500:
+        logger.warning("request %s: %s", request.scope.get("flyball.request_id", ""), error)
+    if not _for_people(request):
+        return failure(error)
+    if error.status == 401 and request.method == "GET":
+        address = request.scope["path"] + ("?" + request.url.query if request.url.query else "")
+        return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': address})}", status_code=303)
+    return render(request, error)
+
+
+def _for_people(request: Request) -> bool:
+    path = request.scope["path"]
+    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def _from_http(request: Request, error: HTTPException) -> FlyballError:
+    where = f"{request.method} {request.scope['path']}"
+    messages = {404: f"there is nothing at {where:.200}", 405: f"{where:.200} is not a way to use this address"}
+    found = FlyballError(
+        messages.get(error.status_code, str(error.detail)), next_step="see the list of addresses at /api/openapi.json"
+    )
+    found.status = error.status_code
+    found.code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    return found
+
+
+def _from_validation(error: RequestValidationError) -> FlyballError:
+    return InvalidInputError("; ".join(_one_parameter(each) for each in error.errors()) or "the request is not valid")
+
+
+def _one_parameter(problem: dict[str, Any]) -> str:
+    *_, name = problem.get("loc") or ("the request",)
+    return f"{name}: {problem.get('msg', 'not valid')} (got {problem.get('input')!r:.60})"
+
+
+def _plain_text(_request: Request, error: FlyballError) -> Response:
+    return PlainTextResponse(f"{error}\n", status_code=error.status)

@@ -1,0 +1,123 @@
+"""Who sends a request, and whether they may. Knows how credentials travel; what they prove is told by a `Prover`.
+
+The control process gives the prover (rooms above this floor know keys and sessions). Authorisation happens on the
+matched route, never on a path.
+"""
+
+import getpass
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Protocol, TypeAlias
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
+from flyball.kit.errors import UnauthenticatedError
+from flyball.kit.secrets import Secret
+
+from .cookies import session_token
+from .csrf import refuse_forgery
+from .errors import PermissionMissingError
+
+PUBLIC = "public"  # the route answers anyone
+AUTHENTICATED = "authenticated"  # any known caller, whatever their permissions
+ANONYMOUS = Actor(id="anonymous", kind="anonymous", name="anonymous", permissions=frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A caller whose credential was found valid: who they are and in which project they act."""
+
+    actor: Actor
+    project: str
+
+
+class Prover(Protocol):
+    """What turns credentials into a proof; None for what is unknown, expired or revoked."""
+
+    async def __call__(self, ctx: Context, *, bearer: Secret | None, session: Secret | None) -> Proof | None:
+        """Look the credential up, each time: a revocation counts from the next request on."""
+        ...
+
+
+def permits(granted: frozenset[str], needed: str) -> bool:
+    """Whether `granted` covers `needed`: by name, by `<noun>.*`, or by `*`."""
+    return "*" in granted or needed in granted or f"{needed.partition('.')[0]}.*" in granted
+
+
+def require(ctx: Context, needed: str) -> None:
+    """Raise PermissionMissingError unless the context's actor has the permission."""
+    if not permits(ctx.actor.permissions, needed):
+        raise PermissionMissingError(
+            f"{ctx.actor.name} lacks the permission {needed!r}",
+            next_step="ask an administrator for a role that has it (`flyball keys create NAME --role ROLE` for a key)",
+        )
+
+
+def local_user() -> Actor:
+    """The operating-system user who owns the data directory, and may do everything."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return Actor(id=f"local:{os.getuid()}", kind="local", name=name)
+
+
+Guard: TypeAlias = Callable[[Request], Coroutine[Any, Any, Context]]
+
+
+def guard(permission: str) -> Guard:
+    """The dependency that every route has: proves the caller, refuses forgery, checks the permission."""
+
+    async def let_in(request: Request) -> Context:
+        ctx = await _prove(request)
+        if permission == PUBLIC:
+            return ctx
+        if ctx.actor.kind == "anonymous":
+            raise UnauthenticatedError(
+                f"{request.method} {request.scope['path']} needs a valid key or session",
+                next_step="sign in, or send `Authorization: Bearer KEY` (`flyball keys create NAME` makes a key)",
+            )
+        if permission != AUTHENTICATED:
+            require(ctx, permission)
+        return ctx
+
+    return let_in
+
+
+async def _prove(request: Request) -> Context:
+    base: Context = request.app.state.context
+    if request.scope.get("flyball.door") == "admin":
+        proof: Proof | None = Proof(actor=local_user(), project=DEFAULT_PROJECT)
+    else:
+        bearer = _bearer(request)
+        session = "" if bearer else session_token(request)
+        prover: Prover = request.app.state.prover
+        proof = None
+        if bearer or session:
+            proof = await prover(
+                base, bearer=Secret(bearer) if bearer else None, session=Secret(session) if session else None
+            )
+        if not bearer:
+            await refuse_forgery(request, by_cookie=proof is not None)
+    found = proof or Proof(actor=ANONYMOUS, project=DEFAULT_PROJECT)
+    ctx = replace(
+        base, actor=found.actor, project=found.project, request_id=request.scope.get("flyball.request_id", "")
+    )
+    request.scope["flyball.context"] = ctx
+    return ctx
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
+
+
+async def _context(request: Request) -> Context:
+    ctx: Context = request.scope["flyball.context"]  # set by the route's guard, which runs first
+    return ctx
+
+
+ContextDep = Annotated[Context, Depends(_context)]

@@ -1,0 +1,95 @@
+"""The OpenAPI document, made from the routes and the msgspec Structs that they take and return. Knows no noun."""
+
+import copy
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from flyball import __version__
+
+from .identity import AUTHENTICATED, PUBLIC
+from .responses import Failure, Json
+from .router import RegisteredRoute, registered
+
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The document: every documented route with its body, answer, permission and the envelope of errors."""
+    routes = [found for route in app.routes if (found := registered(route)) is not None and found.documented]
+    shapes = [Failure, *(shape for route in routes for shape in (route.returns, route.body) if shape is not None)]
+    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
+    schema_of = dict(zip(map(_key, shapes), schemas, strict=True))
+
+    document: dict[str, Any] = get_openapi(
+        title="flyball control API",
+        version=__version__,
+        routes=app.routes,
+        description="Everything that the pages and the commands do. Errors come as `Failure`.",
+    )
+    for route in routes:
+        operation = document["paths"][_template(route.path)][route.method.lower()]
+        operation.update(_operation(route, schema_of))
+        operation["responses"] = _responses(route, schema_of)
+    document["components"] = {
+        "schemas": dict(sorted(components.items())),
+        "securitySchemes": {
+            "key": {"type": "http", "scheme": "bearer", "description": "An API key: `flyball keys create NAME`."},
+            "session": {"type": "apiKey", "in": "cookie", "name": "flyball_session"},
+        },
+    }
+    return document
+
+
+class OpenApiDocument:
+    """Serves the document; made once, at the first question."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._document: dict[str, Any] | None = None
+
+    def answer(self) -> Json:
+        """The document as an answer."""
+        if self._document is None:
+            self._document = describe(self._app)
+        return Json(copy.copy(self._document), headers={"cache-control": "no-cache"})
+
+
+def _operation(route: RegisteredRoute, schema_of: dict[str, Any]) -> dict[str, Any]:
+    parts: dict[str, Any] = {"x-flyball-permission": route.permission}
+    if route.permission != PUBLIC:
+        parts["security"] = [{"key": []}, {"session": []}]
+        if route.permission != AUTHENTICATED:
+            parts["description"] = _described(route)
+    if route.body is not None:
+        parts["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of[_key(route.body)]}},
+        }
+    return parts
+
+
+def _described(route: RegisteredRoute) -> str:
+    text = (route.endpoint.__doc__ or "").strip()
+    return f"{text}\n\nNeeds the permission `{route.permission}`.".strip()
+
+
+def _responses(route: RegisteredRoute, schema_of: dict[str, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done."}
+    if route.returns is not None and route.status != 204:
+        success["content"] = {"application/json": {"schema": schema_of[_key(route.returns)]}}
+    problem = {"application/json": {"schema": schema_of[_key(Failure)]}}
+    return {str(route.status): success, "default": {"description": "What went wrong.", "content": problem}}
+
+
+def _key(shape: Any) -> str:
+    return repr(shape)
+
+
+def _template(path: str) -> str:
+    """`/api/things/{name}` of the registered `/api/things/{name:path}`."""
+    return "/".join(
+        part.partition(":")[0] + "}" if part.startswith("{") and ":" in part else part for part in path.split("/")
+    )
