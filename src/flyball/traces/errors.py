@@ -1,15 +1,16 @@
 """What can go wrong with traces, scores and questions over tables.
 
-    FlyballError
-    ├── NotFoundError
-    │   ├── TraceNotFoundError     no span of this trace is recorded in the project
-    │   └── PayloadNotFoundError   the span has no such payload, or its blob is gone
-    ├── InvalidInputError
-    │   ├── SpanRefusedError       a span or a score breaks its record's rules
-    │   └── QuestionRefusedError   the SQL is not one reading statement over the tables offered
-    ├── QuestionTooLongError       the SQL took longer than it may (408)
-    └── UnavailableError
-        └── SpoolInUseError        another process holds the spool of this writer
+FlyballError
+├── NotFoundError
+│   ├── TraceNotFoundError     no span of this trace is recorded in the project
+│   └── PayloadNotFoundError   the span has no such payload, or its blob is gone
+├── InvalidInputError
+│   ├── SpanRefusedError       a span or a score breaks its record's rules
+│   └── QuestionRefusedError   the SQL is not one reading statement over the tables offered
+├── QuestionTooLongError       the SQL took longer than it may (408)
+└── UnavailableError
+├── SpoolInUseError        another process holds the spool of this writer
+└── SpoolAwayError         the spool's file cannot be made or read
 """
 
 from flyball.kit.errors import FlyballError, InvalidInputError, NotFoundError, UnavailableError
@@ -50,3 +51,9 @@ class SpoolInUseError(UnavailableError):
     """Another process holds the spool of this writer."""
 
     code = "spool_in_use"
+
+
+class SpoolAwayError(UnavailableError):
+    """The spool's file cannot be made or read."""
+
+    code = "spool_away"

@@ -1,0 +1,171 @@
+"""Moves records from a spool into the inbox, each exactly once whatever is killed when.
+
+The position up to which a file has been moved is a row that changes in the transaction that appends. After any failure,
+a commit whose answer was lost included, the row is read again before anything else is moved.
+Knows the spool and the inbox; knows not what a record means.
+"""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import psycopg
+
+from flyball.infra.db.database import Connection, Database, DatabaseAwayError, execute, fetch_one
+from flyball.kit.clock import Clock
+from flyball.kit.errors import UnavailableError
+
+from . import inbox
+from .spool import Spool, decode, spool_name
+from .spool_file import SpoolFile
+
+_MOST_RECORDS = 1_000
+_MOST_BYTES = 4 * 1024 * 1024
+_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class PositionMovedError(UnavailableError):
+    """The file's position in the database is not where we left it; it has to be read again."""
+
+    code = "position_moved"
+
+
+class _Portion(NamedTuple):
+    """Records of a spool file between two positions."""
+
+    spool: str
+    start: int
+    end: int
+    records: tuple[bytes, ...]
+
+
+class Drain:
+    """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop."""
+
+    def __init__(self, spool: Spool, database: Database, clock: Clock) -> None:
+        self._spool = spool
+        self._database = database
+        self._clock = clock
+        self._positions: dict[str, int] = {}  # known to be what the database says; absent: has to be asked
+        self._most_records = _MOST_RECORDS
+        self.refused = 0  # records that the database would never take; kept in refused.jsonl beside the spool
+
+    async def run(self) -> None:
+        """Move whatever comes, until cancelled. While PostgreSQL is away, wait with growing pauses."""
+        pause = _PAUSE_SECONDS
+        while True:
+            try:
+                moved = await self.move()
+                pause = _PAUSE_SECONDS
+            except (DatabaseAwayError, psycopg.Error, PositionMovedError) as error:
+                _log.warning("the spool of %s waits: %s", self._spool.writer, error)
+                moved, pause = 0, min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            if not moved:
+                await asyncio.sleep(pause)
+
+    async def finish(self, *, seconds: float = 5.0) -> bool:
+        """Move all that is there, after `run` was cancelled; False when time ran out and the rest waits for the next start."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._spool.waiting_bytes or self._spool.left:
+                    try:
+                        await self.move()
+                    except (DatabaseAwayError, psycopg.Error, PositionMovedError):
+                        await asyncio.sleep(_PAUSE_SECONDS)
+        return not self._spool.waiting_bytes
+
+    async def move(self) -> int:
+        """Move one portion of each file, those that others left first; how many records were moved."""
+        moved = 0
+        for file in self._spool.left:
+            moved += await self._move(file)
+            if self._positions.get(spool_name(file)) == file.end:
+                await self._forget(file)
+        return moved + await self._move(self._spool.own)
+
+    async def _move(self, file: SpoolFile) -> int:
+        name = spool_name(file)
+        if name not in self._positions:
+            if file.released == file.end and file is self._spool.own:
+                return 0  # nothing was ever appended: no need to ask
+            await self._ask(file, name)
+        start = self._positions[name]
+        chunk = file.read(start, most_records=self._most_records, most_bytes=_MOST_BYTES)
+        if not chunk.records:
+            return 0
+        portion = _Portion(name, start, chunk.end, chunk.records)
+        # Until the commit is known to have happened, the position is not known.
+        del self._positions[name]
+        try:
+            await self._commit(portion)
+        except (psycopg.DataError, psycopg.IntegrityError, msgspec.MsgspecError) as error:
+            await self._narrow(portion, error)
+            return 0
+        self._positions[name] = chunk.end
+        self._most_records = min(self._most_records * 2, _MOST_RECORDS)
+        file.release(chunk.end)
+        return len(chunk.records)
+
+    async def _ask(self, file: SpoolFile, name: str) -> None:
+        async with self._database.connection() as connection:
+            row = await fetch_one(connection, "select position from spool_positions where spool = %s", name)
+        position = max(row["position"] if row else 0, file.released)
+        file.resume(position)
+        self._positions[name] = position
+
+    async def _commit(self, portion: _Portion) -> None:
+        now_ns = self._clock.now_ns()
+        async with self._database.transaction() as connection:
+            await self._advance(connection, portion, now_ns)
+            if portion.records:
+                items = [decode(record) for record in portion.records]
+                await inbox.append_once(connection, items, now_ns=now_ns)
+
+    async def _advance(self, connection: Connection, portion: _Portion, now_ns: int) -> None:
+        changed = await execute(
+            connection,
+            """
+            insert into spool_positions (spool, writer, position, updated_ns) values (%s, %s, %s, %s)
+            on conflict (spool) do update set position = excluded.position, updated_ns = excluded.updated_ns
+            where spool_positions.position = %s
+            """,
+            portion.spool,
+            self._spool.writer,
+            portion.end,
+            now_ns,
+            portion.start,
+        )
+        if not changed:
+            raise PositionMovedError(
+                f"the spool {portion.spool} is not at {portion.start} any more", next_step="read its position again"
+            )
+
+    async def _narrow(self, portion: _Portion, error: Exception) -> None:
+        """Something in these records is refused for good: find it by halving, and set it aside without losing it."""
+        if len(portion.records) > 1:
+            self._most_records = len(portion.records) // 2
+            return
+        self.refused += 1
+        _log.error("a record of %s is refused and set aside: %s", self._spool.writer, error)
+        aside = self._spool.own.path.with_name("refused.jsonl")
+        await asyncio.to_thread(_set_aside, aside, str(error), portion.records[0])
+        await self._commit(portion._replace(records=()))
+
+    async def _forget(self, file: SpoolFile) -> None:
+        """The file first: a position without a file is harmless, a file without its position would be moved again."""
+        name = spool_name(file)
+        self._spool.finished(file)
+        self._positions.pop(name, None)
+        async with self._database.connection() as connection:
+            await execute(connection, "delete from spool_positions where spool = %s", name)
+
+
+def _set_aside(path: Path, reason: str, record: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode({"reason": reason, "record": record}) + b"\n")

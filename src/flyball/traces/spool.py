@@ -1,0 +1,133 @@
+"""What a gateway worker has to record and has not yet recorded: a bounded spool in the data directory, one folder per writer.
+
+Appending touches neither SQL nor disk nor a lock. What a killed process left is read by the next one of the same name;
+while a process lives, it alone holds the folder. Knows files and their owner; the way into the inbox is `drain.py`.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from flyball.kit.errors import InvalidInputError
+
+from .errors import SpoolAwayError, SpoolInUseError
+from .inbox import Item, score_item, span_item
+from .records import Score, Span
+from .spool_file import SLOT, SpoolFile
+
+_WRITER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Spool:
+    """The spool of one writer, such as `gateway-1`. One thread uses it.
+
+    Args:
+        folder: the data directory's `spool/`.
+        writer: a name that one process at a time may bear.
+        capacity: bytes of disk; beyond them records are dropped and counted.
+        slot_bytes: the unit in which room is freed.
+
+    Raises:
+        SpoolInUseError: another process bears the name.
+        SpoolAwayError: the disk has no room for the file.
+    """
+
+    def __init__(self, folder: Path, writer: str, *, capacity: int, slot_bytes: int = SLOT) -> None:
+        if not _WRITER.fullmatch(writer):
+            raise InvalidInputError(f"{writer!r:.80} is not a writer's name", next_step="use letters, digits and -")
+        self.writer = writer
+        self._folder = folder / writer
+        self._lock = _take(self._folder, writer)
+        try:
+            self.left = self._adopt()
+            self.own = SpoolFile.create(
+                self._folder / f"{secrets.token_hex(8)}.spool", capacity=capacity, slot_bytes=slot_bytes
+            )
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    @property
+    def dropped(self) -> int:
+        """How many records found no room since the start."""
+        return self.own.dropped
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is not yet in the inbox, what others left included."""
+        return sum(file.end - file.released for file in (self.own, *self.left))
+
+    def append(self, span: Span) -> bool:
+        """Keep a span; when this returns True, only the loss of the machine's power can lose it."""
+        return self.own.append(_encoder.encode(span_item(span)))
+
+    def append_score(self, score: Score) -> bool:
+        """Keep a score, likewise."""
+        return self.own.append(_encoder.encode(score_item(score)))
+
+    def finished(self, file: SpoolFile) -> None:
+        """A file that others left has been read to its end: remove it."""
+        file.close()
+        file.path.unlink(missing_ok=True)
+        self.left = tuple(other for other in self.left if other is not file)
+
+    def close(self) -> None:
+        """Give the name back. The file goes when nothing is left in it; otherwise the next of this name reads it."""
+        if self._lock < 0:
+            return
+        if self.own.released == self.own.end:
+            self.own.path.unlink(missing_ok=True)
+        for file in (self.own, *self.left):
+            file.close()
+        os.close(self._lock)
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _adopt(self) -> tuple[SpoolFile, ...]:
+        for path in self._folder.glob("*.making"):
+            path.unlink()
+        left = []
+        for path in sorted(self._folder.glob("*.spool"), key=lambda path: path.stat().st_mtime_ns):
+            try:
+                left.append(SpoolFile.adopt(path))
+            except SpoolAwayError:  # kept for a person to look at; it must not keep the gateway from starting
+                path.rename(path.with_suffix(".damaged"))
+        return tuple(left)
+
+
+def decode(record: bytes) -> Item:
+    """A record of a spool file, as the inbox takes it."""
+    return msgspec.msgpack.decode(record, type=Item)
+
+
+def _take(folder: Path, writer: str) -> int:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise SpoolInUseError(
+            f"the spool of {writer} is held by process {holder or 'unknown'}",
+            next_step="stop that process; two workers need two names",
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+def spool_name(file: SpoolFile) -> str:
+    """By which the database knows how far a file has been moved."""
+    return file.path.stem
