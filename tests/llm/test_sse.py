@@ -1,5 +1,6 @@
 """The parser of server-sent events, under any split of the bytes."""
 
+import itertools
 import re
 
 import pytest
@@ -32,7 +33,7 @@ def streams(draw):
 
 def pieces_of(data, cuts):
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @given(streams(), st.lists(st.integers(0, 10_000), max_size=20))

@@ -5,7 +5,7 @@ says here what it means. An absent count is None as a whole; an explicit zero is
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -49,9 +49,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def usage_from_openai(raw: Any) -> Usage | None:
     """OpenAI's counts: cached tokens are a part of the prompt's, reasoning a part of the completion's. None: not said."""
-    if not isinstance(raw, Mapping):
-        return None
-    if not isinstance(raw.get("prompt_tokens"), int) and not isinstance(raw.get("completion_tokens"), int):
+    if not isinstance(raw, Mapping) or not any(
+        _is_count(raw.get(name)) for name in ("prompt_tokens", "completion_tokens")
+    ):
         return None
     prompt, completion = _count(raw, "prompt_tokens"), _count(raw, "completion_tokens")
     cached = min(_count(raw.get("prompt_tokens_details"), "cached_tokens"), prompt)
@@ -77,4 +77,8 @@ def usage_to_openai(usage: Usage) -> dict[str, Any]:
 
 def _count(raw: Any, name: str) -> int:
     value = raw.get(name) if isinstance(raw, Mapping) else None
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if _is_count(value) else 0
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -144,7 +144,8 @@ class OpenAICompatible:
                 builder = builder.header(name, value)
             if upstream.api_key is not None:
                 builder = builder.header("authorization", f"Bearer {upstream.api_key.reveal()}", is_sensitive=True)
-            return builder.build_streamed()
+            # Without a limit of 0 the head of an answer would wait for the first kilobytes of its body.
+            return builder.streamed_read_buffer_limit(0).build_streamed()
         except (BuilderError, ValueError) as error:
             raise UpstreamAwayError(
                 f"{place(upstream)} is no address that can be called",
