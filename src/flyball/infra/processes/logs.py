@@ -1,0 +1,66 @@
+"""What child processes print: kept in files of bounded size, its last lines at hand. Knows bytes and lines, no levels."""
+
+import os
+from collections import deque
+from pathlib import Path
+
+_LARGEST = 8 * 1024 * 1024  # bytes of one file; with two older ones beside it
+_OLDER = 2
+_REMEMBERED = 20  # lines
+
+
+class ChildLog:
+    """One child's log file. A full disk loses lines, never the child."""
+
+    def __init__(self, path: Path, *, largest: int = _LARGEST) -> None:
+        self.path = path
+        self._largest = largest
+        self._last: deque[str] = deque(maxlen=_REMEMBERED)
+        self._rest = b""
+        self._descriptor = -1
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append what the child printed."""
+        *lines, self._rest = (self._rest[-4096:] + data).split(b"\n")
+        self._last.extend(line.decode(errors="replace") for line in lines if line.strip())
+        try:
+            self._append(data)
+        except OSError:
+            self.close()  # the next write tries again
+
+    def last_lines(self, count: int = 8) -> list[str]:
+        """The last lines since the child was started."""
+        lines = [*self._last, *([self._rest.decode(errors="replace")] if self._rest.strip() else [])]
+        return lines[-count:]
+
+    def begin(self) -> None:
+        """The child is started (again): forget what the earlier one said last."""
+        self._last.clear()
+        self._rest = b""
+
+    def close(self) -> None:
+        """Close the file; a write opens it again."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _append(self, data: bytes) -> None:
+        if self._descriptor < 0:
+            self._open()
+        if self._size + len(data) > self._largest and self._size:
+            self.close()
+            self._rotate()
+            self._open()
+        self._size += os.write(self._descriptor, data)
+
+    def _open(self) -> None:
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _rotate(self) -> None:
+        for number in range(_OLDER, 0, -1):
+            older = self.path.with_name(f"{self.path.name}.{number}")
+            newer = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")
+            if newer.exists():
+                newer.replace(older)

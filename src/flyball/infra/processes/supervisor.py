@@ -1,0 +1,122 @@
+"""All children together: started at once, kept alive, stopped in order. Knows no child by name and nothing of databases."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+
+from .child import Child, ChildSpec
+from .errors import ChildFailedError
+from .logs import ChildLog
+
+_FIRST_PAUSE = 0.1  # seconds before a dead child is started again, doubling
+_LONGEST_PAUSE = 30.0
+_STEADY = 60.0  # seconds after which a child counts as well again
+_HURRIED_GRACE = 2.0  # seconds that a child gets after the second signal to stop
+
+Tell = Callable[[str], None]
+
+
+class Supervisor:
+    """Runs the children until told to stop. `tell` gets a line for each thing that a person would want to know."""
+
+    def __init__(self, specs: Sequence[ChildSpec], logs: Path, tell: Tell) -> None:
+        self.children = [Child(spec, ChildLog(logs / f"{spec.name}.log")) for spec in specs]
+        self._tell = tell
+        self._keepers: list[asyncio.Task[None]] = []
+        self._hurry = asyncio.Event()
+
+    def launch(self) -> None:
+        """Start every process; each does its imports and waits. Costs milliseconds, so it can come before the database."""
+        for child in self.children:
+            child.start()
+
+    async def begin(self) -> None:
+        """Let them begin, return when all are ready, and keep them alive from then on.
+
+        Raises:
+            ChildFailedError: one did not become ready. The others still run: `stop` ends them.
+        """
+        for child in self.children:
+            child.begin()
+        started = time.monotonic()
+        await _all_or_first_failure([self._until_ready(child, started) for child in self.children])
+        self._keepers = [asyncio.create_task(self._keep(child)) for child in self.children]
+
+    async def stop(self) -> None:
+        """Wave by wave: ask, wait, insist. `hurry` shortens the waiting."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for wave in sorted({child.spec.stop_wave for child in self.children}):
+            await asyncio.gather(*(self._stop(child) for child in self.children if child.spec.stop_wave == wave))
+
+    def hurry(self) -> None:
+        """The second signal: whoever is still running gets two seconds. The third: nothing."""
+        if self._hurry.is_set():
+            for child in self.children:
+                child.kill()
+        self._hurry.set()
+
+    async def _until_ready(self, child: Child, started: float) -> None:
+        await child.until_ready()
+        self._tell(f"  {child.spec.name:<10} ready in {time.monotonic() - started:.1f} s (process {child.pid})")
+
+    async def _keep(self, child: Child) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            await child.ended.wait()
+            if time.monotonic() - began > _STEADY:
+                pause = _FIRST_PAUSE
+            self._tell(_obituary(child, pause))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            await self._start_again(child)
+
+    async def _start_again(self, child: Child) -> None:
+        started = time.monotonic()
+        try:
+            child.start()
+            child.begin()
+            await child.until_ready()
+        except ChildFailedError as error:
+            self._tell(f"  {error.message}")
+            if child.running:
+                child.kill()
+                await child.ended.wait()
+        else:
+            self._tell(
+                f"  {child.spec.name:<10} ready again in {time.monotonic() - started:.1f} s (process {child.pid})"
+            )
+
+    async def _stop(self, child: Child) -> None:
+        if not child.running:
+            return
+        began = time.monotonic()
+        stopping = asyncio.create_task(child.stop(child.spec.grace_seconds))
+        hurrying = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            await asyncio.wait({stopping}, timeout=_HURRIED_GRACE)
+            child.kill()
+        hurrying.cancel()
+        of_itself = await stopping and not child.was_killed
+        how = "stopped" if of_itself else "was killed: it did not stop in time"
+        self._tell(f"  {child.spec.name:<10} {how} after {time.monotonic() - began:.1f} s")
+
+
+async def _all_or_first_failure(waits: Sequence[Coroutine[None, None, None]]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _obituary(child: Child, pause: float) -> str:
+    last = child.log.last_lines(1)
+    said = f"; it said last: {last[0].strip()[:200]}" if last else ""
+    return f"  {child.spec.name:<10} {child.how_it_ended()}{said}; starting it again in {pause:g} s"
