@@ -1,0 +1,102 @@
+"""One Parquet file of a table: written whole, on the disk before anyone is told, with what the log says about it.
+
+Knows files and their statistics; knows no transaction.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from .schema import TableSchema
+
+_ROWS_PER_GROUP = 16_384
+
+
+def split(table: TableSchema, data: pa.Table) -> list[pa.Table]:
+    """The rows apart by their values of `partition_by`, each part sorted by `sort_by`."""
+    parts = [data]
+    if table.partition_by:
+        values = [pc.unique(data[name]).to_pylist() for name in table.partition_by]
+        parts = (
+            [data] if all(len(some) == 1 for some in values) else [_matching(table, data, c) for c in product(*values)]
+        )
+    if table.sort_by:
+        order = [(name, "ascending") for name in table.sort_by]
+        parts = [part.sort_by(order) for part in parts]
+    return [part for part in parts if part.num_rows]
+
+
+def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: bool = True) -> AddAction:
+    """Write one part as a new file and make sure that it is on the disk. On failure nothing is left."""
+    path = folder / f"part-{secrets.token_hex(16)}.parquet"
+    try:
+        with path.open("xb") as file:
+            pq.write_table(data, file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    status = path.stat()
+    return AddAction(
+        path=path.name,
+        size=status.st_size,
+        partition_values={},
+        modification_time=status.st_mtime_ns // 1_000_000,
+        data_change=changes_data,
+        stats=_statistics(data, (*table.partition_by, *table.sort_by)),
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_log(folder: Path, version: int) -> None:
+    """Make sure that the transaction that made a version is on the disk."""
+    log = folder / "_delta_log"
+    handle = os.open(log / f"{version:020d}.json", os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    sync_folder(log)
+
+
+def remove(folder: Path, actions: Iterable[AddAction]) -> None:
+    """Take back files that no transaction came to name."""
+    for action in actions:
+        (folder / action.path).unlink(missing_ok=True)
+
+
+def _matching(table: TableSchema, data: pa.Table, values: tuple[Any, ...]) -> pa.Table:
+    for name, value in zip(table.partition_by, values, strict=True):
+        column = data[name]
+        data = data.filter(pc.is_null(column) if value is None else pc.equal(column, value))
+    return data
+
+
+def _statistics(data: pa.Table, columns: tuple[str, ...]) -> str:
+    smallest, largest, nulls = {}, {}, {}
+    for name in columns:
+        found = pc.min_max(data[name]).as_py()
+        nulls[name] = data[name].null_count
+        if found["min"] is not None:
+            smallest[name], largest[name] = found["min"], found["max"]
+    return msgspec.json.encode(
+        {"numRecords": data.num_rows, "minValues": smallest, "maxValues": largest, "nullCount": nulls}
+    ).decode()

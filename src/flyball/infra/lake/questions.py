@@ -1,0 +1,176 @@
+"""DuckDB in this process, asked about lists of Parquet files and tables in memory.
+
+Knows SQL, files and deadlines; knows no transaction log. Files are passed as lists, never as another library's data set:
+libraries disagree on string types. DuckDB never loads or installs an extension, so it cannot reach the network.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from .errors import LakeAwayError, QuestionError, QuestionTookTooLongError
+from .schema import TableSchema
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",  # a table is what was given, never a variable of this program
+    "memory_limit": "2GB",
+    "threads": "4",
+}
+_UNTRUSTED_THREADS = "2"
+
+
+class Source(NamedTuple):
+    """A table, and what lists its files now."""
+
+    table: TableSchema
+    files: Callable[[], list[str]]
+
+
+class Questions:
+    """One DuckDB per process; each question has a connection of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self._spill = str(root / ".duckdb")
+        self._lock = threading.Lock()
+        self._base: duckdb.DuckDBPyConnection | None = None
+
+    def run(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any],
+        sources: Sequence[Source],
+        relations: Mapping[str, pa.Table],
+        deadline_seconds: float,
+    ) -> list[dict[str, Any]]:
+        """Rows of a question of ours."""
+        for last in (False, True):
+            connection = self._connection()
+            try:
+                with _translated(sql), _deadline(connection, deadline_seconds):
+                    _show(connection, sources, relations)
+                    return _rows(connection.execute(sql, parameters or None))
+            except LakeAwayError:  # a file of the list was just replaced and deleted: list again
+                if last:
+                    raise
+            finally:
+                connection.close()
+        raise AssertionError
+
+    def run_untrusted(
+        self,
+        sql: str,
+        sources: Sequence[Source],
+        relations: Mapping[str, pa.Table],
+        deadline_seconds: float,
+        most_rows: int,
+    ) -> list[dict[str, Any]]:
+        """Rows of one SELECT that we did not write, in a DuckDB of its own that may open the listed files alone."""
+        config = _SETTINGS | {"threads": _UNTRUSTED_THREADS, "temp_directory": "", "memory_limit": "1GB"}
+        files = {source.table.name: source.files() for source in sources}
+        listed = [Source(source.table, partial(files.__getitem__, source.table.name)) for source in sources]
+        connection = duckdb.connect(":memory:", config=config)
+        try:
+            with _translated(sql), _deadline(connection, deadline_seconds):
+                statements = connection.extract_statements(sql)
+                if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                    raise QuestionError(
+                        "only one SELECT is answered", next_step="ask with one SELECT (or WITH ... SELECT)"
+                    )
+                connection.execute("set allowed_paths = ?", [[path for paths in files.values() for path in paths]])
+                _show(connection, listed, relations)
+                connection.execute("set enable_external_access = false")
+                connection.execute("set lock_configuration = true")
+                return _rows(connection.execute(statements[0]), most_rows)
+        finally:
+            connection.close()
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._base is None:
+                self._base = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": self._spill})
+                self._base.execute("set parquet_metadata_cache = true")  # files never change
+            return self._base.cursor()
+
+
+def _show(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], relations: Mapping[str, pa.Table]) -> None:
+    """Make each table and relation visible under its name on this connection."""
+    for name, relation in relations.items():
+        connection.register(name, relation)
+    for table, list_files in sources:
+        files = list_files()
+        every = ", ".join(_name(name) for name in table.arrow.names)
+        if not files:
+            connection.register(_empty(table), table.arrow.empty_table())
+            _view(connection, table, f"select {every} from {_name(_empty(table))}")
+            continue
+        paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        read = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+        try:
+            _view(connection, table, f"select {every} from {read}")
+        except duckdb.BinderException:  # a column was declared that none of these files has yet
+            _view(connection, table, _with_missing_columns(connection, table, read))
+
+
+def _with_missing_columns(connection: duckdb.DuckDBPyConnection, table: TableSchema, read: str) -> str:
+    connection.register(_empty(table), table.arrow.empty_table())
+    found = {row[0] for row in connection.execute(f"describe select * from {read}").fetchall()}
+    columns = ", ".join(_name(name) for name in table.arrow.names if name in found)
+    return f"select * from {_name(_empty(table))} union all by name select {columns} from {read}"
+
+
+def _view(connection: duckdb.DuckDBPyConnection, table: TableSchema, select: str) -> None:
+    connection.execute(f"create or replace temp view {_name(table.name)} as {select}")
+
+
+def _empty(table: TableSchema) -> str:
+    return f"flyball_empty_{table.name}"
+
+
+def _rows(answer: duckdb.DuckDBPyConnection, most: int | None = None) -> list[dict[str, Any]]:
+    names = [column[0] for column in answer.description or ()]
+    rows = answer.fetchall() if most is None else answer.fetchmany(most)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _deadline(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise QuestionTookTooLongError(
+            f"the question took longer than {seconds:g} s and was stopped",
+            next_step="ask about less: a shorter time, fewer columns, a LIMIT",
+        ) from error
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _translated(sql: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise LakeAwayError(f"a table's file cannot be read: {error}", next_step="run `flyball doctor`") from error
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        first = str(error).split("\n\n", 1)[0]
+        raise QuestionError(
+            f"the question is not answered: {first}", next_step=f"correct the SQL: {' '.join(sql.split())[:200]}"
+        ) from error
