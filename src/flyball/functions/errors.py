@@ -6,15 +6,18 @@ FlyballError
 ├── InvalidInputError
 │   ├── InputMismatchError         the call's input does not fit the function's input schema
 │   └── DeclarationError           a variant names something that does not exist, or a kind that is not built yet
-├── UnavailableError
-│   ├── VariantUnavailableError    the variant cannot run here now (model not configured, index not built)
-│   └── RunnerBusyError            too many rules run at once
-└── VariantFailedError             the operator's code, or the model behind a prompt, failed
-├── VariantTimedOutError       it took longer than its limit
-└── OutputMismatchError        the answer does not fit the function's output schema
+├── ForbiddenError
+│   └── CodeNotAllowedError        new rules code from someone who may not bring any
+└── VariantError                   an execution ended without an answer; `spans` is what it did until then
+    ├── VariantUnavailableError    the variant cannot run here now (model not configured, index not built)
+    ├── RunnerBusyError            too many rules run at once
+    └── VariantFailedError         the operator's code, or the model behind a prompt, failed
+        ├── VariantTimedOutError   it took longer than its limit
+        └── OutputMismatchError    the answer does not fit the function's output schema
 """
 
-from flyball.kit.errors import FlyballError, InvalidInputError, NotFoundError, UnavailableError
+from flyball.kit.errors import FlyballError, ForbiddenError, InvalidInputError, NotFoundError
+from flyball.traces.records import Span
 
 
 class FunctionNotFoundError(NotFoundError):
@@ -38,19 +41,33 @@ class DeclarationError(InvalidInputError):
     code = "declaration_invalid"
 
 
-class VariantUnavailableError(UnavailableError):
+class CodeNotAllowedError(ForbiddenError):
+    """New rules code from someone who may not bring any."""
+
+    code = "code_not_allowed"
+
+
+class VariantError(FlyballError):
+    """An execution ended without an answer. `spans` is what it did until then, its own span included."""
+
+    spans: tuple[Span, ...] = ()
+
+
+class VariantUnavailableError(VariantError):
     """The variant cannot run here now; the reason says what is missing."""
 
+    status = 503
     code = "variant_unavailable"
 
 
-class RunnerBusyError(UnavailableError):
+class RunnerBusyError(VariantError):
     """Too many rules run at once in this process."""
 
+    status = 503
     code = "runner_busy"
 
 
-class VariantFailedError(FlyballError):
+class VariantFailedError(VariantError):
     """The operator's code, or the model behind a prompt, failed. The message names function, variant and place."""
 
     status = 502

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from flyball.kit.hashing import content_hash
 from flyball.llm.usage import Usage
 from flyball.traces.records import Span
 
@@ -129,6 +130,16 @@ class PinnedVariant(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     available: bool = True
     unavailable_reason: str = ""
+
+
+def pinned_hash(function: str, name: str, kind: str, spec: dict[str, Any]) -> str:
+    """The hash by which a pinned variant is known. An index version counts by its id and hash alone."""
+    retrieval = spec.get("retrieval")
+    if retrieval is not None:
+        version = retrieval["version"]
+        counted = {"id": version["id"], "hash": version["hash"]} if version is not None else None
+        spec = {**spec, "retrieval": {**retrieval, "version": counted}}
+    return content_hash({"function": function, "name": name, "kind": kind, "spec": spec})
 
 
 class LiveRelease(msgspec.Struct, frozen=True, kw_only=True):

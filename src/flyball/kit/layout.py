@@ -41,6 +41,11 @@ class Layout:
         return self.root / "indexes"
 
     @property
+    def code(self) -> Path:
+        """Captured rules code as files, one folder per hash; derived from blobs, may be deleted."""
+        return self.root / "code"
+
+    @property
     def spool(self) -> Path:
         """What gateway workers have yet to record."""
         return self.root / "spool"

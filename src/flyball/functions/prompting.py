@@ -1,0 +1,93 @@
+"""Running a prompt variant: retrieve, render, call the model, cite the passages that the answer names."""
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+
+from flyball.indexes.records import Passage
+from flyball.kit.errors import FlyballError
+from flyball.models import pricing
+from flyball.models.pricing import Cost
+from flyball.models.records import ModelSpec
+from flyball.prompts import template
+
+from .completion import OnDelta
+from .errors import InputMismatchError
+from .fields import single_text_field
+from .passages import Passages
+from .records import Answer, Citation, Input, PinnedVariant
+from .spans import SpanLog
+from .tools import Tools
+
+PASSAGES = "passages"  # the variable under which a template finds what was retrieved
+_MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+
+
+async def run_prompt(
+    variant: PinnedVariant, input_: Input, *, tools: Tools, passages: Passages, log: SpanLog, on_delta: OnDelta | None
+) -> Answer:
+    """One answer of the variant's model. Raises FlyballError."""
+    spec = variant.spec
+    found = await _retrieve(variant, input_, passages)
+    messages = template.render(spec["prompt"]["source"], _variables(spec, input_, found), spec["prompt"]["path"])
+    model = msgspec.convert(spec["model"]["spec"], ModelSpec)
+    start_ns = tools.clock.now_ns()
+    try:
+        done = await tools.models.complete(spec["model"]["name"], model, messages, spec["parameters"], on_delta)
+    except FlyballError as error:
+        log.llm(start_ns, messages, None, Cost(None, ""), error.message)
+        raise
+    except asyncio.CancelledError:
+        log.llm(start_ns, messages, None, Cost(None, ""), "cancelled")
+        raise
+    cost = pricing.cost(done.usage, model.prices)
+    log.llm(start_ns, messages, done, cost)
+    return Answer(
+        text=done.text,
+        citations=_cited(done.text, found, passages),
+        passages=passages.found,
+        usage=done.usage,
+        cost_nano_usd=cost.nano_usd,
+        price_version=cost.price_version,
+        finish_reason=done.finish_reason,
+        model=spec["model"]["name"],
+    )
+
+
+async def _retrieve(variant: PinnedVariant, input_: Input, passages: Passages) -> list[Passage]:
+    retrieval = variant.spec["retrieval"]
+    if retrieval is None:
+        return []
+    field = retrieval["query"] or single_text_field(variant.spec["input"])
+    query = input_.get(field) if field else None
+    if not isinstance(query, str):
+        raise InputMismatchError(
+            f"the variant {variant.name!r} of {variant.function!r} finds no text in its input to search by",
+            next_step="name the input field: `retrieval: {index: ..., query: FIELD}`",
+        )
+    return await asyncio.to_thread(passages.search, query)
+
+
+def _variables(spec: dict[str, Any], input_: Input, found: list[Passage]) -> dict[str, Any]:
+    """The input's fields, None for optional ones that were not given, and the passages with the numbers to cite them by."""
+    optional = dict.fromkeys(spec["input"].get("properties", {}))
+    numbered = [
+        {
+            "number": number,
+            "title": passage.title,
+            "text": passage.text,
+            "source": passage.source,
+            "licence": passage.licence,
+        }
+        for number, passage in enumerate(found, start=1)
+    ]
+    return {**optional, **input_, PASSAGES: numbered}
+
+
+def _cited(text: str, found: list[Passage], passages: Passages) -> tuple[Citation, ...]:
+    """The passages whose numbers the answer names in brackets, as `[2]` or `[1, 3]`, each once."""
+    numbers = [int(number) for mark in _MARK.findall(text) for number in mark.split(",")]
+    named = [found[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(found)]
+    return tuple(passages.cite(passage) for passage in named if passage.text)

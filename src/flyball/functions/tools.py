@@ -1,0 +1,42 @@
+"""What executions need of this process: the retriever, captured code, model calls, the clock. Heavy: never in the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from flyball.indexes import retriever
+from flyball.infra.blobs.store import Blobs
+from flyball.infra.layout import Layout
+from flyball.kit.clock import Clock
+from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.settings import Settings
+
+from .code import CodeFolder
+from .completion import ModelCaller
+from .passages import Search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """One per process; what belongs to one execution is made by `run_variant`."""
+
+    search: Search
+    code: CodeFolder
+    models: ModelCaller
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_tools(*, layout: Layout, blobs: Blobs, clock: Clock, settings: Settings) -> AsyncIterator[Tools]:
+    """The tools of this process; connections to models are closed at the end."""
+    provider = OpenAICompatible(
+        clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds
+    )
+    async with provider:
+        yield Tools(
+            search=partial(retriever.search, layout),
+            code=CodeFolder(layout.code, blobs),
+            models=ModelCaller(provider, clock, seconds=settings.request_deadline_seconds),
+            clock=clock,
+        )
