@@ -76,6 +76,9 @@ def parse(source: str, path: str = "prompt") -> ParsedPrompt:
     """
     if len(source) > LARGEST_SOURCE:
         raise PromptTemplateError(path, 1, f"the file has {len(source)} characters; the most is {LARGEST_SOURCE}")
+    if "\0" in source:
+        line = source[: source.index("\0")].count("\n") + 1
+        raise PromptTemplateError(path, line, "the file has a NUL character in it")
     front, body, body_line = _split_front_matter(source.replace("\r\n", "\n"), path)
     variables = _declared(front, path)
     sections = _split_sections(body, body_line, path)

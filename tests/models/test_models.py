@@ -1,0 +1,106 @@
+"""Models: prices as integers, env references resolved late, versions."""
+
+import pytest
+
+from flyball.infra.db.database import fetch_all
+from flyball.llm.usage import Usage
+from flyball.models import endpoints, service
+from flyball.models.errors import ModelNotConfiguredError, ModelNotFoundError, ModelSpecError
+from flyball.models.pricing import cost, nano_prices
+from flyball.models.records import Endpoint, ModelSpec, Prices
+
+
+def spec(**fields):
+    endpoint = {
+        "provider": "openai-compatible",
+        "base_url": "http://127.0.0.1:9001/v1",
+        "model": "small",
+        "api_key": "env:KEY",
+    }
+    return ModelSpec(endpoints=(Endpoint(**endpoint | fields),), prices=Prices(input=0.15, output="0.60"))
+
+
+def test_a_call_costs_its_tokens_at_their_prices_in_nano_dollars():
+    usage = Usage(input_tokens=1_000, cache_read_tokens=500, output_tokens=200, reasoning_tokens=100)
+
+    found = cost(usage, Prices(input=0.15, output=0.60, cache_read="0.075"))
+
+    assert found.nano_usd == 150_000 + 37_500 + 120_000 + 60_000
+    assert found.price_version.startswith("declared:")
+
+
+def test_without_prices_or_usage_the_cost_is_unknown_and_not_zero():
+    assert cost(Usage(input_tokens=1), None) == (None, "")
+    assert cost(None, Prices(input=1, output=1)).nano_usd is None
+
+
+def test_prices_written_differently_but_equal_have_one_version():
+    assert nano_prices(Prices(input=0.15, output=0.6)) == nano_prices(Prices(input="0.150", output="0.60"))
+
+
+def test_references_are_resolved_late_and_the_key_cannot_be_printed():
+    (found,) = endpoints.resolve("fast", spec(base_url="env:URL"), {"URL": "http://host:1/v1/", "KEY": "sk-1"})
+
+    assert found.base_url == "http://host:1/v1"
+    assert found.api_key.reveal() == "sk-1"
+    assert "sk-1" not in repr(found)
+
+
+def test_a_model_without_its_variable_is_not_configured_and_says_which():
+    assert endpoints.unavailable_reason("fast", spec(), {}) == "the model 'fast' is not configured: KEY is not set"
+    assert endpoints.unavailable_reason("fast", spec(), {"KEY": "x"}) == ""
+    with pytest.raises(ModelNotConfiguredError, match="KEY is not set"):
+        endpoints.resolve("fast", spec(), {})
+
+
+def test_one_configured_endpoint_of_two_is_enough():
+    two = ModelSpec(endpoints=(*spec().endpoints, *spec(api_key="env:OTHER", model="big").endpoints))
+
+    assert [found.model for found in endpoints.resolve("fast", two, {"OTHER": "x"})] == ["big"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"api_key": "sk-secret"}, "keys are never stored"),
+        ({"base_url": "http://user:sk-secret@host/v1"}, "user or password"),
+        ({"base_url": "ftp://sk-secret"}, "http(s)"),
+        ({"base_url": "http://host/v1?key=sk-secret"}, "query"),
+        ({"model": ""}, "model is empty"),
+    ],
+)
+def test_what_would_store_a_secret_or_cannot_be_called_is_refused_without_repeating_it(fields, why):
+    with pytest.raises(ModelSpecError) as caught:
+        service.check("fast", spec(**fields))
+
+    assert why in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_a_price_that_is_no_amount_is_refused():
+    with pytest.raises(ModelSpecError, match=r"prices\.input: not an amount"):
+        service.check("fast", ModelSpec(endpoints=spec().endpoints, prices=Prices(input="cheap", output=1)))
+
+
+async def test_versions_follow_the_declaration(ctx):
+    async with ctx.db.transaction() as connection:
+        first = await service.put(connection, ctx, "fast", spec())
+        same = await service.put(connection, ctx, "fast", spec())
+        second = await service.put(connection, ctx, "fast", spec(model="other"))
+
+    assert (first.version, same.id, second.version) == (1, first.id, 2)
+    assert (await service.get_model(ctx, "fast")).spec == spec(model="other")
+    assert (await service.get_model(ctx, "fast", 1)).spec == spec()
+    assert [m.version for m in await service.list_versions(ctx, "fast")] == [2, 1]
+    with pytest.raises(ModelNotFoundError, match="'slow'"):
+        await service.get_model(ctx, "slow")
+
+
+async def test_no_secret_reaches_the_database(ctx, monkeypatch):
+    monkeypatch.setenv("KEY", "sk-very-secret")
+    async with ctx.db.transaction() as connection:
+        await service.put(connection, ctx, "fast", spec())
+        rows = await fetch_all(connection, "select spec::text as text from model_versions")
+
+    assert "sk-very-secret" not in rows[0]["text"]
+    assert "env:KEY" in rows[0]["text"]
