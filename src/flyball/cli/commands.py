@@ -1,0 +1,76 @@
+"""Every command in one flat table, and the shelf that loads a command's module when it is called. Knows names, no deed."""
+
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from flyball.kit.errors import FlyballError
+
+
+class Entry(NamedTuple):
+    """A row: the command's word, its sentence, its module. A noun is the module's `app`; a verb stands in its `verbs`."""
+
+    name: str
+    help: str
+    module: str
+    verb: bool = False
+
+
+COMMANDS: tuple[Entry, ...] = (
+    Entry("up", "Start flyball on a data directory and stay until stopped.", "flyball.cli.up", verb=True),
+    Entry("doctor", "Check everything that flyball needs and say what to do.", "flyball.cli.doctor", verb=True),
+    Entry("apply", "Make what flyball.yaml declares, in one transaction.", "flyball.configuration.cli", verb=True),
+    Entry("diff", "Show what `apply` would change.", "flyball.configuration.cli", verb=True),
+    Entry("export", "Write what is there as a flyball.yaml.", "flyball.configuration.cli", verb=True),
+    Entry("keys", "API keys: how a program calls.", "flyball.projects.cli"),
+    Entry("models", "Models: the catalog's entries.", "flyball.models.cli"),
+    Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
+    Entry("functions", "Functions: named tasks and their variants.", "flyball.functions.cli"),
+    Entry("datasets", "Datasets: versioned rows with their sources.", "flyball.datasets.cli"),
+    Entry("index", "Indexes: retrieval over a dataset version.", "flyball.indexes.cli"),
+    Entry("eval", "Evaluations: variants judged on a dataset.", "flyball.evaluations.cli"),
+    Entry("release", "Releases: what serves a function, and why.", "flyball.releases.cli"),
+    Entry("traces", "Traces: what happened.", "flyball.traces.cli"),
+    Entry("why", "Explain an answer, from the release down to the documents.", "flyball.lineage.cli", verb=True),
+    Entry("feedback", "Say what a trace's answer was worth.", "flyball.traces.cli", verb=True),
+    Entry("runs", "Runs: durable work and how far it is.", "flyball.runs.cli"),
+    Entry("audit", "The audit: who did what, chained by hash.", "flyball.audit.cli"),
+    Entry("sql", "Ask the tables a question in SQL.", "flyball.cli.sql", verb=True),
+)
+
+
+class MissingExtraError(FlyballError):
+    """A command needs libraries that the base install does not bring."""
+
+    code = "extra_missing"
+
+
+def load(entry: Entry) -> TyperCommand | TyperGroup:
+    """The command of a row, its module imported now."""
+    module = import_module(entry.module)
+    group = typer.main.get_group(module.verbs if entry.verb else module.app)
+    if not entry.verb:
+        return group
+    command = group.commands[entry.name]
+    assert isinstance(command, TyperCommand)  # noqa: S101 -- typer makes nothing else of a function
+    return command
+
+
+def load_server_part(module: str) -> ModuleType:
+    """A module that needs the `server` extra.
+
+    Raises:
+        MissingExtraError: a library of it is not installed; says which, and the command that installs it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "flyball":
+            raise
+        raise MissingExtraError(
+            f"this needs the library {error.name!r}, which is not installed",
+            next_step="pip install 'flyball[server]'",
+        ) from error
