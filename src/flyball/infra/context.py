@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 DEFAULT_PROJECT = "default"
 
 
+def permits(granted: frozenset[str], needed: str) -> bool:
+    """Whether `granted` covers `needed`: by name, by `<noun>.*`, or by `*`."""
+    return "*" in granted or needed in granted or f"{needed.partition('.')[0]}.*" in granted
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who does it. `id` is `local:<uid>`, a member's id, a key's id, `system:<process>` or `anonymous`."""
@@ -24,6 +29,10 @@ class Actor:
     kind: Literal["local", "member", "key", "system", "anonymous"]
     name: str
     permissions: frozenset[str] = frozenset({"*"})
+
+    def may(self, needed: str) -> bool:
+        """Whether this actor has the permission."""
+        return permits(self.permissions, needed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

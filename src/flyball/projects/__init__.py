@@ -1,0 +1,23 @@
+"""Tenants, their members, and the keys by which programs call.
+
+A member signs in by a one-time link or a password and gets a session; a program presents a key. Both have a role, and
+a role is a set of permissions (`projects.roles`). Verbs are in `projects.service` (keys) and `projects.sign_in` (people).
+"""
+
+from .errors import KeyNotFoundError, NameTakenError, SignInRefusedError, WeakPasswordError
+from .records import ActiveKey, Key, MadeKey, MadeLink, Member, Project, Session, SignedIn
+
+__all__ = [
+    "ActiveKey",
+    "Key",
+    "KeyNotFoundError",
+    "MadeKey",
+    "MadeLink",
+    "Member",
+    "NameTakenError",
+    "Project",
+    "Session",
+    "SignInRefusedError",
+    "SignedIn",
+    "WeakPasswordError",
+]

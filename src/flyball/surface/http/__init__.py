@@ -42,10 +42,12 @@ and one line in `web/routers.py`. `ctx` is the request's context: its project an
 `kit.errors` become `{"error": {"code", "message", "next_step"}}`. A route may return a Starlette response of its own.
 '''
 
+from flyball.infra.context import permits
+
 from .bodies import Body
 from .cookies import set_cookie
 from .csrf import form_token
-from .identity import AUTHENTICATED, PUBLIC, ContextDep, permits, require
+from .identity import AUTHENTICATED, PUBLIC, ContextDep, require
 from .responses import Failure, Json
 from .router import Router
 

@@ -42,14 +42,9 @@ class Prover(Protocol):
         ...
 
 
-def permits(granted: frozenset[str], needed: str) -> bool:
-    """Whether `granted` covers `needed`: by name, by `<noun>.*`, or by `*`."""
-    return "*" in granted or needed in granted or f"{needed.partition('.')[0]}.*" in granted
-
-
 def require(ctx: Context, needed: str) -> None:
     """Raise PermissionMissingError unless the context's actor has the permission."""
-    if not permits(ctx.actor.permissions, needed):
+    if not ctx.actor.may(needed):
         raise PermissionMissingError(
             f"{ctx.actor.name} lacks the permission {needed!r}",
             next_step="ask an administrator for a role that has it (`flyball keys create NAME --role ROLE` for a key)",

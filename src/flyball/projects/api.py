@@ -1,0 +1,152 @@
+"""The HTTP face of keys, members, sessions and sign-in links: parse, one verb, answer."""
+
+import msgspec
+from starlette.requests import Request
+
+from flyball.kit.paging import Page
+from flyball.kit.secrets import Secret
+from flyball.surface.http import AUTHENTICATED, PUBLIC, Body, ContextDep, Router
+from flyball.surface.http.cookies import clear_session_cookie, session_token, set_session_cookie
+
+from . import service, sign_in
+from .records import Key, Member, Session
+
+router = Router("/api", tag="projects")
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key to make."""
+
+    name: str
+    role: str = "application"
+
+
+class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key just made. `key` is the secret itself: it is shown here and never again."""
+
+    key: str
+    id: str
+    name: str
+    prefix: str
+    role: str
+    permissions: tuple[str, ...]
+
+
+class NewSignInLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For whom a one-time link is made."""
+
+    member: str = sign_in.ADMINISTRATOR
+
+
+class CreatedSignInLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-time link: append `path` to the address of the pages."""
+
+    path: str
+    member: str
+    has_password: bool
+    expires_ns: int
+
+
+class NewSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sign-in by name and password."""
+
+    name: str
+    password: str
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the caller is, and what they may do."""
+
+    id: str
+    kind: str
+    name: str
+    project: str
+    permissions: tuple[str, ...]
+
+
+class Members(msgspec.Struct, frozen=True, kw_only=True):
+    """The project's members."""
+
+    items: tuple[Member, ...]
+
+
+class Sessions(msgspec.Struct, frozen=True, kw_only=True):
+    """The project's live sessions."""
+
+    items: tuple[Session, ...]
+
+
+@router.get("/keys", permission="keys.read", returns=Page[Key])
+async def list_keys(ctx: ContextDep, cursor: str = "", limit: int = 50) -> Page[Key]:
+    """The project's keys, revoked ones too, newest first."""
+    return await service.list_keys(ctx, cursor, limit)
+
+
+@router.post("/keys", permission="keys.write", returns=CreatedKey, status=201)
+async def create_key(ctx: ContextDep, new: NewKey = Body(NewKey)) -> CreatedKey:
+    """Make a key. It has no more permissions than the caller has."""
+    key, secret = await service.create_key(ctx, new.name, new.role)
+    return CreatedKey(
+        key=secret.reveal(), id=key.id, name=key.name, prefix=key.prefix, role=key.role, permissions=key.permissions
+    )
+
+
+@router.delete("/keys/{id_or_name}", permission="keys.write", returns=Key)
+async def revoke_key(ctx: ContextDep, id_or_name: str) -> Key:
+    """Revoke a key, by its id or its name."""
+    return await service.revoke_key(ctx, id_or_name)
+
+
+@router.get("/members", permission="members.read", returns=Members)
+async def list_members(ctx: ContextDep) -> Members:
+    """The project's members by name."""
+    return Members(items=await service.list_members(ctx))
+
+
+@router.post("/sign-in-links", permission="members.write", returns=CreatedSignInLink, status=201)
+async def create_sign_in_link(ctx: ContextDep, new: NewSignInLink = Body(NewSignInLink)) -> CreatedSignInLink:
+    """Make a link by which a member signs in, once, within the hour."""
+    token, member, expires_ns = await sign_in.create_sign_in_link(ctx, new.member)
+    return CreatedSignInLink(
+        path=f"/sign-in/{token.reveal()}", member=member.name, has_password=member.has_password, expires_ns=expires_ns
+    )
+
+
+@router.get("/sessions", permission="sessions.read", returns=Sessions)
+async def list_sessions(ctx: ContextDep) -> Sessions:
+    """The project's live sessions, newest first."""
+    return Sessions(items=await sign_in.list_sessions(ctx))
+
+
+@router.post("/sessions", permission=PUBLIC, returns=Session, status=201)
+async def create_session(request: Request, ctx: ContextDep, new: NewSession = Body(NewSession)) -> Session:
+    """Sign in; the session comes as a cookie."""
+    token, _, session = await sign_in.sign_in(ctx, new.name, Secret(new.password))
+    set_session_cookie(request, token.reveal(), seconds=ctx.settings.session_hours * 3_600)
+    return session
+
+
+@router.delete("/sessions/current", permission=AUTHENTICATED, returns=None, status=204)
+async def end_own_session(request: Request, ctx: ContextDep) -> None:
+    """Sign out."""
+    await sign_in.sign_out(ctx, Secret(session_token(request)))
+    clear_session_cookie(request)
+
+
+@router.delete("/sessions/{session_id}", permission="sessions.write", returns=None, status=204)
+async def revoke_session(ctx: ContextDep, session_id: str) -> None:
+    """End somebody's session; it counts from their next request on."""
+    await sign_in.revoke_session(ctx, session_id)
+
+
+@router.get("/me", permission=AUTHENTICATED, returns=Me)
+async def show_me(ctx: ContextDep) -> Me:
+    """Who the caller is."""
+    actor = ctx.actor
+    return Me(
+        id=actor.id,
+        kind=actor.kind,
+        name=actor.name,
+        project=ctx.project,
+        permissions=tuple(sorted(actor.permissions)),
+    )

@@ -1,0 +1,202 @@
+"""How people prove who they are: one-time links, passwords, sessions. Knows no cookie and no page.
+
+Every session is made by `_mint`, and every use of one looks it up, so a revocation counts from the next request on.
+"""
+
+import asyncio
+from dataclasses import replace
+from functools import cache
+
+from flyball.audit import service as audit
+from flyball.infra.context import Actor, Context
+from flyball.infra.db.database import Connection
+from flyball.kit.clock import NANOSECONDS
+from flyball.kit.ids import new_id
+from flyball.kit.secrets import Secret, hash_password, new_token, token_hash, verify_password
+
+from . import session_store, store
+from .errors import MemberNotFoundError, SessionNotFoundError, SignInRefusedError, WeakPasswordError
+from .records import MadeLink, Member, Session, SignedIn
+from .roles import ROLES
+from .tries import tries_of
+
+ADMINISTRATOR = "administrator"  # the name of the first member
+LINK_SECONDS = 3_600
+_PASSWORD_LENGTHS = range(10, 257)
+
+
+async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) -> MadeLink:
+    """Make a link by which a member signs in, once, within the hour. The administrator is made where there is none yet."""
+    token = Secret(new_token())
+    now_ns = ctx.clock.now_ns()
+    expires_ns = now_ns + LINK_SECONDS * NANOSECONDS
+    async with ctx.db.transaction() as connection:
+        if member_name == ADMINISTRATOR:
+            await _ensure_administrator(connection, ctx, now_ns)
+        member = await store.get_member(connection, ctx.project, member_name)
+        if member is None:
+            raise MemberNotFoundError(f"there is no member named {member_name!r:.100}")
+        link_id = new_id("link", now_ns)
+        await session_store.insert_link(
+            connection,
+            link_id,
+            member.id,
+            ctx.project,
+            token_hash(token.reveal()),
+            made=(ctx.actor.id, now_ns),
+            expires_ns=expires_ns,
+        )
+        after = {"member": member.id, "expires_ns": expires_ns}
+        await audit.record(
+            connection, ctx, action="links.create", object_kind="sign_in_link", object_id=link_id, after=after
+        )
+    return MadeLink(token, member, expires_ns)
+
+
+async def use_sign_in_link(ctx: Context, token: Secret) -> SignedIn:
+    """Sign in by a link, which is used up by this. Raises SignInRefusedError for one that does not work (any more)."""
+    async with ctx.db.transaction() as connection:
+        used = await session_store.use_link(connection, token_hash(token.reveal()), ctx.clock.now_ns())
+        member = await store.get_member_by_id(connection, used[1]) if used else None
+        if member is None:
+            raise SignInRefusedError(
+                "this sign-in link is not valid, or was used already",
+                next_step="make another on the server: `flyball keys sign-in-link`",
+            )
+        return await _mint(connection, ctx, member, "link")
+
+
+async def sign_in(ctx: Context, name: str, password: Secret) -> SignedIn:
+    """Sign in by name and password. Raises SignInRefusedError, or TooManySignInsError after too many failures."""
+    tries = tries_of(ctx.db)
+    tries.begin(name, ctx.clock.monotonic_ns())
+    async with ctx.db.connection() as connection:
+        member = await store.get_member(connection, ctx.project, name)
+        verifier = await store.password_verifier(connection, member.id) if member else None
+    matches = await asyncio.to_thread(verify_password, password.reveal(), verifier or _nobodys_verifier())
+    if member is None or verifier is None or not matches:
+        raise SignInRefusedError(
+            "the name or the password is wrong",
+            next_step="try again, or make a link on the server: `flyball keys sign-in-link`",
+        )
+    tries.succeeded(name)
+    async with ctx.db.transaction() as connection:
+        return await _mint(connection, ctx, member, "password")
+
+
+async def set_password(ctx: Context, session_token: Secret, new: Secret, current: Secret | None = None) -> SignedIn:
+    """Set the password of the member who holds this session, end all their sessions and links, and sign in anew.
+
+    Who signed in by password must give the current one; who came by a link need not (that is how a forgotten one is replaced).
+    """
+    _check_password(new)
+    found = await authenticate_session(ctx, session_token)
+    if found is None:
+        raise SignInRefusedError("this session has ended", next_step="sign in again")
+    member, session = found
+    if session.method == "password":
+        await _check_current(ctx, member, current)
+    verifier = await asyncio.to_thread(hash_password, new.reveal())
+    now_ns = ctx.clock.now_ns()
+    async with ctx.db.transaction() as connection:
+        await store.set_password_verifier(connection, member.id, verifier)
+        await session_store.revoke_sessions_of(connection, member.id, now_ns)
+        await session_store.discard_links_of(connection, member.id, now_ns)
+        acting = ctx.acting_as(actor_of(member))
+        await audit.record(connection, acting, action="members.set_password", object_kind="member", object_id=member.id)
+        return await _mint(connection, ctx, member, "password")
+
+
+async def sign_out(ctx: Context, session_token: Secret) -> None:
+    """End the session. One that has ended already stays so."""
+    found = await authenticate_session(ctx, session_token)
+    if found is not None:
+        await revoke_session(ctx, found[1].id)
+
+
+async def revoke_session(ctx: Context, session_id: str) -> None:
+    """End a session, one's own or another's. Raises SessionNotFoundError where there is none to end."""
+    async with ctx.db.transaction() as connection:
+        if not await session_store.revoke_session(connection, ctx.project, session_id, ctx.clock.now_ns()):
+            raise SessionNotFoundError(f"no live session has the id {session_id!r:.60}")
+        await audit.record(connection, ctx, action="sessions.revoke", object_kind="session", object_id=session_id)
+
+
+async def list_sessions(ctx: Context) -> tuple[Session, ...]:
+    """The project's live sessions, newest first, at most 200."""
+    async with ctx.db.connection() as connection:
+        return tuple(await session_store.live_sessions(connection, ctx.project, ctx.clock.now_ns(), 200))
+
+
+async def authenticate_session(ctx: Context, token: Secret) -> tuple[Member, Session] | None:
+    """Whose session this is; None for one that is unknown, expired or revoked, or whose member was removed."""
+    async with ctx.db.connection() as connection:
+        found = await session_store.live_session(connection, token_hash(token.reveal()), ctx.clock.now_ns())
+        member = await store.get_member_by_id(connection, found[0].member) if found else None
+    return (member, found[0]) if found and member else None
+
+
+def actor_of(member: Member) -> Actor:
+    """The member as one who acts, with the permissions of their role."""
+    return Actor(id=member.id, kind="member", name=member.name, permissions=ROLES.get(member.role, frozenset()))
+
+
+async def _mint(connection: Connection, ctx: Context, member: Member, method: str) -> SignedIn:
+    token = Secret(new_token())
+    now_ns = ctx.clock.now_ns()
+    session = Session(
+        id=new_id("ses", now_ns),
+        project=member.project,
+        member=member.id,
+        member_name=member.name,
+        method=method,
+        created_ns=now_ns,
+        expires_ns=now_ns + ctx.settings.session_hours * 3_600 * NANOSECONDS,
+    )
+    await session_store.insert_session(connection, session, token_hash(token.reveal()))
+    acting = replace(ctx, actor=actor_of(member), project=member.project)
+    await audit.record(
+        connection, acting, action="sessions.create", object_kind="session", object_id=session.id, after=session
+    )
+    return SignedIn(token, member, session)
+
+
+async def _ensure_administrator(connection: Connection, ctx: Context, now_ns: int) -> None:
+    member = Member(
+        id=new_id("mem", now_ns),
+        project=ctx.project,
+        name=ADMINISTRATOR,
+        role="administrator",
+        has_password=False,
+        created_ns=now_ns,
+    )
+    if await store.insert_member(connection, member):
+        await audit.record(
+            connection, ctx, action="members.create", object_kind="member", object_id=member.id, after=member
+        )
+
+
+async def _check_current(ctx: Context, member: Member, current: Secret | None) -> None:
+    tries = tries_of(ctx.db)
+    tries.begin(member.name, ctx.clock.monotonic_ns())
+    async with ctx.db.connection() as connection:
+        verifier = await store.password_verifier(connection, member.id)
+    given = current.reveal() if current else ""
+    if not await asyncio.to_thread(verify_password, given, verifier or _nobodys_verifier()):
+        raise SignInRefusedError("the current password is wrong", next_step="give the password that you signed in with")
+    tries.succeeded(member.name)
+
+
+def _check_password(password: Secret) -> None:
+    if len(password.reveal()) not in _PASSWORD_LENGTHS:
+        least, most = _PASSWORD_LENGTHS.start, _PASSWORD_LENGTHS.stop - 1
+        raise WeakPasswordError(
+            f"a password has {least} to {most} characters, this one {len(password.reveal())}",
+            next_step="choose a longer one; a few unrelated words do well",
+        )
+
+
+@cache
+def _nobodys_verifier() -> str:
+    """A verifier that no password fits, so that an unknown name costs the same time as a known one."""
+    return hash_password(new_token())
