@@ -1,0 +1,163 @@
+"""A start of flyball from the empty directory to the last process stopped: one order of deeds. Knows no deed's inside."""
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import suppress
+from socket import socket
+
+import flyball
+from flyball.infra.db.database import Database
+from flyball.infra.db.embedded import EmbeddedPostgres
+from flyball.infra.db.migrate import migrate
+from flyball.infra.processes.lock import DataLock, Holder
+from flyball.infra.processes.ports import bind, is_loopback, url_of
+from flyball.infra.processes.supervisor import Supervisor
+from flyball.kit.clock import SystemClock
+from flyball.kit.errors import FlyballError
+from flyball.kit.layout import Layout
+from flyball.settings import Settings
+from flyball.surface.console import print_json, wants_json
+
+from .admission import check_somebody_can_prove_who_they_are
+from .children import children
+from .greeting import Greeting, greet
+from .premises import prepare
+from .stopping import StopSignals
+
+_LOOK_AT_POSTGRES = 0.5  # seconds between two looks
+_LONGEST_PAUSE = 30.0
+
+
+def tell(line: str) -> None:
+    """A line for the person who started it: on standard output, or on standard error where that is for JSON."""
+    print(line, file=sys.stderr if wants_json() else sys.stdout, flush=True)
+
+
+def serve(settings: Settings) -> None:
+    """Start, stay until told to stop, stop in order.
+
+    Raises:
+        FlyballError: the start failed; everything that had been started is stopped again.
+    """
+    layout = Layout(settings.data_path)
+    prepare(layout)
+    lock = DataLock(layout.lock)
+    lock.acquire(SystemClock().now_ns())
+    try:
+        with bind(settings.host, settings.port) as listener:
+            asyncio.run(_Start(settings, layout, lock, listener).run())
+    finally:
+        lock.release()
+
+
+class _Start:
+    """One start: its supervisor, its database, and when it began."""
+
+    def __init__(self, settings: Settings, layout: Layout, lock: DataLock, listener: socket) -> None:
+        self._settings = settings
+        self._layout = layout
+        self._lock = lock
+        self._address = url_of(settings.host, listener)
+        self._began = time.monotonic()
+        self._signals = StopSignals()
+        self._postgres = (
+            None
+            if settings.database_url
+            else EmbeddedPostgres(layout.postgres, layout.sockets, log=layout.logs / "postgres.log")
+        )
+        self._database_url = self._postgres.url if self._postgres else settings.database_url
+        specs = children(settings, layout, self._database_url, listener.fileno())
+        self._supervisor = Supervisor(specs, layout.logs, tell)
+        self._watch: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        self._signals.listen()
+        self._signals.on_hurry(self._supervisor.hurry)
+        asked = asyncio.create_task(self._signals.asked.wait())
+        starting = asyncio.create_task(self._start())
+        try:
+            await asyncio.wait({asked, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await asked
+            tell("Stopping; a second signal hurries.")
+        finally:
+            await self._stop(starting)
+
+    async def _start(self) -> None:
+        tell(f"flyball {flyball.__version__} on {self._layout.root}")
+        self._supervisor.launch()  # they import while the database starts, which takes as long
+        await self._start_database()
+        await self._supervisor.begin()
+        if self._postgres is not None:
+            self._watch = asyncio.create_task(self._keep_postgres(self._postgres))
+        self._lock.tell(Holder(os.getpid(), SystemClock().now_ns(), self._address))
+        greeting = await asyncio.to_thread(greet, self._layout, self._address)
+        self._say_ready(greeting)
+
+    async def _start_database(self) -> None:
+        began = time.monotonic()
+        if self._postgres is not None:
+            await asyncio.to_thread(self._postgres.start)
+        database = Database(self._database_url, most=1, application="flyball up")
+        await database.open()
+        try:
+            applied = await migrate(database)
+            if not is_loopback(self._settings.host):
+                await check_somebody_can_prove_who_they_are(database, self._settings.host)
+        finally:
+            await database.close()
+        what = f"process {self._postgres.pid}" if self._postgres else "the one of FLYBALL_DATABASE_URL"
+        changes = f", {len(applied)} migrations applied" if applied else ""
+        tell(f"  {'postgres':<10} ready in {time.monotonic() - began:.1f} s ({what}{changes})")
+
+    async def _keep_postgres(self, postgres: EmbeddedPostgres) -> None:
+        pause = 0.1
+        while True:
+            await asyncio.sleep(_LOOK_AT_POSTGRES)
+            if postgres.running:
+                continue
+            tell(f"  {'postgres':<10} ended; starting it again")
+            try:
+                await asyncio.to_thread(postgres.start)
+            except FlyballError as error:
+                tell(f"  {error.message}")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                pause = 0.1
+                tell(f"  {'postgres':<10} ready again (process {postgres.pid})")
+
+    def _say_ready(self, greeting: Greeting) -> None:
+        seconds = time.monotonic() - self._began
+        for line in greeting.lines:
+            tell(line)
+        tell(f"Ready in {seconds:.1f} s: {self._address}")
+        if greeting.sign_in:
+            tell(f"Sign in, once, within the hour: {greeting.sign_in}")
+        tell("Stop with Ctrl-C.")
+        if wants_json():
+            print_json(
+                {
+                    "address": self._address,
+                    "process": os.getpid(),
+                    "seconds": round(seconds, 3),
+                    "sign_in": greeting.sign_in,
+                }
+            )
+            sys.stdout.flush()
+
+    async def _stop(self, starting: asyncio.Task[None]) -> None:
+        """Children first, wave by wave; the database last, since all of them write what they hold."""
+        for task in (starting, self._watch):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError, FlyballError):
+                    await task
+        await self._supervisor.stop()
+        if self._postgres is not None and self._postgres.running:
+            began = time.monotonic()
+            await asyncio.to_thread(self._postgres.stop)
+            tell(f"  {'postgres':<10} stopped after {time.monotonic() - began:.1f} s")
