@@ -1,0 +1,139 @@
+"""Signing in and out, one's own password, and the keys, as pages. Parse, one verb, render; a key's secret is shown once."""
+
+import msgspec
+from starlette.requests import Request
+
+from flyball.kit.secrets import Secret
+from flyball.surface.html import FormDep, Pages, See
+from flyball.surface.http import AUTHENTICATED, PUBLIC, ContextDep, set_cookie
+from flyball.surface.http.cookies import SESSION_COOKIE, session_token, set_session_cookie
+
+from . import service, sign_in
+from .errors import SignInRefusedError, TooManySignInsError, WeakPasswordError
+from .records import Key, Session
+from .roles import ROLES
+
+pages = Pages(tag="projects", section="/keys")
+
+
+class SignInPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/sign-in.html shows; `token` is that of a one-time link, or empty."""
+
+    token: str
+
+
+class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/account.html shows. `needs_current` where the session began with a password."""
+
+    name: str
+    needs_current: bool
+    is_member: bool
+    sessions: tuple[Session, ...]
+    own_session: str
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/keys.html shows. `made` is the secret of a key just made, shown in this one answer."""
+
+    keys: tuple[Key, ...]
+    next: str | None
+    first: bool
+    roles: tuple[str, ...]
+    made: str = ""
+    made_name: str = ""
+
+
+@pages.get("/sign-in", permission=PUBLIC, template="projects/sign-in.html")
+async def show_sign_in() -> SignInPage:
+    """The form for name and password."""
+    return SignInPage(token="")
+
+
+@pages.get("/sign-in/{token}", permission=PUBLIC, template="projects/sign-in.html")
+async def show_link(token: str) -> SignInPage:
+    """A one-time link: it is used up by the button, not by looking, so that a preview of the link harms nothing."""
+    return SignInPage(token=token)
+
+
+@pages.post("/sign-in", permission=PUBLIC)
+async def do_sign_in(request: Request, ctx: ContextDep, form: FormDep) -> See:
+    """Begin a session, by link or by password."""
+    link = form.get("token", "")
+    try:
+        if link:
+            signed_in = await sign_in.use_sign_in_link(ctx, Secret(link))
+        else:
+            signed_in = await sign_in.sign_in(ctx, form.get("name", ""), Secret(form.get("password", "")))
+    except (SignInRefusedError, TooManySignInsError) as error:
+        return See("/sign-in", str(error), tone="bad")
+    set_session_cookie(request, signed_in.token.reveal(), seconds=ctx.settings.session_hours * 3600)
+    if link and not signed_in.member.has_password:
+        return See("/account", "Signed in. Choose a password now: the link works only once.")
+    return See("/")
+
+
+@pages.post("/sign-out", permission=AUTHENTICATED)
+async def do_sign_out(request: Request, ctx: ContextDep) -> See:
+    """End the session."""
+    await sign_in.sign_out(ctx, Secret(session_token(request)))
+    set_cookie(request, SESSION_COOKIE, "", seconds=0)
+    return See("/sign-in", "Signed out.")
+
+
+@pages.get("/account", permission=AUTHENTICATED, template="projects/account.html")
+async def show_account(request: Request, ctx: ContextDep) -> AccountPage:
+    """One's own password and sessions."""
+    found = await sign_in.authenticate_session(ctx, Secret(session_token(request)))
+    sessions = await sign_in.list_sessions(ctx) if found else ()
+    return AccountPage(
+        name=ctx.actor.name,
+        needs_current=bool(found and found[1].method == "password"),
+        is_member=found is not None,
+        sessions=tuple(session for session in sessions if session.member == ctx.actor.id),
+        own_session=found[1].id if found else "",
+    )
+
+
+@pages.post("/account/password", permission=AUTHENTICATED)
+async def set_password(request: Request, ctx: ContextDep, form: FormDep) -> See:
+    """Set one's password; every other session of the member ends."""
+    if form.get("password", "") != form.get("again", ""):
+        return See("/account", "The two passwords differ.", tone="bad")
+    current = Secret(form["current"]) if form.get("current") else None
+    try:
+        signed_in = await sign_in.set_password(
+            ctx, Secret(session_token(request)), Secret(form.get("password", "")), current
+        )
+    except (SignInRefusedError, TooManySignInsError, WeakPasswordError) as error:
+        return See("/account", str(error), tone="bad")
+    set_session_cookie(request, signed_in.token.reveal(), seconds=ctx.settings.session_hours * 3600)
+    return See("/account", "The password is set; every other session has ended.")
+
+
+@pages.get("/keys", permission="keys.read", template="projects/keys.html")
+async def list_keys(ctx: ContextDep, cursor: str = "") -> KeyList:
+    """The project's keys."""
+    found = await service.list_keys(ctx, cursor)
+    return KeyList(keys=found.items, next=found.next, first=not cursor, roles=tuple(ROLES))
+
+
+@pages.post("/keys", permission="keys.write", template="projects/keys.html")
+async def create_key(ctx: ContextDep, form: FormDep) -> KeyList:
+    """Make a key and show its secret, in this one answer."""
+    made = await service.create_key(ctx, form.get("name", ""), form.get("role", "application"))
+    found = await service.list_keys(ctx)
+    return KeyList(
+        keys=found.items,
+        next=found.next,
+        first=True,
+        roles=tuple(ROLES),
+        made=made.secret.reveal(),
+        made_name=made.key.name,
+    )
+
+
+@pages.post("/keys/{key_id}/revocation", permission="keys.write")
+async def revoke_key(ctx: ContextDep, key_id: str) -> See:
+    """Make a key useless, everywhere within a second."""
+    key = await service.revoke_key(ctx, key_id)
+    return See("/keys", f"The key {key.name} is revoked.")
