@@ -1,0 +1,156 @@
+"""Prompt variants: retrieve, render, call, stream, cite; and what happens when the model does not behave."""
+
+import msgspec
+import pytest
+
+from flyball.functions.errors import (
+    OutputMismatchError,
+    VariantFailedError,
+    VariantTimedOutError,
+    VariantUnavailableError,
+)
+from flyball.functions.execution import run_variant
+from flyball.testing import ScriptedUpstream, Turn
+
+ASKED = {"question": "What colour is grass?"}
+
+
+@pytest.fixture
+async def upstream():
+    async with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+async def test_the_prompt_is_rendered_with_passages_and_the_answer_cites_them(prompt, tools, upstream):
+    upstream.then(Turn(text="Green [2]. Not blue [7].", prompt_tokens=100, completion_tokens=10))
+
+    answer = await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    sent = msgspec.json.decode(upstream.requests[0].body)
+    assert sent["messages"] == [
+        {"role": "system", "content": "Use these:\n[1] The sky is blue. It is high.\n[2] Grass is green."},
+        {"role": "user", "content": "What colour is grass?"},
+    ]
+    assert (sent["temperature"], sent["model"]) == (0, "small")
+    assert [citation.quote for citation in answer.citations] == ["Grass is green."]
+    assert (answer.usage.input_tokens, answer.cost_nano_usd, answer.model) == (100, 100_000 + 20_000, "fast")
+
+
+async def test_the_model_call_is_a_span_with_usage_cost_and_prompt_version_but_no_key(prompt, tools, upstream):
+    answer = await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    own, _, llm = answer.spans
+    assert (llm.kind, llm.parent_id, llm.prompt_name, llm.prompt_version) == ("llm", own.span_id, "ask", "3")
+    assert (llm.usage.input_tokens, llm.cost_nano_usd) == (11, 11_000 + 18_000)
+    assert "sk-very-secret" not in msgspec.json.encode(answer).decode()
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-very-secret"
+
+
+@pytest.mark.parametrize("chunk_bytes", [0, 1, 7])
+async def test_pieces_arrive_as_they_come_and_join_to_the_text(prompt, tools, upstream, chunk_bytes):
+    upstream.then(Turn(text="Grass is green, as [2] says.", chunk_bytes=chunk_bytes))
+    pieces = []
+
+    async def collect(piece):
+        pieces.append(piece)
+
+    answer = await run_variant(prompt(upstream.base_url), ASKED, tools=tools, on_delta=collect)
+
+    assert len(pieces) > 2
+    assert "".join(pieces) == answer.text == "Grass is green, as [2] says."
+    assert answer.usage.output_tokens == 9
+
+
+async def test_a_failure_before_the_first_piece_is_tried_again(prompt, tools, upstream):
+    upstream.then(Turn(fault="reset"), Turn(fault="status", status=503), Turn(text="At last."))
+
+    answer = await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    assert answer.text == "At last."
+
+
+@pytest.mark.parametrize("fault", ["cut", "unfinished", "reset_midway", "error_midway", "malformed"])
+async def test_a_failure_after_the_first_piece_is_not_tried_again(prompt, tools, upstream, fault):
+    upstream.then(Turn(fault=fault, after_chunks=3))
+    pieces = []
+
+    async def collect(piece):
+        pieces.append(piece)
+
+    with pytest.raises(VariantFailedError, match="function 'ask', variant 'prompt'"):
+        await run_variant(prompt(upstream.base_url), ASKED, tools=tools, on_delta=collect)
+
+    assert pieces
+    assert len(upstream.requests) == 1
+
+
+async def test_another_endpoint_takes_over(prompt, tools, upstream):
+    dead = ScriptedUpstream()
+    await dead.start()
+    url = dead.base_url
+    await dead.stop()
+
+    texts = [(await run_variant(prompt([url, upstream.base_url]), ASKED, tools=tools)).text for _ in range(5)]
+
+    assert len(texts) == 5
+
+
+@pytest.mark.parametrize(
+    ("turn", "status"),
+    [
+        (Turn(fault="status", status=401), 502),
+        (Turn(fault="malformed"), 502),
+        (Turn(fault="stall_midway"), 504),
+    ],
+)
+async def test_what_the_model_does_wrong_is_a_clear_error_with_its_spans(prompt, tools, upstream, turn, status):
+    upstream.otherwise = turn
+
+    with pytest.raises(VariantFailedError) as caught:
+        await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    assert caught.value.status == status
+    assert isinstance(caught.value, VariantTimedOutError) == (status == 504)
+    assert [span.kind for span in caught.value.spans] == ["variant", "retrieval", "llm"]
+    assert caught.value.spans[2].status == "error"
+
+
+async def test_a_key_that_the_upstream_repeats_is_blotted_out(prompt, tools, upstream, monkeypatch):
+    import flyball.testing.openai as wording
+
+    monkeypatch.setattr(wording, "error", lambda _turn: b'{"error": {"message": "bad key sk-very-secret"}}')
+    upstream.otherwise = Turn(fault="status", status=401)
+
+    with pytest.raises(VariantFailedError, match=r"bad key \*\*\*") as caught:
+        await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    assert "sk-very-secret" not in str(caught.value)
+    assert "sk-very-secret" not in msgspec.json.encode(caught.value.spans).decode()
+
+
+async def test_a_model_that_is_not_configured_makes_the_variant_unavailable(prompt, tools, upstream, monkeypatch):
+    variant = prompt(upstream.base_url)
+    monkeypatch.delenv("KEY")
+
+    with pytest.raises(VariantUnavailableError, match="KEY is not set"):
+        await run_variant(variant, ASKED, tools=tools)
+
+
+async def test_json_is_parsed_and_checked_where_the_output_schema_asks_for_it(prompt, tools, upstream):
+    output = {
+        "type": "object",
+        "properties": {"queue": {"type": "string"}, "urgent": {"type": "boolean"}},
+        "required": ["queue", "urgent"],
+    }
+    upstream.then(Turn(text='```json\n{"queue": "billing", "urgent": true}\n```'), Turn(text="no json"))
+    pieces = []
+
+    async def collect(piece):
+        pieces.append(piece)
+
+    answer = await run_variant(prompt(upstream.base_url, output=output), ASKED, tools=tools, on_delta=collect)
+
+    assert answer.output == {"queue": "billing", "urgent": True}
+    assert pieces == [answer.text]
+    with pytest.raises(OutputMismatchError, match="not JSON"):
+        await run_variant(prompt(upstream.base_url, output=output), ASKED, tools=tools)
