@@ -10,18 +10,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from flyball import scorers
 from flyball.kit.hashing import content_hash
 
-from . import verdicts
+from . import scoring, verdicts
 from .records import MOST_FAILURES_SHOWN, NOT_APPLICABLE, EvaluationSpec, Result
 from .reports import Difference, Failure, Findings, Judgement, Metric, VariantRef, VariantReport, Verdict
 from .statistics.correction import holm
 from .statistics.intervals import RESAMPLES, BootstrapMean, Values, wilson
 from .statistics.paired import difference_p
 from .statistics.power import minimum_detectable_effect
-
-Scores = Mapping[str, float]  # item id -> score, in the order of the dataset
 
 
 def build(spec: EvaluationSpec, variants: Sequence[VariantRef], results: Sequence[Result]) -> Findings:
@@ -82,8 +79,8 @@ def _variant(spec: EvaluationSpec, ref: VariantRef, results: Sequence[Result]) -
 
 def _metric(name: str, seed: int, results: Sequence[Result]) -> Metric:
     judged = [result for result in results if name in result.scores]
-    values = np.array([result.scores[name] for result in judged])
-    binary = _is_binary(name)
+    values = scoring.of(judged, name)
+    binary = scoring.is_binary(name)
     interval = wilson(int(values.sum()), values.size) if binary else BootstrapMean(values, seed=seed).interval()
     not_applicable = sum(result.unscored.get(name) == NOT_APPLICABLE for result in results)
     return Metric(
@@ -104,7 +101,9 @@ def _differences(
 ) -> tuple[Difference, ...]:
     baseline = _baseline(spec, variants)
     found = [
-        _difference(spec, candidate, metric, paired(by_variant[baseline.hash], by_variant[candidate.hash], metric))
+        _difference(
+            spec, candidate, metric, scoring.paired(by_variant[baseline.hash], by_variant[candidate.hash], metric)
+        )
         for candidate in _candidates(spec, variants)
         for metric in spec.scorers
     ]
@@ -125,7 +124,7 @@ def _difference(spec: EvaluationSpec, candidate: VariantRef, metric: str, differ
         hi=interval.hi if interval else None,
         higher=int(np.sum(differences > 0)),
         lower=int(np.sum(differences < 0)),
-        p=difference_p(differences, binary=_is_binary(metric)),
+        p=difference_p(differences, binary=scoring.is_binary(metric)),
         p_holm=None,
         smallest_effect=minimum_detectable_effect(differences),
     )
@@ -133,19 +132,6 @@ def _difference(spec: EvaluationSpec, candidate: VariantRef, metric: str, differ
 
 def _with_holm(difference: Difference, p_holm: float | None) -> Difference:
     return msgspec.structs.replace(difference, p_holm=p_holm)
-
-
-def paired(before: Sequence[Result], after: Sequence[Result], metric: str) -> Values:
-    """After minus before, for each item that both were scored on, in the order of `before`."""
-    found = {result.item_id: result.scores[metric] for result in after if metric in result.scores}
-    return np.array(
-        [
-            found[result.item_id] - result.scores[metric]
-            for result in before
-            if metric in result.scores and result.item_id in found
-        ],
-        dtype=np.float64,
-    )
 
 
 def _judgements(
@@ -165,8 +151,8 @@ def _judgements(
         verdicts.Candidate(
             name=one.name,
             hash=one.hash,
-            differences=paired(reference, by_variant[one.hash], metric),
-            scorer_errors=_scorer_errors(reference, metric) + _scorer_errors(by_variant[one.hash], metric),
+            differences=scoring.paired(reference, by_variant[one.hash], metric),
+            scorer_errors=scoring.errors(reference, metric) + scoring.errors(by_variant[one.hash], metric),
         )
         for one in _candidates(spec, variants)
     ]
@@ -177,10 +163,6 @@ def _judgements(
         reason="what the others are compared with",
     )
     return (itself, *verdicts.judge(candidates, gate))
-
-
-def _scorer_errors(results: Sequence[Result], metric: str) -> int:
-    return sum(result.unscored.get(metric, NOT_APPLICABLE) != NOT_APPLICABLE for result in results)
 
 
 def _overall(judgements: Sequence[Judgement]) -> tuple[Verdict, str]:
@@ -224,11 +206,6 @@ def _baseline(spec: EvaluationSpec, variants: Sequence[VariantRef]) -> VariantRe
 
 def _candidates(spec: EvaluationSpec, variants: Sequence[VariantRef]) -> list[VariantRef]:
     return [ref for ref in variants if ref.name != spec.baseline and not ref.skipped]
-
-
-def _is_binary(metric: str) -> bool:
-    scorer = scorers.get(metric)
-    return scorer is not None and scorer.binary
 
 
 def _percentile(values: Sequence[int], level: float) -> int | None:

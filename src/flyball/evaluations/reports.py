@@ -134,6 +134,23 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     results_hash: str  # of the results themselves, so that the report names its data
 
 
+class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A report in a list."""
+
+    id: str
+    evaluation: str
+    hash: str
+    function: str
+    dataset: str
+    dataset_version: int
+    dataset_version_id: str
+    verdict: Verdict
+    winner: str
+    run_id: str
+    created_ns: int
+    created_by: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence that a release rests on. `hash` is of everything else in it."""
 
@@ -154,28 +171,70 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """What `hash` has to be."""
         body: dict[str, Any] = msgspec.to_builtins(self)
         del body["hash"]
+        body["created_ns"] = str(self.created_ns)  # canonical JSON holds integers up to 2^53
         return content_hash(body)
 
     def sealed(self) -> "Report":
         """The report with its hash."""
         return msgspec.structs.replace(self, hash=self.content_hash())
 
+    def line(self) -> ReportLine:
+        """The report in a list."""
+        return ReportLine(
+            id=self.id,
+            evaluation=self.evaluation,
+            hash=self.hash,
+            function=self.function.name,
+            dataset=self.dataset.name,
+            dataset_version=self.dataset.version,
+            dataset_version_id=self.dataset.version_id,
+            verdict=self.findings.verdict,
+            winner=self.findings.winner,
+            run_id=self.run_id,
+            created_ns=self.created_ns,
+            created_by=self.created_by,
+        )
+
     def judgement_of(self, variant_hash: str) -> Judgement | None:
         """The verdict on exactly this variant; None where the report does not concern it."""
         return next((found for found in self.findings.judgements if found.variant_hash == variant_hash), None)
 
 
-class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A report in a list."""
+class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one variant in two reports: the means over all items of each, and the paired change on shared items."""
 
-    id: str
-    evaluation: str
-    hash: str
-    function: str
-    dataset: str
-    dataset_version_id: str
-    verdict: Verdict
-    winner: str
-    run_id: str
-    created_ns: int
-    created_by: str
+    variant: str
+    metric: str
+    hash_before: str
+    hash_after: str
+    mean_before: float | None
+    mean_after: float | None
+    shared: int  # items with a score in both
+    change: float | None
+    lo: float | None
+    hi: float | None
+    higher: int
+    lower: int
+    p: float | None
+
+
+class ItemScores(msgspec.Struct, frozen=True, kw_only=True):
+    """The scores that an item got, by variant and metric."""
+
+    item_id: str
+    scores: dict[str, dict[str, float]]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed between two reports of evaluations.
+
+    Items are the same where id and content hash agree; one whose content changed is listed, not paired.
+    """
+
+    before: ReportLine
+    after: ReportLine
+    shared: int
+    changes: tuple[MetricChange, ...]
+    new: tuple[ItemScores, ...]  # asked only in the later one
+    gone: tuple[str, ...]  # asked only in the earlier one
+    reworded: tuple[str, ...]  # asked in both, with other content
