@@ -15,11 +15,10 @@ FlyballError
 │   └── SourceChangedError           what is imported changed while it was
 ├── ForbiddenError
 │   └── LocalPathError               only the machine's own user may have files of the machine read
-└── UnavailableError
-    └── CollectorError               the child process that reads the source ended unexpectedly
+└── CollectorError                   the child process that reads the source ended unexpectedly
 """
 
-from flyball.kit.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, UnavailableError
+from flyball.kit.errors import ConflictError, FlyballError, ForbiddenError, InvalidInputError, NotFoundError
 
 
 class DatasetNotFoundError(NotFoundError):
@@ -114,7 +113,7 @@ class LocalPathError(ForbiddenError):
         )
 
 
-class CollectorError(UnavailableError):
+class CollectorError(FlyballError):
     """The child process that reads the source ended unexpectedly."""
 
     code = "dataset_collector_failed"

@@ -115,7 +115,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row. Of a document, `text` is what offsets count in and `document_hash` its hash; `data` is the rest.
 
-    `hash` covers everything but the position, the locations beyond the first and the lineage.
+    `hash` covers what the row says (id, split, title, text, data, source, licence), not where else it was found, nor when.
     """
 
     row_id: str

@@ -46,6 +46,11 @@ class Layout:
         return self.root / "code"
 
     @property
+    def staging(self) -> Path:
+        """Rows on their way from a source into the lake; emptied when an import ends, and made again where it is lost."""
+        return self.root / "staging"
+
+    @property
     def spool(self) -> Path:
         """What gateway workers have yet to record."""
         return self.root / "spool"
@@ -81,5 +86,5 @@ class Layout:
 
     def create(self) -> None:
         """Make the directories, private to their owner."""
-        for path in (self.root, self.lake, self.blobs, self.indexes, self.spool, self.logs, self.sockets):
+        for path in (self.root, self.lake, self.blobs, self.indexes, self.staging, self.spool, self.logs, self.sockets):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

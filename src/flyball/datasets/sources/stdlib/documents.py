@@ -1,0 +1,141 @@
+"""The documents themselves: a signature, a docstring and a place for each public object. Pure reading, no import."""
+
+import functools
+import inspect
+import re
+from collections.abc import Iterator
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
+from typing import Any, Literal, NamedTuple
+
+from .names import Name
+from .places import Places
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # an object's address is another one in every process
+_SAME_FOR_ALL = frozenset({object.__init__.__doc__, type.__init__.__doc__})
+_WITHOUT_SIGNATURE = (ValueError, TypeError, AttributeError, NameError)
+_PROPERTIES = (property, functools.cached_property, GetSetDescriptorType, MemberDescriptorType)
+
+
+class Document(NamedTuple):
+    """One object's documentation. `text` begins with the signature; `source` is `python-<version>/<file>:<line>`."""
+
+    title: str
+    kind: Literal["module", "class", "function", "method", "property"]
+    signature: str
+    text: str
+    source: str
+    aliases: tuple[str, ...] = ()
+
+
+class Documents:
+    """All documents, sorted by title. After the walk, `undocumented` counts the objects without a docstring."""
+
+    def __init__(self, modules: dict[str, ModuleType], names: list[Name]) -> None:
+        self.undocumented = 0
+        self._modules = modules
+        self._names = names
+        self._classes = {id(name.value) for name in names if inspect.isclass(name.value)}
+        self._bound = {
+            (name.module, id(name.value.__func__)): name.title for name in names if inspect.ismethod(name.value)
+        }
+        self._places = Places()
+
+    def __iter__(self) -> Iterator[Document]:
+        """Each title once."""
+        found: dict[str, Document] = {}
+        for document in self._all():
+            found.setdefault(document.title, document)
+        yield from (found[title] for title in sorted(found))
+
+    def _all(self) -> Iterator[Document]:
+        for title, module in self._modules.items():
+            if doc := self._doc(module):
+                yield Document(title, "module", title, f"module {title}\n\n{doc}", self._places.of_module(module))
+        for name in self._names:
+            if inspect.isclass(name.value):
+                yield from self._of_class(name)
+            elif (doc := self._doc(name.value)) or name.listed:
+                yield self._of_routine(name.title, "function", name.value, doc, name.aliases)
+
+    def _of_class(self, name: Name) -> Iterator[Document]:
+        value = name.value
+        doc = self._doc(value, vars(value).get("__doc__"))
+        made = vars(value).get("__init__")
+        if inspect.isfunction(made) and made.__doc__ and made.__doc__ not in _SAME_FOR_ALL:
+            doc = "\n\n".join(filter(None, (doc, _clean(made.__doc__))))
+        members = self._members(value)
+        if not doc and name.listed:
+            doc = "Members: " + ", ".join(member for member, _ in members) if members else ""
+        if doc or name.listed:
+            signature = _signature(name.title, value, doc)
+            text = f"class {signature}\n\n{_without_signature(name.name, doc)}".strip()
+            yield Document(name.title, "class", signature, text, self._places.of(value), name.aliases)
+        for member, raw in members:
+            title = f"{name.title}.{member}"
+            routine = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
+            if (name.module, id(routine)) in self._bound:
+                continue  # the module offers it as a function already, bound to an instance of this class
+            if isinstance(raw, _PROPERTIES):
+                if doc := _clean(getattr(raw, "__doc__", None)):
+                    place = self._places.of(getattr(raw, "fget", None) or getattr(raw, "func", raw))
+                    yield Document(title, "property", title, f"{title}\n\n{doc}", place)
+            elif doc := self._doc(routine):
+                yield self._of_routine(title, "method", routine, doc)
+
+    def _of_routine(
+        self,
+        title: str,
+        kind: Literal["function", "method"],
+        value: Any,
+        doc: str,
+        aliases: tuple[str, ...] = (),
+    ) -> Document:
+        signature = _signature(title, value, doc)
+        text = f"{signature}\n\n{_without_signature(title.rpartition('.')[2], doc)}".strip()
+        return Document(title, kind, signature, text, self._places.of(value), aliases)
+
+    def _members(self, class_: type) -> list[tuple[str, Any]]:
+        """Public methods and properties that are this class's own, or come from a base that has no public name."""
+        found: dict[str, Any] = {}
+        for base in class_.__mro__:
+            if (
+                base is not class_
+                and base.__name__ != class_.__name__
+                and (id(base) in self._classes or base is object)
+            ):
+                continue
+            for name, raw in vars(base).items():
+                if not name.startswith("_") and (
+                    inspect.isroutine(raw) or isinstance(raw, (staticmethod, classmethod, *_PROPERTIES))
+                ):
+                    found.setdefault(name, raw)
+        return sorted(found.items())
+
+    def _doc(self, value: Any, own: str | None = None) -> str:
+        """The docstring, or the comment above the definition, as `help` shows them."""
+        doc = _clean(own if inspect.isclass(value) else getattr(value, "__doc__", None))
+        if not doc and (inspect.isclass(value) or inspect.isfunction(value)):
+            doc = self._places.comment_above(value)
+        self.undocumented += not doc
+        return doc
+
+
+def _clean(doc: Any) -> str:
+    return _ADDRESS.sub("", inspect.cleandoc(doc)).strip() if isinstance(doc, str) else ""
+
+
+def _signature(title: str, value: Any, doc: str) -> str:
+    try:
+        shown = str(inspect.signature(value))
+    except _WITHOUT_SIGNATURE:
+        first = doc.partition("\n")[0]
+        name = title.rpartition(".")[2]
+        return title.removesuffix(name) + first if first.startswith(f"{name}(") else f"{title}(...)"
+    return title + _ADDRESS.sub("", shown)
+
+
+def _without_signature(name: str, doc: str) -> str:
+    """The docstring without a first paragraph that only repeats the signature, as those of C functions often do."""
+    first, _, rest = doc.partition("\n\n")
+    only = first.startswith(f"{name}(") and "\n" not in first and len(first) < 200 and "--" not in first
+    return rest.strip() if only and rest.strip() else doc
