@@ -3,6 +3,8 @@
 Knows how an error names itself, its HTTP status and the next step. Knows no noun: each room draws its own family.
 """
 
+from typing import Any
+
 
 class FlyballError(Exception):
     """Something that the caller can act on.
@@ -22,6 +24,10 @@ class FlyballError(Exception):
     def __str__(self) -> str:
         """The message and, where there is one, what to do next."""
         return f"{self.message}. Next: {self.next_step}" if self.next_step else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without the constructor, whose parameters are each subclass's own."""
+        return _rebuild, (type(self), self.args, self.__dict__)
 
 
 class InvalidInputError(FlyballError):
@@ -64,3 +70,9 @@ class UnavailableError(FlyballError):
 
     status = 503
     code = "unavailable"
+
+
+def _rebuild(kind: type[FlyballError], arguments: tuple[Any, ...], state: dict[str, Any]) -> FlyballError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error

@@ -106,6 +106,11 @@ class EmbeddedPostgres:
         self._process = None
 
     def _create(self) -> None:
+        if self.directory.exists() and any(self.directory.iterdir()):
+            raise EmbeddedPostgresError(
+                f"{self.directory} holds something that is no PostgreSQL",
+                next_step="move it away, or name another data directory with --data",
+            )
         unfinished = self.directory.with_name(self.directory.name + ".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,7 +129,7 @@ class EmbeddedPostgres:
                 next_step="check the free space and the owner of the data directory with `flyball doctor`",
             )
         if self.directory.exists():
-            self.directory.rmdir()  # an empty one that somebody made; anything else stays and is an error
+            self.directory.rmdir()  # an empty one that somebody made
         unfinished.rename(self.directory)
 
     def _check_version(self) -> None:

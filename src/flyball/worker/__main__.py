@@ -1,0 +1,23 @@
+"""`python -m flyball.worker jobs|runner`: which of the two background processes this one is."""
+
+import logging
+import sys
+from importlib import import_module
+
+from flyball.settings import load_settings
+
+_PROCESSES = {"jobs": "flyball.worker.working", "runner": "flyball.worker.runner"}
+
+
+def main(arguments: list[str]) -> None:
+    """Become the process that was asked for, and import nothing of the other: call `main(settings)` of its module."""
+    module = _PROCESSES.get(arguments[0]) if len(arguments) == 1 else None
+    if module is None:
+        sys.exit(f"usage: python -m flyball.worker {'|'.join(_PROCESSES)}")
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    import_module(module).main(settings)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
