@@ -57,3 +57,9 @@ class SpoolAwayError(UnavailableError):
     """The spool's file cannot be made or read."""
 
     code = "spool_away"
+
+
+class FlushHeadMissingError(UnavailableError):
+    """The database lost the number of the last batch."""
+
+    code = "flush_head_missing"

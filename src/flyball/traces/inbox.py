@@ -94,12 +94,12 @@ async def forget_keys(connection: Connection, *, now_ns: int) -> int:
 
 async def newest(
     connection: Connection, project: str, kind: Kind, *, since_ns: int = 0, until_ns: int = 2**62, most: int
-) -> list[bytes]:
-    """The newest waiting records of a kind that began in [since, until), as JSON."""
-    rows = await fetch_all(
+) -> list[Row]:
+    """The newest waiting records of a kind that began in [since, until)."""
+    return await fetch_all(
         connection,
         """
-        select body from inbox where project = %s and kind = %s and start_ns >= %s and start_ns < %s
+        select kind, project, key, trace_id, start_ns, body from inbox where project = %s and kind = %s and start_ns >= %s and start_ns < %s
         order by start_ns desc limit %s
         """,
         project,
@@ -108,14 +108,16 @@ async def newest(
         until_ns,
         most,
     )
-    return [row["body"] for row in rows]
 
 
 async def of_traces(connection: Connection, project: str, trace_ids: Sequence[str]) -> list[Row]:
-    """What waits of some traces: `kind` and `body`."""
+    """What waits of some traces, in the order of arrival."""
     return await fetch_all(
         connection,
-        "select kind, body from inbox where project = %s and trace_id = any(%s) order by id",
+        """
+        select kind, project, key, trace_id, start_ns, body from inbox
+        where project = %s and trace_id = any(%s) order by id
+        """,
         project,
         list(trace_ids),
     )

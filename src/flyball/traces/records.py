@@ -23,8 +23,10 @@ Side = Literal["input", "output"]
 class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ended piece of work, immutable. Known by (project, trace_id, span_id); `parent_id` is "" at the root.
 
-    `kind` says what it did: function, llm, retrieval, tool, chain, gateway, or the application's own word. `input` and
-    `output` are whole; the table keeps a preview and a content hash. `cost_nano_usd` is None while the price is unknown.
+    `kind` says what it did: function, llm, retrieval, tool, chain, gateway, or the application's own word. `remote_parent`
+    says that the parent belongs to another process, as OpenTelemetry does. `input` and `output` are whole; the table keeps
+    a preview and a content hash. Usage and cost stand on the one span that called the model, so that sums are right;
+    `cost_nano_usd` is None while the price is unknown.
     """
 
     trace_id: TraceId
@@ -34,6 +36,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     end_ns: Nanoseconds
     project: Name = ""
     parent_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")] = ""
+    remote_parent: bool = False
     kind: Name = "chain"
     kind_otel: Name = "internal"
     status: Status = "unset"
@@ -71,6 +74,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The span's name inside its project."""
         return f"{self.trace_id}/{self.span_id}"
 
+    @property
+    def entry(self) -> bool:
+        """Whether the trace enters a process here: no parent, or one elsewhere. Lists filter on these spans."""
+        return not self.parent_id or self.remote_parent
+
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One judgement, append-only. The newest one under the same target, name and identifier is the one that counts.
@@ -103,38 +111,40 @@ class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
 
     trace_id: str
     span_id: str
-    parent_id: str
     name: str
-    kind: str
     start_ns: int
     end_ns: int
-    status: str
-    error: str
-    service: str
-    key_id: str
-    session_id: str
-    user_id: str
-    trace_name: str
-    tags: tuple[str, ...]
-    function: str
-    variant: str
-    variant_hash: str
-    release: str
-    provider: str
-    model_requested: str
-    model_response: str
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cost_nano_usd: int | None
-    price_version: str
-    input_preview: str
-    output_preview: str
-    input_ref: str
-    output_ref: str
-    attributes: dict[str, Any]
+    parent_id: str = ""
+    entry: bool = False
+    kind: str = ""
+    status: str = "unset"
+    error: str = ""
+    service: str = ""
+    key_id: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    trace_name: str = ""
+    tags: tuple[str, ...] = ()
+    function: str = ""
+    variant: str = ""
+    variant_hash: str = ""
+    release: str = ""
+    provider: str = ""
+    model_requested: str = ""
+    model_response: str = ""
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    usage_estimated: bool = False
+    cost_nano_usd: int | None = None
+    price_version: str = ""
+    input_preview: str = ""
+    output_preview: str = ""
+    input_ref: str = ""
+    output_ref: str = ""
+    attributes: dict[str, Any] = {}
 
     @property
     def duration_ns(self) -> int:
@@ -151,14 +161,19 @@ class SpanNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A trace as a list shows it: what its spans add up to. Times, name and texts are those of its first root."""
+    """A trace as a list shows it: what its spans add up to. Name, status and texts are those of its first entry span.
+
+    `position_ns` is where it stands in the list: the start of its first span that the filter matched.
+    """
 
     trace_id: str
     name: str
     start_ns: int
     end_ns: int
+    position_ns: int
     status: str
     spans: int
+    errors: int
     function: str
     variant: str
     release: str
@@ -172,7 +187,7 @@ class TraceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceTree(msgspec.Struct, frozen=True, kw_only=True):
-    """One trace whole: its row, its spans depth first in order of start, and the scores that count."""
+    """One trace: its row, its spans depth first in order of start (the first 5,000), and the scores that count."""
 
     trace: TraceRow
     nodes: tuple[SpanNode, ...]
@@ -180,7 +195,11 @@ class TraceTree(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of traces is narrowed to. `text` is looked for in names and previews, without regard to case."""
+    """What a list of traces is narrowed to.
+
+    `function`, `release`, `status` and `session_id` are those of an entry span; `text` is looked for in the names and
+    previews of all spans, without regard to case.
+    """
 
     function: str = ""
     release: str = ""

@@ -1,0 +1,261 @@
+"""Lists of traces, newest first, and counts: the waiting inbox and the tables read as one.
+
+A list reads a window of the newest spans and widens it only while the page is not full, so that its cost follows the page
+and not the store. The inbox is read before the table: a row that moves between the two reads is seen twice, never missed,
+and counted once. Knows questions; knows not who asks (callers give the project of the context, always).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from flyball.infra.context import Context
+from flyball.infra.db.database import Row
+from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
+
+from . import inbox
+from .mending import read_span
+from .records import TraceCounts, TraceFilter, TraceRow
+from .tables import SPANS, store_span
+
+_APART_NS = 600 * 1_000_000_000  # spans of one trace that lie further apart may be listed apart
+_HEAD = 2_000  # waiting spans that a list looks at; more wait only while the flusher is behind
+_NEAR = 4_000  # newest spans that are looked at first
+_FURTHER = 64  # times as far back in time, if that was not enough; then everything
+_TEXT = 60_000  # newest spans whose texts are searched for one page; the next page searches on
+_END = 2**62
+_COLUMNS = [
+    "project",
+    "trace_id",
+    "span_id",
+    "entry",
+    "name",
+    "start_ns",
+    "end_ns",
+    "status",
+    "session_id",
+    "user_id",
+    "function",
+    "variant",
+    "release",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nano_usd",
+    "input_preview",
+    "output_preview",
+]
+_WAITING = pa.schema([SPANS.arrow.field(name) for name in _COLUMNS])
+
+# Both ends as one relation; a span that is in both counts once where it is added up.
+_BOTH = f"select {', '.join(_COLUMNS)} from spans where project = $project union all by name from waiting"
+
+# How far back the newest spans reach.
+_REACH = f"""
+    with everything as not materialized ({_BOTH})
+    select min(start_ns) as start_ns, count(*) as spans from (
+        select start_ns from everything where start_ns between $since and $until order by start_ns desc limit $window
+    )
+"""
+
+# What the traces of a page add up to; what they are called is what their first entry span is called.
+_SUMS = f"""
+    with everything as not materialized ({_BOTH}),
+    once as (
+        select *, start_ns + case when entry then 0 else {_END} end as rank from everything
+        where trace_id in (select unnest($trace_ids)) and start_ns between $since and $until
+        qualify row_number() over (partition by trace_id, span_id) = 1
+    )
+    select
+        trace_id,
+        coalesce(arg_min(name, rank), '') as name,
+        min(start_ns) as start_ns,
+        max(end_ns) as end_ns,
+        arg_min(status, rank) as status,
+        count(*) as spans,
+        count(*) filter (status = 'error') as errors,
+        coalesce(arg_min(function, rank) filter (function <> ''), '') as function,
+        coalesce(arg_min(variant, rank) filter (variant <> ''), '') as variant,
+        coalesce(arg_min(release, rank) filter (release <> ''), '') as release,
+        coalesce(arg_min(session_id, rank) filter (session_id <> ''), '') as session_id,
+        coalesce(arg_min(user_id, rank) filter (user_id <> ''), '') as user_id,
+        sum(input_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens_in,
+        sum(output_tokens + reasoning_tokens)::bigint as tokens_out,
+        sum(cost_nano_usd)::bigint as cost_nano_usd,
+        coalesce(arg_min(input_preview, rank), '') as input_preview,
+        coalesce(arg_min(output_preview, rank), '') as output_preview
+    from once group by trace_id
+"""
+
+_COUNTS = f"""
+    with everything as not materialized ({_BOTH})
+    select
+        count(*) as spans,
+        count(distinct trace_id) as traces,
+        count(distinct trace_id) filter (entry and status = 'error') as errors
+    from everything where start_ns >= $since
+"""
+
+
+class _Place(NamedTuple):
+    """A trace's place in the list."""
+
+    position_ns: int
+    trace_id: str
+
+
+class _Search(NamedTuple):
+    """What a page is made of: the filter, the place that it follows, how many places are needed, and what waits."""
+
+    wanted: TraceFilter
+    after: _Place
+    most: int
+    waiting: pa.Table
+
+
+class _Found(NamedTuple):
+    """Places in order; how far back was looked; whether there is nothing further back."""
+
+    places: list[_Place]
+    reach: int
+    complete: bool
+
+
+async def list_traces(
+    ctx: Context, wanted: TraceFilter | None = None, *, cursor: str = "", limit: int | None = None
+) -> Page[TraceRow]:
+    """The project's traces, newest first.
+
+    A page may hold fewer than asked for and still have a next one: a search for a text goes on there.
+    """
+    wanted = wanted or TraceFilter()
+    after = _Place(*decode_cursor(cursor, int, str)) if cursor else _Place(_END, "")
+    size = page_size(limit)
+    async with ctx.db.connection() as connection:
+        newest = await inbox.newest(
+            connection, ctx.project, "span", since_ns=wanted.since_ns, until_ns=after.position_ns + 1, most=_HEAD
+        )
+    found = await asyncio.to_thread(_find, ctx, _Search(wanted, after, size + 1, _relation(newest)))
+    shown = found.places[:size]
+    async with ctx.db.connection() as connection:
+        theirs = await inbox.of_traces(connection, ctx.project, [place.trace_id for place in shown])
+    items = await asyncio.to_thread(_sum_up, ctx, shown, theirs)
+    if len(found.places) > size:
+        return Page(items=items, next=encode_cursor(*shown[-1]))
+    return Page(items=items, next=None if found.complete else encode_cursor(found.reach, ""))
+
+
+async def count(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
+    """How much there is in the project, and how far the tables lag behind what was acknowledged."""
+    async with ctx.db.connection() as connection:
+        waiting = await inbox.waiting(connection, ctx.project)
+        rows = await inbox.newest(connection, ctx.project, "span", since_ns=since_ns, most=_HEAD)
+    (found,) = await asyncio.to_thread(
+        _ask, ctx, _COUNTS, {"project": ctx.project, "since": since_ns}, _relation(rows), since_ns
+    )
+    lag_ns = max(0, ctx.clock.now_ns() - waiting.oldest_ns) if waiting.rows else 0
+    return TraceCounts(**found, waiting=waiting.rows, lag_ns=lag_ns)
+
+
+def _find(ctx: Context, search: _Search) -> _Found:
+    """The next traces that match, looking back step by step until there are enough."""
+    since_ns = search.wanted.since_ns
+    reach, complete = _reach(ctx, search, _NEAR)
+    found = _Found(_places(ctx, search, reach), reach, complete)
+    if len(found.places) >= search.most or complete:
+        return found
+    if search.wanted.text:
+        reach, complete = _reach(ctx, search, _TEXT)
+        return _Found(_places(ctx, search, reach), reach, complete)
+    newest = min(search.after.position_ns, ctx.clock.now_ns())
+    further = newest - (newest - reach) * _FURTHER
+    if further > since_ns:
+        found = _Found(_places(ctx, search, further), further, complete=False)
+        if len(found.places) >= search.most:
+            return found
+    return _Found(_places(ctx, search, since_ns), since_ns, complete=True)
+
+
+def _reach(ctx: Context, search: _Search, window: int) -> tuple[int, bool]:
+    """When the oldest of so many spans began, and whether there are no more."""
+    bounds = {"project": ctx.project, "since": search.wanted.since_ns, "until": search.after.position_ns}
+    (found,) = _ask(ctx, _REACH, bounds | {"window": window}, search.waiting, search.wanted.since_ns)
+    return found["start_ns"] or 0, found["spans"] < window
+
+
+def _places(ctx: Context, search: _Search, reach: int) -> list[_Place]:
+    """Traces by the start of their first span that matches, where that is not before `reach`."""
+    conditions, parameters = _conditions(search.wanted)
+    sql = f"""
+        with everything as not materialized ({_BOTH}),
+        near as not materialized (select * from everything where start_ns between $since and $until)
+        select trace_id, min(start_ns) as position_ns from near where {conditions} group by trace_id
+        having position_ns >= $reach and (position_ns < $until or (position_ns = $until and trace_id < $trace_id))
+        order by position_ns desc, trace_id desc limit $most
+    """
+    since = max(search.wanted.since_ns, reach - _APART_NS)
+    parameters |= {"project": ctx.project, "reach": reach, "since": since, "most": search.most}
+    parameters |= {"until": search.after.position_ns, "trace_id": search.after.trace_id}
+    rows = _ask(ctx, sql, parameters, search.waiting, since)
+    return [_Place(row["position_ns"], row["trace_id"]) for row in rows]
+
+
+def _conditions(wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
+    exact = {name: getattr(wanted, name) for name in ("function", "release", "status", "session_id")}
+    parameters: dict[str, Any] = {name: value for name, value in exact.items() if value}
+    conditions = [f"{name} = ${name}" for name in parameters]
+    if conditions:
+        conditions.append("entry")
+    if wanted.text:
+        parameters["text"] = wanted.text.lower()
+        found = " or ".join(f"contains(lower({name}), $text)" for name in ("name", "input_preview", "output_preview"))
+        conditions.append(f"trace_id in (select trace_id from near where {found})" if conditions else f"({found})")
+    return " and ".join(conditions) or "true", parameters
+
+
+def _sum_up(ctx: Context, places: list[_Place], waiting: Iterable[Row]) -> tuple[TraceRow, ...]:
+    if not places:
+        return ()
+    since_ns = min(place.position_ns for place in places) - _APART_NS
+    parameters = {
+        "project": ctx.project,
+        "trace_ids": [place.trace_id for place in places],
+        "since": since_ns,
+        "until": max(place.position_ns for place in places) + _APART_NS,
+    }
+    found = {row["trace_id"]: row for row in _ask(ctx, _SUMS, parameters, _relation(waiting), since_ns)}
+    return tuple(
+        TraceRow(**_settled(found[place.trace_id]), position_ns=place.position_ns)
+        for place in places
+        if place.trace_id in found
+    )
+
+
+def _settled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A trace whose first span says nothing of its outcome failed if anything in it failed."""
+    status = row["status"] or "unset"
+    return {**row, "status": "error" if status == "unset" and row["errors"] else status}
+
+
+def _ask(ctx: Context, sql: str, parameters: dict[str, Any], waiting: pa.Table, since_ns: int) -> list[dict[str, Any]]:
+    return ctx.lake.query(
+        sql,
+        parameters,
+        tables=(SPANS,),
+        where={"spans": f"{of_project(ctx.project)} and start_ns >= {since_ns}"},
+        relations={"waiting": waiting},
+    )
+
+
+def of_project(project: str) -> str:
+    """The predicate that leaves out other projects' files."""
+    return "project = '" + project.replace("'", "''") + "'"
+
+
+def _relation(rows: Iterable[Row]) -> pa.Table:
+    stored = [store_span(read_span(row)).row for row in rows if row["kind"] == "span"]
+    return pa.Table.from_pylist([{name: row[name] for name in _COLUMNS} for row in stored], schema=_WAITING)
