@@ -123,6 +123,32 @@ def ctx(database: Database, layout: Layout, settings: Settings) -> Context:
     )
 
 
+@pytest.fixture
+def application(ctx: Context):
+    """The whole control application over this test's context."""
+    from flyball.web.application import build_application
+
+    return build_application(ctx)
+
+
+@pytest.fixture
+def public(application, settings: Settings):
+    """The application as the gateway passes requests on: who calls must prove who they are. Call it with a path."""
+    from flyball.surface.http.shield import Shield
+    from flyball.testing.asgi import AsgiClient
+
+    return AsgiClient(Shield(application, door="public", settings=settings))
+
+
+@pytest.fixture
+def admin(application, settings: Settings):
+    """The application as the owner of the data directory reaches it, through the admin socket."""
+    from flyball.surface.http.shield import Shield
+    from flyball.testing.asgi import AsgiClient
+
+    return AsgiClient(Shield(application, door="admin", settings=settings))
+
+
 def _named(url: str, name: str) -> str:
     return url.replace("/postgres?", f"/{name}?")
 

@@ -34,7 +34,7 @@ class Tries:
             while failures and failures[0] <= now_ns - _WINDOW_NS:
                 failures.popleft()
             if len(failures) >= most:
-                seconds = (failures[0] + _WINDOW_NS - now_ns) // NANOSECONDS + 1
+                seconds = -((now_ns - _WINDOW_NS - failures[0]) // NANOSECONDS)
                 raise TooManySignInsError(
                     "signing in failed too often",
                     next_step=f"try again in {seconds} seconds, or use a link: `flyball keys sign-in-link`",

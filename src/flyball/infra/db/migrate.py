@@ -72,6 +72,18 @@ async def migrate(database: Database, directory: Path = MIGRATIONS) -> list[str]
                 await execute(connection, "select pg_advisory_unlock(%s)", _LOCK)
 
 
+async def missing(database: Database, directory: Path = MIGRATIONS) -> list[str]:
+    """The names of the files that this database has yet to apply; the same errors as `migrate` where files and database differ."""
+    async with database.connection() as connection:
+        applied: dict[str, str] = {}
+        if await fetch_all(connection, "select 1 where to_regclass('schema_migrations') is not null"):
+            rows = await fetch_all(connection, "select name, hash from schema_migrations")
+            applied = {row["name"]: row["hash"] for row in rows}
+    migrations = list_migrations(directory)
+    _check(applied, migrations)
+    return [migration.name for migration in migrations if migration.name not in applied]
+
+
 async def _apply_missing(connection: Connection, migrations: list[Migration]) -> list[str]:
     await execute(
         connection,

@@ -80,7 +80,7 @@ class Shield:
             await self._app(scope, _Capped(receive, self._most_bytes), answer)
         except FlyballError as error:
             await self._fail(scope, receive, answer, error)
-        except Exception:  # the door: the framework has answered 500 already, the cause belongs in the log
+        except Exception:  # -- the door: the framework has answered 500 already, the cause belongs in the log
             logger.exception("request %s failed: %s %s", scope["flyball.request_id"], scope["method"], scope["path"])
             await self._fail(scope, receive, answer, FlyballError("flyball failed; the cause is in its log"))
 

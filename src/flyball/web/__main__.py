@@ -1,0 +1,22 @@
+"""`python -m flyball.web control|gateway`: the one door of two processes. Loads what the named process needs, and no more."""
+
+import sys
+
+
+def main(arguments: list[str]) -> None:
+    """Run the named process until it is told to stop."""
+    match arguments:
+        case ["control"]:
+            from .control import main as run_control  # noqa: PLC0415 -- one door for two processes
+
+            run_control()
+        case ["gateway", *rest]:
+            from .gateway import main as run_gateway  # noqa: PLC0415 -- likewise
+
+            run_gateway(rest)
+        case _:
+            sys.exit("usage: python -m flyball.web control|gateway ...")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,36 @@
+"""The control process's application: routes, pages, error answers and the proof of callers put together. Opens nothing."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from flyball import __version__
+from flyball.infra.context import Context
+from flyball.projects.proving import prove
+from flyball.surface.html import assets, failure_page
+from flyball.surface.http.answers import install_error_answers
+from flyball.surface.http.openapi import OpenApiDocument
+from flyball.surface.http.router import install, refuse_unguarded
+
+from . import health
+from .pages import PAGES, SITE
+from .routers import ROUTERS
+
+
+def build_application(ctx: Context) -> FastAPI:
+    """The application over a context. Raises UnguardedRouteError when any of its routes lacks a permission."""
+    unremarkable: dict[str, Any] = {
+        "openapi_url": None,
+        "docs_url": None,
+        "redoc_url": None,
+    }  # theirs load remote scripts
+    app = FastAPI(title="flyball", version=__version__, **unremarkable)
+    app.router.redirect_slashes = False
+    app.state.context = ctx
+    app.state.prover = prove
+    app.state.site = SITE
+    app.state.document = OpenApiDocument(app)
+    install(app, [health.router, *ROUTERS, assets, *(pages.router for pages in PAGES)])
+    install_error_answers(app, failure_page)
+    refuse_unguarded(app)
+    return app

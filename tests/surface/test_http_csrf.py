@@ -1,0 +1,139 @@
+"""surface.http: a browser's request counts only when one of our own pages sent it."""
+
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+
+from flyball.infra.context import Actor
+from flyball.surface.http import PUBLIC, Json, Router, form_token
+from flyball.surface.http.answers import install_error_answers
+from flyball.surface.http.cookies import set_session_cookie
+from flyball.surface.http.identity import Proof
+from flyball.surface.http.router import install
+from flyball.surface.http.shield import Shield
+from flyball.testing.asgi import AsgiClient
+
+ORIGIN = {"origin": "http://127.0.0.1:4000"}
+
+
+def make_router() -> Router:
+    router = Router(tag="things")
+
+    @router.get("/form", permission=PUBLIC, returns=str)
+    async def form(request: Request) -> str:
+        """A page with a form."""
+        return form_token(request)
+
+    @router.post("/form", permission="things.write", returns=str)
+    async def send(request: Request) -> str:
+        """What the form does."""
+        return "done"
+
+    @router.post("/api/things", permission="things.write", returns=str)
+    async def make() -> str:
+        """What a script does."""
+        return "done"
+
+    @router.post("/sign-in", permission=PUBLIC, returns=str)
+    async def sign_in(request: Request) -> Json:
+        """Sign in."""
+        set_session_cookie(request, "the-session", seconds=60)
+        return Json("in")
+
+    return router
+
+
+async def prove(ctx, *, bearer, session):
+    if (bearer or session).reveal() not in ("the-session", "the-key"):
+        return None
+    return Proof(actor=Actor(id="m", kind="member", name="m"), project="default")
+
+
+@pytest.fixture
+def browser(ctx, settings):
+    app = FastAPI(openapi_url=None)
+    install(app, [make_router()])
+    install_error_answers(app)
+    app.state.context = ctx
+    app.state.prover = prove
+    return AsgiClient(Shield(app, door="public", settings=settings))
+
+
+@pytest.fixture
+def member(browser):
+    browser.cookies["flyball_session"] = "the-session"
+    return browser
+
+
+async def test_a_form_with_its_token_is_accepted(member):
+    token = (await member.get("/form")).json()
+
+    assert (await member.post("/form", form={"csrf_token": token})).status == 200
+    assert (await member.post("/form", form={"csrf_token": token}, headers=ORIGIN)).status == 200
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "é"])
+async def test_a_form_without_its_token_is_refused_even_from_the_same_origin(member, token):
+    answered = await member.post("/form", form={"csrf_token": token} if token is not None else {}, headers=ORIGIN)
+
+    assert answered.status == 403
+    assert answered.json()["error"]["code"] == "forged_request"
+
+
+async def test_the_token_of_another_session_is_refused(member):
+    token = (await member.get("/form")).json()
+    member.cookies["flyball_session"] = "the-session-of-another"
+
+    assert (await member.post("/form", form={"csrf_token": token})).status in (401, 403)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:4001"},
+     {"referer": "https://evil.example/page"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}],
+)  # fmt: skip
+async def test_another_origin_is_refused_even_with_the_token(member, headers):
+    token = (await member.get("/form")).json()
+
+    assert (await member.post("/form", form={"csrf_token": token}, headers=headers)).status == 403
+
+
+async def test_the_api_with_a_cookie_needs_the_origin_or_the_header(member):
+    token = (await member.get("/form")).json()
+
+    assert (await member.post("/api/things")).status == 403
+    assert (await member.post("/api/things", headers=ORIGIN)).status == 200
+    assert (await member.post("/api/things", headers={"x-flyball-csrf": token})).status == 200
+    assert (await member.post("/api/things", headers={"x-flyball-csrf": "wrong"})).status == 403
+
+
+async def test_a_key_needs_neither(browser):
+    assert (await browser.post("/api/things", headers={"authorization": "Bearer the-key"})).status == 200
+    assert (await browser.post("/form", headers={"authorization": "Bearer the-key"})).status == 200
+
+
+async def test_signing_in_needs_a_token_of_the_same_browser(browser):
+    assert (await browser.post("/sign-in", form={}, headers=ORIGIN)).status == 403
+
+    token = (await browser.get("/form")).json()
+    browser_of_the_victim = AsgiClient(browser.app)
+
+    assert (await browser_of_the_victim.post("/sign-in", form={"csrf_token": token})).status == 403
+    assert (await browser.post("/sign-in", form={"csrf_token": token})).status == 200
+    assert browser.cookies["flyball_session"] == "the-session"
+
+
+async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(browser):
+    token = (await browser.get("/form")).json()
+
+    plain = (await browser.post("/sign-in", form={"csrf_token": token})).header("set-cookie")
+    token = (await browser.get("/form")).json()
+    behind_tls = (
+        await browser.post("/sign-in", form={"csrf_token": token}, headers={"x-forwarded-proto": "https"})
+    ).header("set-cookie")
+
+    assert "HttpOnly" in plain
+    assert "SameSite=Lax" in plain
+    assert "Path=/" in plain
+    assert "Secure" not in plain
+    assert "Secure" in behind_tls
