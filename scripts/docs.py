@@ -7,13 +7,13 @@ import pkgutil
 import sys
 from pathlib import Path
 
-import typer.main
-from click import Command, Group
+from typer.core import TyperCommand, TyperGroup
 
 import flyball
 from flyball.cli import commands as command_table
 from flyball.kit.errors import FlyballError
 from flyball.settings import KNOBS
+from flyball.surface.console.exits import EXITS
 from flyball.web import pages as page_table
 from flyball.web import routers as router_table
 
@@ -51,8 +51,18 @@ def commands_page() -> str:
     """Every command with its options, from the commands themselves."""
     lines = [f"{HEAD}# Commands\n\nEvery command takes `--json`, `--data DIR`, `--server URL` and `--key KEY`.\n"]
     for name, command in command_table.load_all().items():
-        _describe(typer.main.get_command(command) if isinstance(command, typer.Typer) else command, name, lines)
+        _describe(command, name, lines)
     return "\n".join(lines)
+
+
+def exit_codes_page() -> str:
+    """Every exit code of the commands."""
+    rows = [f"| {row.code.value} | {row.code.name.lower().replace('_', ' ')} | {row.meaning} |" for row in EXITS]
+    return (
+        f"{HEAD}# Exit codes\n\nEvery command ends with one of these. With `--json` the reason of a failure is JSON on standard error: "
+        '`{"error": {"code", "message", "next_step"}}`, its codes in [errors.md](errors.md).\n\n'
+        "| code | name | meaning |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
+    )
 
 
 def routes_page() -> str:
@@ -77,8 +87,8 @@ def _family(cls: type[FlyballError]) -> list[type[FlyballError]]:
     return [cls, *(found for child in cls.__subclasses__() for found in _family(child))]
 
 
-def _describe(command: Command, path: str, lines: list[str]) -> None:
-    if isinstance(command, Group):
+def _describe(command: TyperCommand | TyperGroup, path: str, lines: list[str]) -> None:
+    if isinstance(command, TyperGroup):
         for name, child in sorted(command.commands.items()):
             _describe(child, f"{path} {name}", lines)
         return
@@ -92,14 +102,20 @@ def _describe(command: Command, path: str, lines: list[str]) -> None:
 
 
 def _first(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split())
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split())
 
 
 def _sentence(endpoint: object) -> str:
     return _first(inspect.getdoc(endpoint) or "")
 
 
-PAGES = {"settings.md": settings_page, "errors.md": errors_page, "commands.md": commands_page, "routes.md": routes_page}
+PAGES = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+    "exit-codes.md": exit_codes_page,
+    "routes.md": routes_page,
+}
 
 
 def main() -> int:

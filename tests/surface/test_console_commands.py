@@ -182,6 +182,14 @@ def test_a_run_that_failed_fails_the_command_with_its_reason(data: Path) -> None
     assert "flyball runs show run_bad" in answer.stderr
 
 
+def test_a_command_that_declares_a_common_option_is_refused_when_it_is_written() -> None:
+    def add_row(data: str) -> None:
+        """Add a row."""
+
+    with pytest.raises(TypeError, match="add_row declares data, which every command has"):
+        app.command("add-row")(add_row)
+
+
 def test_every_command_has_the_common_options_in_its_help(data: Path) -> None:
     answer = CliRunner().invoke(app, ["create", "--help"])
 

@@ -22,22 +22,9 @@ class Entry(NamedTuple):
 COMMANDS: tuple[Entry, ...] = (
     Entry("up", "Start flyball on a data directory and stay until stopped.", "flyball.cli.up", verb=True),
     Entry("doctor", "Check everything that flyball needs and say what to do.", "flyball.cli.doctor", verb=True),
-    Entry("apply", "Make what flyball.yaml declares, in one transaction.", "flyball.configuration.cli", verb=True),
-    Entry("diff", "Show what `apply` would change.", "flyball.configuration.cli", verb=True),
-    Entry("export", "Write what is there as a flyball.yaml.", "flyball.configuration.cli", verb=True),
-    Entry("keys", "API keys: how a program calls.", "flyball.projects.cli"),
-    Entry("models", "Models: the catalog's entries.", "flyball.models.cli"),
-    Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
-    Entry("functions", "Functions: named tasks and their variants.", "flyball.functions.cli"),
-    Entry("datasets", "Datasets: versioned rows with their sources.", "flyball.datasets.cli"),
-    Entry("index", "Indexes: retrieval over a dataset version.", "flyball.indexes.cli"),
-    Entry("eval", "Evaluations: variants judged on a dataset.", "flyball.evaluations.cli"),
-    Entry("release", "Releases: what serves a function, and why.", "flyball.releases.cli"),
-    Entry("traces", "Traces: what happened.", "flyball.traces.cli"),
-    Entry("why", "Explain an answer, from the release down to the documents.", "flyball.lineage.cli", verb=True),
-    Entry("feedback", "Say what a trace's answer was worth.", "flyball.traces.cli", verb=True),
-    Entry("runs", "Runs: durable work and how far it is.", "flyball.runs.cli"),
-    Entry("audit", "The audit: who did what, chained by hash.", "flyball.audit.cli"),
+    Entry("keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.cli"),
+    Entry("runs", "Durable executions: imports, index builds, evaluations.", "flyball.runs.cli"),
+    Entry("audit", "The chained record of who did what to which object.", "flyball.audit.cli"),
     Entry("sql", "Ask the tables a question in SQL.", "flyball.cli.sql", verb=True),
 )
 
@@ -57,6 +44,11 @@ def load(entry: Entry) -> TyperCommand | TyperGroup:
     command = group.commands[entry.name]
     assert isinstance(command, TyperCommand)  # noqa: S101 -- typer makes nothing else of a function
     return command
+
+
+def load_all() -> dict[str, TyperCommand | TyperGroup]:
+    """Every command by its word; for the documentation."""
+    return {entry.name: load(entry) for entry in COMMANDS}
 
 
 def load_server_part(module: str) -> ModuleType:

@@ -56,6 +56,11 @@ def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         parameter.replace(annotation=hints[parameter.name])
         for parameter in inspect.signature(function).parameters.values()
     ]
+    taken = sorted(_COMMON.keys() & hints.keys())
+    if taken:
+        raise TypeError(
+            f"{function.__name__} declares {', '.join(taken)}, which every command has: give it another name"
+        )
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in _COMMON.items()

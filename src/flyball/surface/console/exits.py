@@ -37,7 +37,7 @@ EXITS: tuple[ExitRow, ...] = (
     ExitRow(ExitCode.VERDICT_INCONCLUSIVE, "An evaluation's verdict is INCONCLUSIVE: the data cannot tell."),
     ExitRow(
         ExitCode.NOT_REACHABLE,
-        "No flyball answers at the data directory or the server, or a part of it is away; nothing was changed.",
+        "No flyball answers at the data directory or the server, or a part of it is away.",
     ),
     ExitRow(ExitCode.NOT_ALLOWED, "The key is missing, not valid, or may not do this."),
     ExitRow(ExitCode.NOT_FOUND, "The named thing does not exist."),

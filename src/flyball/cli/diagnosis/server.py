@@ -1,0 +1,91 @@
+"""The port and the database. Needs the libraries of the `server` extra."""
+
+import time
+from typing import Any
+
+import psycopg
+
+from flyball.infra.db.embedded import EmbeddedPostgres
+from flyball.infra.db.migrate import list_migrations
+from flyball.infra.processes.lock import Holder
+from flyball.infra.processes.ports import bind
+from flyball.kit.errors import FlyballError
+from flyball.kit.layout import Layout
+from flyball.settings import Settings
+
+from .finding import Finding, failed, not_checked, ok, warning
+
+_OLDEST_SERVER = 150_000  # PostgreSQL 15
+_SMALL_SKEW = 0.5
+_LARGE_SKEW = 5.0
+
+
+def check_port(settings: Settings, holder: Holder | None) -> Finding:
+    """The public port is free, or ours."""
+    port = settings.port
+    if holder is not None and holder.address.endswith(f":{port}"):
+        return ok("port", f"{port} is held by this flyball")
+    try:
+        bind(settings.host, port).close()
+    except FlyballError as error:
+        return (warning if holder else failed)("port", error.message, error.next_step)
+    return ok("port", f"{port} on {settings.host} is free")
+
+
+def check_database(settings: Settings, layout: Layout, holder: Holder | None) -> list[Finding]:
+    """It answers, its version is one that we know, its tables are those of this flyball, its clock agrees."""
+    url, own = settings.database_url, bool(settings.database_url)
+    if not own:
+        if not (layout.postgres / "PG_VERSION").exists():
+            return [not_checked("database", "the embedded one is made by the first `flyball up`")]
+        if holder is None:
+            made_by = (layout.postgres / "PG_VERSION").read_text().strip()
+            return [not_checked("database", f"embedded, made by PostgreSQL {made_by}; it runs while `flyball up` runs")]
+        url = EmbeddedPostgres(layout.postgres, layout.sockets).url
+    where = "the one of FLYBALL_DATABASE_URL" if own else "embedded"
+    try:
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            return [_version(connection, where), _tables(connection), _skew(connection)]
+    except psycopg.Error as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        step = "check FLYBALL_DATABASE_URL and that the server runs" if own else f"read {layout.logs}/postgres.log"
+        return [failed("database", f"{where}: {reason}", step)]
+
+
+def _version(connection: psycopg.Connection[Any], where: str) -> Finding:
+    number = connection.info.server_version
+    found = f"{where}, PostgreSQL {number // 10_000}.{number % 10_000}"
+    if number < _OLDEST_SERVER:
+        return failed("database", found, "use PostgreSQL 15 or newer")
+    return ok("database", found)
+
+
+def _tables(connection: psycopg.Connection[Any]) -> Finding:
+    known = {migration.name: migration.hash for migration in list_migrations()}
+    try:
+        applied = dict(connection.execute("select name, hash from schema_migrations").fetchall())
+    except psycopg.errors.UndefinedTable:
+        return ok("tables", "none yet: `flyball up` makes them")
+    newer = sorted(applied.keys() - known.keys())
+    changed = sorted(name for name, hash_ in applied.items() if known.get(name, hash_) != hash_)
+    if newer:
+        return failed("tables", f"made by a newer flyball ({', '.join(newer)})", "start that flyball, or a newer one")
+    if changed:
+        return failed("tables", f"made by another text of {', '.join(changed)}", "install the flyball that made them")
+    missing = known.keys() - applied.keys()
+    return ok(
+        "tables",
+        f"{len(applied)} migrations applied" + (f", {len(missing)} come with the next `flyball up`" if missing else ""),
+    )
+
+
+def _skew(connection: psycopg.Connection[Any]) -> Finding:
+    before = time.time()
+    row = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
+    after = time.time()
+    skew = abs(float(row[0]) - (before + after) / 2) if row else 0.0
+    found = f"{skew * 1000:.0f} ms between this machine and PostgreSQL"
+    step = "set both clocks by NTP: leases and expiries compare their times"
+    if skew > _LARGE_SKEW:
+        return failed("clock skew", found, step)
+    return warning("clock skew", found, step) if skew > _SMALL_SKEW else ok("clock skew", found)

@@ -1,0 +1,79 @@
+"""`flyball doctor`: every check as a row, each with what to do. Knows the order of the checks, not how they look."""
+
+import msgspec
+import typer
+
+from flyball.infra.processes.lock import Holder, holder_of
+from flyball.kit.errors import FlyballError
+from flyball.kit.layout import Layout
+from flyball.settings import Settings
+from flyball.surface.console import Column, Commands, ExitCode, control, say, show_list
+from flyball.surface.console.options import options
+
+from .commands import MissingExtraError, load_server_part
+from .diagnosis import directory, machine
+from .diagnosis.finding import Finding, failed, not_checked, ok
+
+verbs = Commands("doctor", help="Check everything that flyball needs and say what to do.")
+
+_COLUMNS = (Column("check"), Column("state"), Column("found"), Column("next_step", "what to do"))
+
+
+@verbs.command("doctor")
+def doctor() -> None:
+    """Check everything that flyball needs and say what to do; exit code 1 if a check failed."""
+    settings = options().settings()
+    findings = examine_remote(settings) if settings.server else examine(settings)
+    show_list(msgspec.to_builtins(findings), _COLUMNS, empty="")
+    broken = [finding for finding in findings if finding.state == "failed"]
+    if broken:
+        say(f"{len(broken)} of {len(findings)} checks failed.")
+        raise typer.Exit(ExitCode.FAILED)
+    say("Nothing keeps flyball from working.")
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """The checks of a local flyball."""
+    layout = Layout(settings.data_path)
+    holder = _holder(layout)
+    return [
+        machine.check_python(),
+        machine.check_extras(),
+        machine.check_open_files(),
+        directory.check_directory(layout),
+        directory.check_permissions(layout),
+        directory.check_disk(layout),
+        directory.check_clock(layout),
+        directory.check_running(holder),
+        directory.check_sockets(layout, holder),
+        *_of_the_server(settings, layout, holder),
+        *([_control(settings)] if holder else []),
+    ]
+
+
+def examine_remote(settings: Settings) -> list[Finding]:
+    """The checks that can be made from afar."""
+    return [machine.check_python(), _control(settings)]
+
+
+def _holder(layout: Layout) -> Holder | None:
+    try:
+        return holder_of(layout.lock)
+    except OSError:
+        return None  # the checks of the directory say why it cannot be read
+
+
+def _of_the_server(settings: Settings, layout: Layout, holder: Holder | None) -> list[Finding]:
+    try:
+        server = load_server_part("flyball.cli.diagnosis.server")
+    except MissingExtraError as error:
+        return [not_checked(name, error.message, error.next_step) for name in ("port", "database")]
+    return [server.check_port(settings, holder), *server.check_database(settings, layout, holder)]
+
+
+def _control(settings: Settings) -> Finding:
+    try:
+        control(settings).get("/readyz", timeout=10)
+    except FlyballError as error:
+        return failed("control", error.message, error.next_step)
+    return ok("control", "answers and is ready")

@@ -1,0 +1,89 @@
+"""The table of commands: each loads, says the same as its row, takes the common options, and starts quickly."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.core import TyperGroup
+from typer.testing import CliRunner
+
+from flyball.cli.commands import COMMANDS, Entry, MissingExtraError, load, load_all, load_server_part
+from flyball.cli.root import app, options_last
+from flyball.surface.console.exits import EXITS, ExitCode
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+def test_every_row_loads_and_has_its_sentence(entry: Entry):
+    command = load(entry)
+
+    assert (command.help or "").splitlines()[0].rstrip(".;").startswith(entry.help.rstrip("."))
+
+
+def test_every_command_takes_the_common_options():
+    for name, command in load_all().items():
+        leaves = command.commands.values() if isinstance(command, TyperGroup) else [command]
+        for leaf in leaves:
+            options = {option for parameter in leaf.params for option in parameter.opts}
+            assert {"--json", "--data", "--server", "--key"} <= options, f"{name} {leaf.name}"
+
+
+def test_no_command_has_more_than_eight_options_of_its_own():
+    for name, command in load_all().items():
+        for leaf in command.commands.values() if isinstance(command, TyperGroup) else [command]:
+            assert len(leaf.params) - 4 <= 8, f"{name} {leaf.name}"
+
+
+def test_help_lists_every_command_without_loading_one():
+    code = (
+        "import sys; from flyball.cli.root import app\n"
+        "try: app(['--help'], prog_name='flyball')\n"
+        "except SystemExit: pass\n"
+        "sys.exit([m for m in sys.modules if m.endswith('.cli') and m.startswith('flyball.') and m != 'flyball.cli'] != [])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0
+    assert [entry.name for entry in COMMANDS if f" {entry.name} " not in done.stdout] == []
+
+
+def test_an_unknown_command_suggests_the_nearest():
+    answer = CliRunner().invoke(app, ["key"])
+
+    assert answer.exit_code == 2
+    assert "Did you mean 'keys'?" in answer.stderr
+
+
+def test_common_options_may_stand_before_the_command():
+    given = ["--data", "DIR", "--json", "--server=URL", "why", "--depth", "2", "--", "-x"]
+
+    assert options_last(given) == ["why", "--depth", "2", "--data", "DIR", "--json", "--server=URL", "--", "-x"]
+
+
+def test_the_version_is_printed():
+    assert CliRunner().invoke(app, ["--version"]).stdout.startswith("flyball 0.")
+
+
+def test_a_missing_library_names_itself_and_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "flyball.cli.diagnosis.server", raising=False)
+
+    with pytest.raises(MissingExtraError, match=r"needs the library 'psycopg'.*pip install 'flyball\[server\]'"):
+        load_server_part("flyball.cli.diagnosis.server")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["keys", "list", "--data", "/nowhere"], ["sql", "--help"]])
+def test_a_command_costs_less_than_300_milliseconds_of_one_core(arguments):
+    def seconds() -> float:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flyball.cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return used.ru_utime + used.ru_stime
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_every_exit_code_is_in_the_table_once():
+    assert [row.code for row in EXITS] == list(ExitCode)
