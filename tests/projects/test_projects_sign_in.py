@@ -8,8 +8,8 @@ from flyball.audit import service as audit
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
 from flyball.kit.secrets import Secret
-from flyball.projects import SignInRefusedError, WeakPasswordError, service, sign_in
-from flyball.projects.errors import MemberNotFoundError, SessionNotFoundError, TooManySignInsError
+from flyball.projects import SignInRefusedError, service, sign_in
+from flyball.projects.errors import MemberNotFoundError, SessionNotFoundError, TooManySignInsError, WeakPasswordError
 
 PASSWORD = Secret("four unrelated words")
 

@@ -11,6 +11,15 @@ _COLUMNS = (
     "before, after, request_id, hash"
 )
 
+_APPEND = f"insert into audit_events ({_COLUMNS}) values ({', '.join(['%s'] * len(_COLUMNS.split()))})"
+_NEWEST = f"""
+    select {_COLUMNS} from audit_events
+    where project = %s and (%s::bigint is null or seq < %s)
+      and (%s = '' or object_kind = %s) and (%s = '' or object_id = %s)
+    order by seq desc limit %s
+"""
+_FOLLOWING = f"select {_COLUMNS} from audit_events where seq > %s order by seq limit %s"
+
 
 async def lock_head(connection: Connection) -> tuple[int, bytes]:
     """The end of the chain, locked until the transaction ends: appends happen one after the other."""
@@ -27,8 +36,7 @@ async def head(connection: Connection) -> Head:
 async def append(connection: Connection, event: Event, hash_: bytes, salt: bytes) -> None:
     """Write an event and its salt, and move the head onto it."""
     values = [getattr(event, name) for name in _COLUMNS.split(", ")[:-1]]
-    marks = ", ".join(["%s"] * (len(values) + 1))
-    await execute(connection, f"insert into audit_events ({_COLUMNS}) values ({marks})", *values, hash_)
+    await execute(connection, _APPEND, *values, hash_)
     await execute(connection, "insert into audit_salts (seq, salt) values (%s, %s)", event.seq, salt)
     await execute(connection, "update audit_head set seq = %s, hash = %s", event.seq, hash_)
 
@@ -43,23 +51,15 @@ async def newest(
     object_id: str = "",
 ) -> list[Event]:
     """A project's events, newest first, of one kind or object where asked."""
-    query = f"""
-        select {_COLUMNS} from audit_events
-        where project = %s and (%s::bigint is null or seq < %s)
-          and (%s = '' or object_kind = %s) and (%s = '' or object_id = %s)
-        order by seq desc limit %s
-    """
     rows = await fetch_all(
-        connection, query, project, before_seq, before_seq, object_kind, object_kind, object_id, object_id, most
+        connection, _NEWEST, project, before_seq, before_seq, object_kind, object_kind, object_id, object_id, most
     )
     return [_event(row) for row in rows]
 
 
 async def following(connection: Connection, after_seq: int, most: int) -> list[tuple[Event, bytes]]:
     """Events of all projects in the order of the chain, with the hashes that they carry."""
-    rows = await fetch_all(
-        connection, f"select {_COLUMNS} from audit_events where seq > %s order by seq limit %s", after_seq, most
-    )
+    rows = await fetch_all(connection, _FOLLOWING, after_seq, most)
     return [(_event(row), bytes(row["hash"])) for row in rows]
 
 

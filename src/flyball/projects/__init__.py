@@ -4,8 +4,8 @@ A member signs in by a one-time link or a password and gets a session; a program
 a role is a set of permissions (`projects.roles`). Verbs are in `projects.service` (keys) and `projects.sign_in` (people).
 """
 
-from .errors import KeyNotFoundError, NameTakenError, SignInRefusedError, WeakPasswordError
-from .records import ActiveKey, Key, MadeKey, MadeLink, Member, Project, Session, SignedIn
+from .errors import KeyNotFoundError, NameTakenError, SignInRefusedError
+from .records import ActiveKey, Key, MadeKey, MadeLink, Member, Session, SignedIn
 
 __all__ = [
     "ActiveKey",
@@ -15,9 +15,7 @@ __all__ = [
     "MadeLink",
     "Member",
     "NameTakenError",
-    "Project",
     "Session",
     "SignInRefusedError",
     "SignedIn",
-    "WeakPasswordError",
 ]

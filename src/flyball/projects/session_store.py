@@ -6,6 +6,14 @@ from .records import Session
 
 _SESSION = "s.id, s.project, s.member, m.name as member_name, s.method, s.created_ns, s.expires_ns"
 _LIVE = "s.revoked_ns is null and s.expires_ns > %s and m.removed_ns is null"
+_LIVE_BY_HASH = f"""
+    select {_SESSION}, m.role from sessions s join members m on m.id = s.member
+    where s.hash = %s and {_LIVE}
+"""
+_LIVE_NEWEST = f"""
+    select {_SESSION} from sessions s join members m on m.id = s.member
+    where s.project = %s and {_LIVE} order by s.created_ns desc, s.id desc limit %s
+"""
 
 
 async def insert_session(connection: Connection, session: Session, hash_: bytes) -> None:
@@ -28,7 +36,7 @@ async def live_session(connection: Connection, hash_: bytes, now_ns: int) -> tup
     """The session with this hash that is neither expired nor revoked, and its member's role."""
     row = await fetch_one(
         connection,
-        f"select {_SESSION}, m.role from sessions s join members m on m.id = s.member where s.hash = %s and {_LIVE}",
+        _LIVE_BY_HASH,
         hash_,
         now_ns,
     )
@@ -39,8 +47,7 @@ async def live_sessions(connection: Connection, project: str, now_ns: int, most:
     """A project's live sessions, newest first."""
     rows = await fetch_all(
         connection,
-        f"select {_SESSION} from sessions s join members m on m.id = s.member "
-        f"where s.project = %s and {_LIVE} order by s.created_ns desc, s.id desc limit %s",
+        _LIVE_NEWEST,
         project,
         now_ns,
         most,

@@ -7,6 +7,19 @@ from .records import ActiveKey, Key, Member, Project
 _KEY = "id, project, name, prefix, role, permissions, created_by, created_ns, revoked_ns"
 _MEMBER = "id, project, name, role, password_verifier is not null as has_password, created_ns"
 
+_USABLE_KEY = f"""
+    select {_KEY} from keys where project = %s and (id = %s or name = %s) and revoked_ns is null
+    order by (id = %s) desc limit 1 for update
+"""
+_NEWEST_KEYS = f"""
+    select {_KEY} from keys
+    where project = %s and (%s::bigint is null or (created_ns, id) < (%s::bigint, %s))
+    order by created_ns desc, id desc limit %s
+"""
+_MEMBER_BY_NAME = f"select {_MEMBER} from members where project = %s and name = %s and removed_ns is null"
+_MEMBER_BY_ID = f"select {_MEMBER} from members where id = %s and removed_ns is null"
+_MEMBERS = f"select {_MEMBER} from members where project = %s and removed_ns is null order by name"
+
 
 async def get_project(connection: Connection, name: str) -> Project | None:
     """A project by its name."""
@@ -41,8 +54,7 @@ async def usable_key(connection: Connection, project: str, id_or_name: str) -> K
     """The key of this id or name that is not revoked, locked until the transaction ends."""
     row = await fetch_one(
         connection,
-        f"select {_KEY} from keys where project = %s and (id = %s or name = %s) and revoked_ns is null "
-        "order by (id = %s) desc limit 1 for update",
+        _USABLE_KEY,
         project,
         id_or_name,
         id_or_name,
@@ -61,8 +73,7 @@ async def newest_keys(connection: Connection, project: str, *, before: tuple[int
     created_ns, key_id = before or (None, None)
     rows = await fetch_all(
         connection,
-        f"select {_KEY} from keys where project = %s "
-        "and (%s::bigint is null or (created_ns, id) < (%s::bigint, %s)) order by created_ns desc, id desc limit %s",
+        _NEWEST_KEYS,
         project,
         created_ns,
         created_ns,
@@ -110,7 +121,7 @@ async def get_member(connection: Connection, project: str, name: str) -> Member 
     """A member by name."""
     row = await fetch_one(
         connection,
-        f"select {_MEMBER} from members where project = %s and name = %s and removed_ns is null",
+        _MEMBER_BY_NAME,
         project,
         name,
     )
@@ -119,15 +130,13 @@ async def get_member(connection: Connection, project: str, name: str) -> Member 
 
 async def get_member_by_id(connection: Connection, member_id: str) -> Member | None:
     """A member by id."""
-    row = await fetch_one(connection, f"select {_MEMBER} from members where id = %s and removed_ns is null", member_id)
+    row = await fetch_one(connection, _MEMBER_BY_ID, member_id)
     return Member(**row) if row else None
 
 
 async def list_members(connection: Connection, project: str) -> list[Member]:
     """A project's members by name."""
-    rows = await fetch_all(
-        connection, f"select {_MEMBER} from members where project = %s and removed_ns is null order by name", project
-    )
+    rows = await fetch_all(connection, _MEMBERS, project)
     return [Member(**row) for row in rows]
 
 
