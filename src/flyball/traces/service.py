@@ -1,0 +1,134 @@
+"""The verbs of traces: take spans in, judge, list, read. What the faces call; every one acts in the context's project alone.
+
+Knows ids, times and what a caller may say. Reading is `queries`, `tree` and `scores`; moving is `flusher`.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from flyball.infra.context import Context
+from flyball.kit.ids import new_id
+from flyball.kit.paging import Page
+
+from . import inbox, queries, scores, tree
+from .errors import SpanRefusedError, TraceNotFoundError
+from .records import Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
+
+FEEDBACK = "feedback"
+
+_TRACE_ID = re.compile("[0-9a-f]{32}")
+_PATIENCE_SECONDS = 2.0  # how long feedback waits for a trace that is on its way from a gateway's spool
+_POLL_SECONDS = 0.1
+
+
+async def take_spans(ctx: Context, spans: Iterable[Span]) -> int:
+    """Keep spans of an application; how many were new. On return they are durable; sending them again changes nothing.
+
+    Raises:
+        SpanRefusedError: a span that ends before it starts. None of the spans is kept then.
+    """
+    items = []
+    for span in spans:
+        if span.end_ns < span.start_ns:
+            raise SpanRefusedError(
+                f"span {span.key} ends at {span.end_ns}, before it starts at {span.start_ns}",
+                next_step="send the times in nanoseconds since 1970, start first",
+            )
+        items.append(inbox.span_item(msgspec.structs.replace(span, project=ctx.project)))
+    if not items:
+        return 0
+    async with ctx.db.transaction() as connection:
+        return await inbox.append(connection, items, now_ns=ctx.clock.now_ns())
+
+
+async def record_score(ctx: Context, score: Score) -> bool:
+    """Append a score; False when its identifier says the same already."""
+    async with ctx.db.transaction() as connection:
+        return await scores.append(
+            connection, msgspec.structs.replace(score, project=ctx.project), now_ns=ctx.clock.now_ns()
+        )
+
+
+async def record_feedback(
+    ctx: Context, trace_id: str, value: float, comment: str = "", identifier: str = "", *, correction: str = ""
+) -> Score:
+    """What a person thinks of a trace: 1 is a thumbs-up, -1 a thumbs-down, anything between is allowed.
+
+    `correction` is what the answer should have been. Under one `identifier` (the actor's id unless given) the newest counts.
+
+    Raises:
+        SpanRefusedError: a value out of range.
+        TraceNotFoundError: there is no such trace, even after a moment.
+    """
+    if not -1 <= value <= 1:
+        raise SpanRefusedError(f"feedback of {value} is out of range", next_step="give a value from -1 to 1")
+    await wait_for_trace(ctx, trace_id)
+    now_ns = ctx.clock.now_ns()
+    score = Score(
+        score_id=new_id("sc", now_ns),
+        target_kind="trace",
+        target_id=trace_id,
+        trace_id=trace_id,
+        name=FEEDBACK,
+        created_ns=now_ns,
+        project=ctx.project,
+        value=float(value),
+        label="up" if value == 1 else "down" if value == -1 else "",
+        explanation=comment,
+        correction=correction,
+        annotator_kind="HUMAN",
+        annotator_id=ctx.actor.id,
+        identifier=identifier or ctx.actor.id,
+    )
+    await record_score(ctx, score)
+    return score
+
+
+async def wait_for_trace(ctx: Context, trace_id: str) -> None:
+    """Return once the trace is known; raise TraceNotFoundError when it is still unknown after two seconds."""
+    known = bool(_TRACE_ID.fullmatch(trace_id))
+    deadline = ctx.clock.monotonic_ns() + int(_PATIENCE_SECONDS * 1e9)
+    while known:
+        try:
+            await tree.read_tree(ctx, trace_id)
+        except TraceNotFoundError:
+            if ctx.clock.monotonic_ns() >= deadline:
+                raise
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            return
+    raise TraceNotFoundError(
+        f"{trace_id!r:.80} is not a trace's id", next_step="give the 32 hexadecimal digits of `x-flyball-trace-id`"
+    )
+
+
+async def list_traces(
+    ctx: Context, wanted: TraceFilter | None = None, *, cursor: str = "", limit: int | None = None
+) -> Page[TraceRow]:
+    """The project's traces, newest first."""
+    return await queries.list_traces(ctx, wanted, cursor=cursor, limit=limit)
+
+
+async def count_traces(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
+    """How much there is in the project."""
+    return await queries.count(ctx, since_ns=since_ns)
+
+
+async def get_trace(ctx: Context, trace_id: str) -> TraceTree:
+    """One trace: its spans as a tree, and its scores. Raises TraceNotFoundError."""
+    return await tree.read_tree(ctx, trace_id)
+
+
+async def get_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
+    """A span's whole input or output. Raises TraceNotFoundError or PayloadNotFoundError."""
+    return await tree.read_text(ctx, trace_id, span_id, side)
+
+
+async def list_scores(
+    ctx: Context, *, name: str = "", trace_id: str = "", cursor: str = "", limit: int | None = None
+) -> Page[Score]:
+    """The project's scores, newest first."""
+    return await scores.list_scores(ctx, name=name, trace_id=trace_id, cursor=cursor, limit=limit)

@@ -1,0 +1,39 @@
+"""A flusher in a process of its own. Started and killed by tests."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from flyball.infra.blobs.store import Blobs
+from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
+from flyball.infra.db.database import Database
+from flyball.infra.lake.lake import Lake
+from flyball.infra.layout import Layout
+from flyball.kit.clock import SystemClock
+from flyball.settings import Settings
+from flyball.traces.flusher import Flusher
+
+
+async def main(folder: str, url: str) -> None:
+    database = Database(url, most=2)
+    await database.open()
+    layout = Layout(Path(folder))
+    ctx = Context(
+        db=database,
+        lake=Lake(layout.lake.as_uri()),
+        blobs=Blobs(layout.blobs.as_uri()),
+        layout=layout,
+        clock=SystemClock(),
+        settings=Settings(data=folder, database_url=url, flush_seconds=0.005),
+        project=DEFAULT_PROJECT,
+        actor=Actor(id="system:flusher", kind="system", name="flusher"),
+    )
+    flusher = Flusher(ctx)
+    os.write(1, b"ready\n")
+    while True:
+        await flusher.flush()
+        await flusher.tidy(files=6)
+
+
+asyncio.run(main(*sys.argv[1:]))
