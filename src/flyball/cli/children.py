@@ -38,7 +38,9 @@ def children(settings: Settings, layout: Layout, database_url: str, listener: in
             sockets=(layout.runner_socket,),
             stop_wave=_RUNNERS,
         ),
-        ChildSpec(name="worker", command=_python("flyball.worker", "jobs"), knobs=knobs, stop_wave=_WORKERS),
+        ChildSpec(
+            name="worker", command=_python("flyball.worker", "jobs"), knobs=knobs, stop_wave=_WORKERS, later=True
+        ),
         *gateways,
     ]
 

@@ -75,6 +75,22 @@ async def test_a_child_does_not_begin_before_it_is_told(supervise, tmp_path):
     assert (tmp_path / "control.log").read_text() == "at work 1\n"
 
 
+async def test_a_child_that_nobody_waits_for_starts_when_the_others_are_ready(supervise, told):
+    supervisor = supervise(spec("worker", later=True), spec("control"))
+
+    await supervisor.begin()
+
+    assert [line.split()[0] for line in told] == ["control"]
+    assert "ready in" in await told.until("  worker")
+
+
+async def test_a_later_child_that_fails_is_quoted_and_tried_again(supervise, told):
+    await supervise(spec("worker", "crash", later=True), spec("control")).begin()
+
+    assert "the catalog is unreadable" in await told.until("worker ended with exit code 1; it said last:")
+    await told.until("starting it again in 0.2 s")
+
+
 async def test_a_child_that_fails_to_start_is_quoted(supervise, tmp_path):
     supervisor = supervise(spec("control", "crash"), spec("worker"))
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from .logs import ChildLog
 
 @dataclass(frozen=True, kw_only=True)
 class ChildSpec:
-    """What a child is. Children are stopped wave by wave, the lowest first."""
+    """What a child is. Children are stopped wave by wave, the lowest first. One that nobody waits for is started `later`."""
 
     name: str
     command: tuple[str, ...]
@@ -27,6 +28,7 @@ class ChildSpec:
     inherits: tuple[int, ...] = ()
     sockets: tuple[Path, ...] = ()  # what it listens on: removed before it starts, since a killed one leaves them
     stop_wave: int = 0
+    later: bool = False  # when the others are ready, so that it does not take the processor from them
     grace_seconds: float = 30.0
     ready_within_seconds: float = 30.0
 
@@ -39,6 +41,7 @@ class Child:
         self.log = log
         self.ended = asyncio.Event()
         self.ended.set()
+        self.started = 0.0  # by the monotonic clock
         self._process: subprocess.Popen[bytes] | None = None
         self._heard = _Pipe(lambda _: None)
         self._printed = _Pipe(log.write)
@@ -68,6 +71,7 @@ class Child:
         for path in self.spec.sockets:
             path.unlink(missing_ok=True)
         self.log.begin()
+        self.started = time.monotonic()
         begin, printed, ready = os.pipe(), os.pipe(), os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 -- our own command

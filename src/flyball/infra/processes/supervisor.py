@@ -28,19 +28,18 @@ class Supervisor:
 
     def launch(self) -> None:
         """Start every process; each does its imports and waits. Costs milliseconds, so it can come before the database."""
-        for child in self.children:
+        for child in self._first:
             child.start()
 
     async def begin(self) -> None:
-        """Let them begin, return when all are ready, and keep them alive from then on.
+        """Let them begin, return when they are ready, and keep them alive from then on; start those that come later.
 
         Raises:
             ChildFailedError: one did not become ready. The others still run: `stop` ends them.
         """
-        for child in self.children:
+        for child in self._first:
             child.begin()
-        started = time.monotonic()
-        await _all_or_first_failure([self._until_ready(child, started) for child in self.children])
+        await _all_or_first_failure([self._until_ready(child) for child in self._first])
         self._keepers = [asyncio.create_task(self._keep(child)) for child in self.children]
 
     async def stop(self) -> None:
@@ -58,12 +57,18 @@ class Supervisor:
                 child.kill()
         self._hurry.set()
 
-    async def _until_ready(self, child: Child, started: float) -> None:
+    @property
+    def _first(self) -> list[Child]:
+        return [child for child in self.children if not child.spec.later]
+
+    async def _until_ready(self, child: Child, word: str = "ready") -> None:
         await child.until_ready()
-        self._tell(f"  {child.spec.name:<10} ready in {time.monotonic() - started:.1f} s (process {child.pid})")
+        self._tell(f"  {child.spec.name:<10} {word} in {time.monotonic() - child.started:.1f} s (process {child.pid})")
 
     async def _keep(self, child: Child) -> None:
         pause = _FIRST_PAUSE
+        if child.spec.later:
+            await self._start(child, "ready")
         while True:
             began = time.monotonic()
             await child.ended.wait()
@@ -72,23 +77,18 @@ class Supervisor:
             self._tell(_obituary(child, pause))
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-            await self._start_again(child)
+            await self._start(child, "ready again")
 
-    async def _start_again(self, child: Child) -> None:
-        started = time.monotonic()
+    async def _start(self, child: Child, word: str) -> None:
         try:
             child.start()
             child.begin()
-            await child.until_ready()
+            await self._until_ready(child, word)
         except ChildFailedError as error:
             self._tell(f"  {error.message}")
             if child.running:
                 child.kill()
                 await child.ended.wait()
-        else:
-            self._tell(
-                f"  {child.spec.name:<10} ready again in {time.monotonic() - started:.1f} s (process {child.pid})"
-            )
 
     async def _stop(self, child: Child) -> None:
         if not child.running:
