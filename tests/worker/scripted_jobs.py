@@ -30,7 +30,7 @@ async def one_step(name: str, number: int, *, gate: bool) -> int:
 async def count(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
     total = 0
     for number in range(arguments["steps"]):
-        gate = number == arguments.get("gate")
+        gate = number in arguments.get("gates", [])
         total += await run.step(f"step {number}", one_step, arguments["name"], number, gate=gate)
         await run.progress(number + 1, arguments["steps"], f"step {number}")
     return {"total": total}

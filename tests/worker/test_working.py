@@ -7,11 +7,16 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flyball.infra.context import Context
+from flyball.infra.db.database import Database
+from flyball.infra.db.embedded import EmbeddedPostgres
+from flyball.infra.db.migrate import migrate
 from flyball.runs import service
 from flyball.runs.errors import RunFailedError
 
@@ -76,7 +81,7 @@ async def test_queued_runs_are_done_and_their_results_kept(ctx, workers):
 
 
 async def test_a_worker_that_is_killed_in_the_middle_is_continued_at_the_last_finished_step(ctx, workers):
-    run = await queue(ctx, "test.count", name="a", steps=5, gate=3)
+    run = await queue(ctx, "test.count", name="a", steps=5, gates=[3])
     first = workers.start()
     await workers.until("begin a 3")
     first.send_signal(signal.SIGKILL)
@@ -93,25 +98,25 @@ async def test_a_worker_that_is_killed_in_the_middle_is_continued_at_the_last_fi
     assert ended.attempts == 2
 
 
-async def test_killed_again_and_again_it_still_ends_with_each_finished_step_done_once(ctx, workers):
-    runs = [await queue(ctx, "test.count", name=name, steps=3, gate=gate) for gate, name in enumerate("abc")]
-    for gate, name in enumerate("abc"):
+async def test_killed_at_every_step_it_still_ends_with_each_step_done_once(ctx, workers):
+    run = await queue(ctx, "test.count", name="a", steps=4, gates=[0, 1, 2, 3])
+    for number in range(4):
         process = workers.start()
-        await workers.until(f"begin {name} {gate}")
+        await workers.until(f"begin a {number}")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        (workers.folder / f"gate-{gate}").touch()
+        (workers.folder / f"gate-{number}").touch()
     workers.start()
 
-    ended = [await service.wait(ctx, run.id, timeout=30) for run in runs]
+    ended = await service.wait(ctx, run.id, timeout=30)
 
     counted = Counter(line for line in workers.steps() if line.startswith("end"))
-    assert [run.result for run in ended] == [{"total": 30}] * 3
-    assert counted == {f"end {name} {number}": 1 for name in "abc" for number in range(3)}
+    assert ended.result == {"total": 60}
+    assert counted == {f"end a {number}": 1 for number in range(4)}
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_its_step_and_leaves_the_rest(ctx, workers):
-    run = await queue(ctx, "test.count", name="a", steps=3, gate=1)
+    run = await queue(ctx, "test.count", name="a", steps=3, gates=[1])
     first = workers.start()
     await workers.until("begin a 1")
     first.send_signal(signal.SIGTERM)
@@ -145,7 +150,7 @@ async def test_a_job_that_fails_keeps_its_reason_and_next_step(ctx, workers):
 
 async def test_a_second_worker_waits_until_the_first_is_gone(ctx, workers):
     first = workers.start()
-    gate = await queue(ctx, "test.count", name="a", steps=1, gate=0)
+    gate = await queue(ctx, "test.count", name="a", steps=1, gates=[0])
     await workers.until("begin a 0")
     workers.start()
     other = await queue(ctx, "test.count", name="b", steps=1)
@@ -156,3 +161,34 @@ async def test_a_second_worker_waits_until_the_first_is_gone(ctx, workers):
     await service.wait(ctx, gate.id, timeout=30)
 
     assert Counter(workers.steps()) == {"begin a 0": 2, "end a 0": 1, "begin b 0": 1, "end b 0": 1}
+
+
+@pytest.fixture
+async def own_server(ctx, data_dir):
+    """A PostgreSQL of this test alone, to be killed; the context points to it."""
+    server = EmbeddedPostgres(data_dir / "postgres", data_dir / "run")
+    database = Database(server.start(), most=3)
+    await database.open()
+    await migrate(database)
+    settings = msgspec.structs.replace(ctx.settings, database_url=server.url)
+    yield replace(ctx, db=database, settings=settings), server
+    await database.close()
+    server.stop()
+
+
+async def test_a_run_outlives_a_database_that_is_killed_and_comes_back(own_server):
+    ctx, server = own_server
+    workers = Workers(ctx)
+    run = await queue(ctx, "test.count", name="a", steps=4, gates=[2])
+    workers.start()
+    await workers.until("begin a 2")
+    os.kill(server.pid, signal.SIGKILL)
+    (workers.folder / "gate-2").touch()
+    await asyncio.sleep(1.5)
+    server.start()
+
+    ended = await service.wait(ctx, run.id, timeout=60)
+
+    workers.end()
+    assert ended.result == {"total": 60}
+    assert Counter(workers.steps()) == {f"{word} a {number}": 1 for word in ("begin", "end") for number in range(4)}

@@ -88,8 +88,28 @@ async def _serve(ledger: RunLedger, engine: JobEngine, news: asyncio.Event) -> N
 @asynccontextmanager
 async def _the_only_one(database_url: str) -> AsyncIterator[None]:
     """Wait until no other worker works on this database: two would do the same steps. A killed one is gone at once."""
-    async with await psycopg.AsyncConnection.connect(
-        database_url, autocommit=True, application_name="flyball worker lock", connect_timeout=10
-    ) as connection:
-        await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    held = asyncio.Event()
+    holding = asyncio.create_task(_hold_the_lock(database_url, held))
+    try:
+        await held.wait()
         yield
+    finally:
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+
+async def _hold_the_lock(database_url: str, held: asyncio.Event) -> None:
+    """Hold it on a connection of its own, and take it again after PostgreSQL was away."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                database_url, autocommit=True, application_name="flyball worker lock", connect_timeout=10
+            ) as connection:
+                await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+                held.set()
+                while True:
+                    await asyncio.sleep(_POLL_SECONDS)
+                    await connection.execute("select 1")
+        except psycopg.OperationalError as error:
+            _log.warning("the worker's lock is lost and taken again: %s", error)
+            await asyncio.sleep(1)

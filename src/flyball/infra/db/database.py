@@ -70,21 +70,27 @@ class Database:
 
 async def fetch_all(connection: Connection, query: str, *parameters: Any) -> list[Row]:
     """All rows of a query whose placeholders are `%s`."""
-    cursor = await connection.execute(query, parameters)  # type: ignore[arg-type] # the house test forbids values in SQL
+    cursor = await connection.execute(query, parameters)
     return await cursor.fetchall()
 
 
 async def fetch_one(connection: Connection, query: str, *parameters: Any) -> Row | None:
     """The first row of a query, or None."""
-    cursor = await connection.execute(query, parameters)  # type: ignore[arg-type] # as above
+    cursor = await connection.execute(query, parameters)
     return await cursor.fetchone()
 
 
 async def execute(connection: Connection, query: str, *parameters: Any) -> int:
     """Run a statement; how many rows it touched."""
-    cursor = await connection.execute(query, parameters)  # type: ignore[arg-type] # as above
+    cursor = await connection.execute(query, parameters)
     return cursor.rowcount
 
 
 def _away(error: Exception) -> DatabaseAwayError:
-    return DatabaseAwayError(f"PostgreSQL cannot be reached ({error})", next_step="run `flyball doctor`, which checks the database")
+    """What the caller may repeat: no connection, or PostgreSQL's own "not now" (a full disk, a deadlock, a shutdown)."""
+    state = getattr(error, "sqlstate", None) or ""
+    reached = state and state[:2] not in {"08", "57"}
+    return DatabaseAwayError(
+        f"PostgreSQL {'cannot do it now' if reached else 'cannot be reached'} ({error})",
+        next_step="run `flyball doctor`, which checks the database and the disk",
+    )

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
+import psycopg
+import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from flyball.infra.context import Context
@@ -60,9 +62,8 @@ class JobEngine:
         """Make DBOS's own tables where they are missing, and continue runs that were cut off."""
         config: DBOSConfig = {
             "name": "flyball",
-            "system_database_url": self._ctx.db.url,
+            "system_database_engine": _engine(self._ctx.db.url),
             "dbos_system_schema": "dbos",
-            "sys_db_pool_size": 5,
             "executor_id": _EXECUTOR,
             "application_version": "flyball",  # a run continues under a newer flyball as well
             "enable_otlp": False,
@@ -158,3 +159,22 @@ class JobEngine:
                 except UnavailableError as error:
                     _log.warning("the ledger of runs waits: %s", error)
                     await asyncio.sleep(pause)
+
+
+def _engine(url: str) -> sa.Engine:
+    """DBOS's pool. DBOS repeats what failed for want of a connection, and must be told that a refused socket is one."""
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=5,
+        max_overflow=5,
+        pool_pre_ping=True,
+        connect_args={"application_name": "flyball jobs", "connect_timeout": 10},
+    )
+
+    @sa.event.listens_for(engine, "handle_error")
+    def recognise(context: sa.engine.ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            context.is_disconnect = True
+
+    return engine
