@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/: settings, errors, commands, routes. `--check` changes nothing and fails when one is stale."""
+"""Write the generated pages of docs/: settings, errors, commands, routes, the schema of flyball.yaml. `--check` changes nothing and fails when one is stale."""
 
 import argparse
 import importlib
@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import flyball
 from flyball.cli import commands as command_table
+from flyball.configuration.schema import schema_text
 from flyball.kit.errors import FlyballError
 from flyball.settings import KNOBS
 from flyball.surface.console.exits import EXITS
@@ -115,6 +116,7 @@ PAGES = {
     "commands.md": commands_page,
     "exit-codes.md": exit_codes_page,
     "routes.md": routes_page,
+    "flyball.schema.json": schema_text,
 }
 
 

@@ -9,44 +9,20 @@ import ast
 import difflib
 import importlib.util
 import os
-import re
 import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from flyball.infra.blobs.store import Blobs
 from flyball.kit.hashing import bytes_hash
 
 from .errors import DeclarationError, VariantFailedError
+from .references import Reference
 
-_REFERENCE = re.compile(r"^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)$")
 LARGEST_MODULE = 1024 * 1024
-
-
-class Reference(NamedTuple):
-    """`module:function` as written in flyball.yaml."""
-
-    module: str
-    function: str
-
-    @property
-    def path(self) -> str:
-        """The module's file, beside flyball.yaml."""
-        return self.module.replace(".", "/") + ".py"
-
-
-def parse_reference(text: str) -> Reference:
-    """Raises DeclarationError for what is not `module:function`."""
-    match = _REFERENCE.match(text)
-    if match is None:
-        raise DeclarationError(
-            f"{text!r:.100} is not `module:function`",
-            next_step="write the file's name without .py, a colon, the function's name",
-        )
-    return Reference(match.group(1), match.group(2))
 
 
 def check_source(reference: Reference, sources: Mapping[str, bytes]) -> None:

@@ -10,7 +10,6 @@ from flyball.kit.errors import FlyballError, UnavailableError
 from flyball.llm.errors import UpstreamTimeoutError
 
 from .availability import unavailable_reason
-from .code import parse_reference
 from .completion import OnDelta
 from .errors import (
     DeclarationError,
@@ -25,6 +24,7 @@ from .fields import single_text_field
 from .passages import Passages
 from .prompting import run_prompt
 from .records import Answer, CallIds, Input, PinnedVariant, Schema
+from .references import parse_reference
 from .rules import run_rule
 from .schemas import check_input, check_output
 from .spans import SpanLog

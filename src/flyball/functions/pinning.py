@@ -15,9 +15,9 @@ from flyball.prompts import store as prompts
 
 from . import store
 from .availability import with_availability
-from .code import parse_reference
 from .errors import DeclarationError
 from .records import Function, PinnedVariant, PromptVariant, Retrieval, RulesVariant, Variant, pinned_hash
+from .references import parse_reference
 
 
 async def pin_variants(connection: Connection, ctx: Context, function: Function) -> tuple[PinnedVariant, ...]:
@@ -33,6 +33,14 @@ async def pin_variants(connection: Connection, ctx: Context, function: Function)
 
 async def pin_variant(connection: Connection, ctx: Context, function: Function, name: str) -> PinnedVariant:
     """One variant of the function, pinned as `pin_variants` does. Raises DeclarationError."""
+    variant = await look_at_variant(connection, ctx, function, name)
+    if variant.spec["retrieval"] is None or variant.spec["retrieval"]["version"] is not None:
+        await store.insert_variant(connection, ctx.project, variant, ctx.clock.now_ns())
+    return variant
+
+
+async def look_at_variant(connection: Connection, ctx: Context, function: Function, name: str) -> PinnedVariant:
+    """What pinning would give now; nothing is kept. Raises DeclarationError."""
     declared = function.spec.variants.get(name)
     if declared is None:
         known = ", ".join(function.spec.variants)
@@ -42,10 +50,7 @@ async def pin_variant(connection: Connection, ctx: Context, function: Function, 
     kind, own = await _pinned(connection, ctx, function, name, declared)
     spec = {"input": function.spec.input, "output": function.spec.output, **own}
     hash_ = pinned_hash(function.name, name, kind, spec)
-    variant = with_availability(PinnedVariant(function=function.name, name=name, kind=kind, spec=spec, hash=hash_))
-    if spec["retrieval"] is None or spec["retrieval"]["version"] is not None:
-        await store.insert_variant(connection, ctx.project, variant, ctx.clock.now_ns())
-    return variant
+    return with_availability(PinnedVariant(function=function.name, name=name, kind=kind, spec=spec, hash=hash_))
 
 
 async def _pinned(

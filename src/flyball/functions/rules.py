@@ -16,10 +16,10 @@ import msgspec
 from flyball.indexes.records import Passage
 from flyball.kit.errors import FlyballError
 
-from .code import Reference
 from .errors import RunnerBusyError, VariantFailedError, VariantTimedOutError
 from .passages import Passages
 from .records import Answer, Citation, Input, PassageRef
+from .references import Reference
 
 T = TypeVar("T")
 MOST_THREADS = 64

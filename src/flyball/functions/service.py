@@ -14,9 +14,11 @@ from flyball.kit.ids import new_id
 
 from . import store
 from .availability import with_availability
-from .code import check_source, parse_reference
+from .code import check_source
 from .errors import CodeNotAllowedError, DeclarationError, FunctionNotFoundError
+from .pinning import look_at_variant
 from .records import Function, FunctionSpec, LiveRelease, PinnedVariant, PromptVariant, RulesVariant
+from .references import parse_reference
 from .schemas import check_schema
 
 
@@ -50,6 +52,12 @@ async def list_variants(ctx: Context, name: str) -> tuple[PinnedVariant, ...]:
     async with ctx.db.connection() as connection:
         found = await store.variants_of(connection, ctx.project, name)
     return tuple(with_availability(variant) for variant in found)
+
+
+async def variants_now(ctx: Context, function: Function) -> tuple[PinnedVariant, ...]:
+    """The function's variants with their dependencies' newest versions, as they would be pinned now; nothing is kept."""
+    async with ctx.db.connection() as connection:
+        return tuple([await look_at_variant(connection, ctx, function, name) for name in function.spec.variants])
 
 
 async def get_live(ctx: Context, name: str) -> LiveRelease | None:

@@ -7,7 +7,7 @@ from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.ids import new_id
 
 from . import endpoints, pricing, store
-from .errors import ModelNotFoundError
+from .errors import ModelNotFoundError, ModelSpecError
 from .records import Model, ModelSpec
 
 
@@ -38,8 +38,10 @@ async def list_versions(ctx: Context, name: str) -> tuple[Model, ...]:
 def check(name: str, spec: ModelSpec) -> None:
     """Prove a declaration sound. Raises ModelSpecError."""
     endpoints.check(name, spec)
-    if spec.prices is not None:
-        pricing.nano_prices(spec.prices)
+    try:
+        pricing.cost(None, spec.prices)
+    except ModelSpecError as error:
+        raise ModelSpecError(f"models.{name}.{error.message}", next_step=error.next_step) from None
 
 
 async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) -> Model:

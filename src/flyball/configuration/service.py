@@ -1,0 +1,97 @@
+"""The verbs of configuration: diff, apply, export."""
+
+import asyncio
+
+from flyball.datasets import service as datasets
+from flyball.evaluations import service as evaluations
+from flyball.functions import service as functions
+from flyball.indexes import service as indexes
+from flyball.infra.context import Context
+from flyball.infra.db.database import Connection, execute
+from flyball.kit.errors import FlyballError
+from flyball.models import service as models
+from flyball.prompts import service as prompts
+
+from . import existing, exporting
+from .errors import ConfigurationError
+from .existing import Existing
+from .loading import Loaded, load, located
+from .naming import check_names
+from .planning import plan
+from .records import Bundle, Changes, Export
+from .tree import Path
+
+
+async def diff(ctx: Context, bundle: Bundle) -> Changes:
+    """What applying would change. Changes nothing. Raises ConfigurationError as `apply` does."""
+    loaded = await asyncio.to_thread(load, bundle)
+    async with ctx.db.connection() as connection:
+        found = await existing.read(connection, ctx.project)
+    return _checked(ctx, loaded, found)
+
+
+async def apply(ctx: Context, bundle: Bundle) -> Changes:
+    """Make everything as the file says, in one transaction: all of it or nothing. Applying twice changes nothing more.
+
+    Raises:
+        ConfigurationError: everything that is wrong, with line and column.
+        CodeNotAllowedError: new rules code from someone who may not bring any.
+    """
+    loaded = await asyncio.to_thread(load, bundle)
+    for data in loaded.captured.values():
+        await asyncio.to_thread(ctx.blobs.put, data)
+    async with ctx.db.transaction() as connection:
+        await _one_at_a_time(connection, ctx)
+        changes = _checked(ctx, loaded, await existing.read(connection, ctx.project))
+        if changes.differs:
+            await _put(connection, ctx, loaded)
+    return changes
+
+
+async def export(ctx: Context) -> Export:
+    """Everything that a configuration can say of the project, as files."""
+    async with ctx.db.connection() as connection:
+        found = await existing.read(connection, ctx.project)
+    return await exporting.export(found, ctx.blobs, ctx.project)
+
+
+def _checked(ctx: Context, loaded: Loaded, found: Existing) -> Changes:
+    if problems := check_names(loaded, found, ctx.project):
+        raise ConfigurationError(problems)
+    return Changes(items=plan(loaded, found))
+
+
+async def _put(connection: Connection, ctx: Context, loaded: Loaded) -> None:
+    """Each room puts what differs, and writes its own audit event and news."""
+    declared = loaded.configuration
+    path: Path = ()
+    try:
+        for name, declaration in loaded.datasets.items():
+            path = ("datasets", name)
+            await datasets.declare(connection, ctx, name, declaration)
+        for name, index in declared.indexes.items():
+            path = ("indexes", name)
+            await indexes.declare(connection, ctx, name, index)
+        for name, model in declared.models.items():
+            path = ("models", name)
+            await models.put(connection, ctx, name, model)
+        for name, source in loaded.prompts.items():
+            path = ("prompts", name)
+            await prompts.put(connection, ctx, name, declared.prompts[name].file, source)
+        for name, function in loaded.functions.items():
+            path = ("functions", name)
+            await functions.put(connection, ctx, name, function, loaded.sources)
+        for name, evaluation in declared.evaluations.items():
+            path = ("evaluations", name)
+            await evaluations.declare(connection, ctx, name, evaluation)
+    except FlyballError as error:
+        if error.status in (400, 404, 409):
+            raise ConfigurationError([located(loaded.tree, path, error)]) from error
+        raise
+
+
+async def _one_at_a_time(connection: Connection, ctx: Context) -> None:
+    """Two applies at once would both make version 2. Waits until the other one's transaction ends."""
+    await execute(
+        connection, "select pg_advisory_xact_lock(hashtext('flyball configuration'), hashtext(%s))", ctx.project
+    )

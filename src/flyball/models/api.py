@@ -1,0 +1,53 @@
+"""The HTTP face of models: parse, one verb, answer. Models are made by applying a configuration."""
+
+import msgspec
+
+from flyball.surface.http import ContextDep, Router
+
+from . import endpoints, service
+from .records import Model
+
+router = Router("/api/models", tag="models")
+
+
+class ModelState(msgspec.Struct, frozen=True, kw_only=True):
+    """A model, and whether flyball's processes can call it: not where an environment variable is missing."""
+
+    model: Model
+    available: bool
+    unavailable_reason: str
+
+
+class ModelStates(msgspec.Struct, frozen=True, kw_only=True):
+    """The project's models by name."""
+
+    items: tuple[ModelState, ...]
+
+
+class ModelVersions(msgspec.Struct, frozen=True, kw_only=True):
+    """Every version of one model, newest first."""
+
+    items: tuple[Model, ...]
+
+
+@router.get("", permission="models.read", returns=ModelStates)
+async def list_models(ctx: ContextDep) -> ModelStates:
+    """The newest version of every model."""
+    return ModelStates(items=tuple(_state(model) for model in await service.list_models(ctx)))
+
+
+@router.get("/{name:path}/versions", permission="models.read", returns=ModelVersions)
+async def list_model_versions(ctx: ContextDep, name: str) -> ModelVersions:
+    """Every version of a model, newest first."""
+    return ModelVersions(items=await service.list_versions(ctx, name))
+
+
+@router.get("/{name:path}", permission="models.read", returns=ModelState)
+async def show_model(ctx: ContextDep, name: str, version: int | None = None) -> ModelState:
+    """A model: its newest version, or the asked one."""
+    return _state(await service.get_model(ctx, name, version))
+
+
+def _state(model: Model) -> ModelState:
+    reason = endpoints.unavailable_reason(model.name, model.spec)
+    return ModelState(model=model, available=not reason, unavailable_reason=reason)

@@ -1,0 +1,65 @@
+"""`flyball prompts`: templates and their versions."""
+
+from typing import Annotated
+
+import typer
+
+from flyball.surface.console import (
+    Column,
+    Commands,
+    as_ago,
+    as_hash,
+    control,
+    say,
+    segment,
+    show_list,
+    show_one,
+    wants_json,
+)
+
+app = Commands("prompts", help="Prompts: templates with versions.")
+
+_LIST = (
+    Column("name"),
+    Column("version", right=True),
+    Column("hash", reads=as_hash),
+    Column("path"),
+    Column("created_ns", "created", as_ago),
+    Column("created_by", "by"),
+)
+_ONE = (
+    Column("prompt.name", "name"),
+    Column("prompt.version", "version"),
+    Column("prompt.hash", "hash"),
+    Column("prompt.path", "path"),
+    Column("description"),
+    Column("variables"),
+    Column("prompt.created_ns", "created", as_ago),
+    Column("prompt.created_by", "by"),
+)
+
+Name = Annotated[str, typer.Argument(help="The prompt's name.")]
+
+
+@app.command("list")
+def list_prompts() -> None:
+    """List the prompts."""
+    show_list(
+        control().get("/api/prompts"),
+        _LIST,
+        empty="No prompts yet: declare one in flyball.yaml and run `flyball apply`.",
+    )
+
+
+@app.command("show")
+def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the newest one.")] = None) -> None:
+    """Show a prompt and its source."""
+    view = control().get(f"/api/prompts/{segment(name)}", version=version)
+    show_one(view, () if wants_json() else _ONE)
+    say("\n" + view["prompt"]["source"])
+
+
+@app.command("versions")
+def versions(name: Name) -> None:
+    """List a prompt's versions, newest first."""
+    show_list(control().get(f"/api/prompts/{segment(name)}/versions"), _LIST, empty="")
