@@ -20,7 +20,7 @@ from flyball.releases.errors import (
     ReleaseStateError,
     SharesError,
 )
-from flyball.releases.service import Proposal
+from flyball.releases.records import Proposal
 
 
 @pytest.fixture

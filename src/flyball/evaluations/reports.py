@@ -238,3 +238,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     new: tuple[ItemScores, ...]  # asked only in the later one
     gone: tuple[str, ...]  # asked only in the earlier one
     reworded: tuple[str, ...]  # asked in both, with other content
+
+
+class ReportCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a report is what its hash says, its results are those that it was made from, and they give its numbers."""
+
+    report_id: str
+    hash_holds: bool
+    results_hold: bool
+    findings_hold: bool

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from flyball import scorers
+from flyball.scorers import Scorer
 
+from .errors import EvaluationSpecError
 from .records import NOT_APPLICABLE, Result
 from .statistics.intervals import Values
 
@@ -37,3 +39,13 @@ def is_binary(metric: str) -> bool:
     """Whether the metric's scores are 0 and 1 alone."""
     scorer = scorers.get(metric)
     return scorer is not None and scorer.binary
+
+
+def scorer_of(name: str) -> Scorer:
+    """The scorer of a name. Raises EvaluationSpecError, which lists those that there are."""
+    scorer = scorers.get(name)
+    if scorer is None:
+        raise EvaluationSpecError(
+            f"there is no scorer named {name!r}", next_step=f"name one of: {', '.join(scorers.names())}"
+        )
+    return scorer

@@ -65,6 +65,20 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return content_hash(self)
 
 
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for: variants (by name as they are now, or by hash) with their percents, and the reports behind them.
+
+    Without `shares` the winner of the first report takes all calls. `override` is the reason for which a refusal of the
+    gate is set aside.
+    """
+
+    function: str
+    evidence: tuple[str, ...] = ()
+    shares: dict[str, int] = {}
+    reason: str = ""
+    override: str = ""
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A bundle and where it is on its way."""
 

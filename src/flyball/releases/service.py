@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from flyball.audit import service as audit
 from flyball.evaluations import ReportNotFoundError
 from flyball.evaluations import store as evaluations
@@ -26,21 +24,7 @@ from .errors import (
     ReleaseStateError,
     SharesError,
 )
-from .records import Approval, Bundle, Decision, Override, Release, ReleaseDetail, Share
-
-
-class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for: variants (by name as they are now, or by hash) with their percents, and the reports behind them.
-
-    Without `shares` the winner of the first report takes all calls. `override` is the reason for which a refusal of the
-    gate is set aside.
-    """
-
-    function: str
-    evidence: tuple[str, ...] = ()
-    shares: dict[str, int] = {}
-    reason: str = ""
-    override: str = ""
+from .records import Approval, Bundle, Decision, Override, Proposal, Release, ReleaseDetail, Share
 
 
 async def list_releases(

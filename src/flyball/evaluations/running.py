@@ -1,0 +1,98 @@
+"""The steps of a run: judge a chunk of items, and at the end write the report. Each is safe to repeat.
+
+Knows how variants are run here; the order of the steps is the job's.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from flyball.audit import service as audit
+from flyball.functions import Answer, PinnedVariant
+from flyball.functions import store as functions
+from flyball.functions.availability import with_availability
+from flyball.functions.execution import run_variant
+from flyball.functions.tools import Tools, open_tools
+from flyball.infra.context import Context
+from flyball.kit.ids import new_id
+
+from . import items, reporting, results, scoring, store
+from .judging import Ask, judge_item
+from .plans import ITEMS_PER_CHUNK, Plan
+from .records import Item, Result
+from .reports import Report
+
+AT_ONCE = 8  # questions in flight
+
+
+async def judge_chunk(ctx: Context, run_id: str, plan: Plan, chunk: int) -> int:
+    """Ask all variants the chunk's items, judge and keep the results; how many failed. Chunks are numbered from 1."""
+    wanted = await items.between(ctx, plan.dataset, (chunk - 1) * ITEMS_PER_CHUNK, ITEMS_PER_CHUNK)
+    variants = await _variants(ctx, plan)
+    async with open_tools(layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings) as tools:
+        found = await judge_all(wanted, variants, plan, _asking(tools), ctx)
+    await results.append(ctx, run_id, plan.evaluation, chunk, found)
+    return sum(result.status == "failed" for result in found)
+
+
+async def judge_all(
+    wanted: list[Item], variants: tuple[PinnedVariant, ...], plan: Plan, ask: Ask, ctx: Context
+) -> list[Result]:
+    """Each item by each variant, a bounded number at once; in the order of the items, then of the variants."""
+    judges = [scoring.scorer_of(name) for name in plan.spec.scorers]
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: Item, variant: PinnedVariant) -> Result:
+        async with turns:
+            return await judge_item(item, variant, judges, ask, ctx.clock)
+
+    return list(await asyncio.gather(*(one(item, variant) for item in wanted for variant in variants)))
+
+
+async def write_report(ctx: Context, run_id: str, plan: Plan) -> Report:
+    """Compute the report from the stored results and keep it; the one that is there where this was done before."""
+    found = await results.of_run(ctx, run_id)
+    findings = await asyncio.to_thread(reporting.build, plan.spec, plan.variants, found)
+    now_ns = ctx.clock.now_ns()
+    report = Report(
+        id=new_id("rpt", now_ns),
+        project=ctx.project,
+        evaluation=plan.evaluation,
+        spec=plan.spec,
+        spec_hash=plan.spec_hash,
+        run_id=run_id,
+        function=plan.function,
+        dataset=plan.dataset,
+        findings=findings,
+        created_ns=now_ns,
+        created_by=plan.started_by,
+    ).sealed()
+    async with ctx.db.transaction() as connection:
+        written = await store.insert_report(connection, report)
+        if written:
+            await audit.record(
+                connection,
+                ctx,
+                action="evaluations.report",
+                object_kind="evaluation_report",
+                object_id=report.id,
+                before=None,
+                after=report,
+            )
+        kept = await store.report_of_run(connection, ctx.project, run_id)
+    return kept or report
+
+
+async def _variants(ctx: Context, plan: Plan) -> tuple[PinnedVariant, ...]:
+    async with ctx.db.connection() as connection:
+        known: Mapping[str, PinnedVariant] = await functions.variants_by_hash(
+            connection, ctx.project, [ref.hash for ref in plan.running]
+        )
+    return tuple(with_availability(known[ref.hash]) for ref in plan.running)
+
+
+def _asking(tools: Tools) -> Ask:
+    async def ask(variant: PinnedVariant, input_: dict[str, Any]) -> Answer:
+        return await run_variant(variant, input_, tools=tools)
+
+    return ask
