@@ -15,7 +15,7 @@ def children(settings: Settings, layout: Layout, database_url: str, listener: in
     gateways = [
         ChildSpec(
             name=f"gateway-{number}",
-            command=_python("flyball.web", "gateway", "--fd", str(listener), "--number", str(number)),
+            command=_python("flyball.web", "gateway", "--fd", str(listener)),
             knobs=knobs,
             inherits=(listener,),
             stop_wave=_GATEWAYS,

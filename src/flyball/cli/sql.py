@@ -15,27 +15,24 @@ verbs = Commands("sql", help="Ask the tables a question in SQL.")
 @verbs.command("sql")
 def sql(
     query: Annotated[
-        str, typer.Argument(help="A SELECT over spans, scores, ledger, audit; `-` reads it from standard input.")
+        str, typer.Argument(help="One SELECT over spans, scores and audit; - reads it from standard input.")
     ],
     limit: Annotated[int, typer.Option(help="The most rows that are returned.", min=1)] = 1000,
 ) -> None:
     """Ask the tables a question in SQL."""
     text = sys.stdin.read() if query == "-" else query
     answer = control().post("/api/sql", {"sql": text, "limit": limit}, timeout=600)
-    if wants_json():
-        return print_json(answer)
     rows: list[dict[str, Any]] = answer["rows"]
+    if answer["truncated"]:
+        typer.echo(f"only the first {len(rows):,} rows: --limit raises that", err=True)
+    if wants_json():
+        return print_json(rows)
     if not rows:
         return say("no rows")
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    names = answer.get("columns") or list(rows[0])
-    for name in names:
-        table.add_column(
-            name, justify="right" if isinstance(rows[0].get(name), int | float) else "left", overflow="fold"
-        )
+    for name, value in rows[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if row.get(name) is None else str(row[name])) for name in names))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     show_table(table)
-    if answer.get("truncated"):
-        say(f"more than {limit} rows: --limit")
     return None

@@ -24,7 +24,7 @@ def up(
         int | None, typer.Option(metavar="N", help="The one port (FLYBALL_PORT, 4000); 0 takes a free one.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Gateway workers (FLYBALL_WORKERS, 1).", min=1, max=256)
+        int | None, typer.Option(metavar="N", help="Gateway workers (FLYBALL_WORKERS, 1).", min=1, max=63)
     ] = None,
 ) -> None:
     """Start flyball on a data directory and stay until stopped.

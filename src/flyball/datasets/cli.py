@@ -129,15 +129,15 @@ def rows(
 def add_row(
     name: str,
     trace: Annotated[str, typer.Option(help="The trace that the row is made from.")],
-    data: Annotated[
+    row: Annotated[
         str, typer.Option(help="The row as JSON: the trace's input with the corrected answer; - reads stdin.")
     ],
     id_: Annotated[str, typer.Option("--id", help="The row's id; trace-<trace> unless given.")] = "",
     split: Annotated[str, typer.Option(help="The split.")] = "all",
 ) -> None:
     """Turn a trace into a row with the corrected answer; makes a new version."""
-    row = _json_object(typer.get_text_stream("stdin").read() if data == "-" else data)
-    body = {"trace_id": trace, "data": row, "id": id_, "split": split}
+    data = _json_object(typer.get_text_stream("stdin").read() if row == "-" else row)
+    body = {"trace_id": trace, "data": data, "id": id_, "split": split}
     added = control().post(f"/api/datasets/{segment(name)}/rows", body)
     if wants_json():
         return print_json(added)
@@ -175,10 +175,10 @@ def _json_object(text: str) -> dict[str, Any]:
         found = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise InvalidInputError(
-            f"--data is not JSON: {error}", next_step='--data \'{"question": "...", "answer": "..."}\''
+            f"--row is not JSON: {error}", next_step='--row \'{"question": "...", "answer": "..."}\''
         ) from None
     if not isinstance(found, dict):
         raise InvalidInputError(
-            "--data is not a JSON object", next_step='--data \'{"question": "...", "answer": "..."}\''
+            "--row is not a JSON object", next_step='--row \'{"question": "...", "answer": "..."}\''
         )
     return found
