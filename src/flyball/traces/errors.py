@@ -1,4 +1,4 @@
-"""What can go wrong with traces, scores and questions over tables.
+"""What can go wrong with traces and scores. What can go wrong with questions is drawn in `infra.lake.errors`.
 
 FlyballError
 ├── NotFoundError
@@ -13,7 +13,7 @@ FlyballError
 └── SpoolAwayError         the spool's file cannot be made or read
 """
 
-from flyball.kit.errors import FlyballError, InvalidInputError, NotFoundError, UnavailableError
+from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError
 
 
 class TraceNotFoundError(NotFoundError):
@@ -32,19 +32,6 @@ class SpanRefusedError(InvalidInputError):
     """A span or a score breaks its record's rules."""
 
     code = "span_refused"
-
-
-class QuestionRefusedError(InvalidInputError):
-    """The SQL is not one reading statement over the tables that are offered."""
-
-    code = "question_refused"
-
-
-class QuestionTooLongError(FlyballError):
-    """The SQL took longer than it may."""
-
-    status = 408
-    code = "question_too_long"
 
 
 class SpoolInUseError(UnavailableError):

@@ -77,7 +77,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def entry(self) -> bool:
         """Whether the trace enters a process here: no parent, or one elsewhere. Lists filter on these spans."""
-        return not self.parent_id or self.remote_parent
+        return not self.parent_id or self.remote_parent or self.kind_otel in {"server", "consumer"}
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,135 @@
+"""The HTTP face of traces and scores: parse, one verb, answer."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends
+
+from flyball.kit.paging import Page
+from flyball.surface.http import Body, ContextDep, Router
+
+from . import questions, service
+from .errors import SpanRefusedError
+from .questions import Answer
+from .records import Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
+
+router = Router("/api", tag="traces")
+
+MOST_SPANS = 10_000
+
+
+class NewSpans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ended spans of an application; their project is that of the key."""
+
+    spans: Annotated[tuple[Span, ...], msgspec.Meta(max_length=MOST_SPANS)]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """How many spans were taken, and how many of them were new."""
+
+    taken: int
+    new: int
+
+
+class NewFeedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person thinks of a trace: 1 is a thumbs-up, -1 a thumbs-down.
+
+    `correction` is what the answer should have been. Under one `identifier` the newest counts.
+    """
+
+    trace_id: str
+    value: float
+    comment: str = ""
+    correction: str = ""
+    identifier: str = ""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One SELECT over `spans`, `scores` and `audit`."""
+
+    sql: str
+    limit: int = 1_000
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A span's whole input or output."""
+
+    text: str
+
+
+@router.post("/traces/spans", permission="traces.write", returns=Kept)
+async def take_spans(ctx: ContextDep, sent: NewSpans = Body(NewSpans)) -> Kept:
+    """Keep spans. When this answers, they are durable; sending the same again changes nothing."""
+    return Kept(taken=len(sent.spans), new=await service.take_spans(ctx, sent.spans))
+
+
+class Wanted:
+    """What a list of traces is narrowed to, from the query."""
+
+    def __init__(
+        self,
+        *,
+        function: str = "",
+        release: str = "",
+        status: str = "",
+        session: str = "",
+        text: str = "",
+        since_ns: int = 0,
+    ) -> None:
+        self.filter = TraceFilter(
+            function=function, release=release, status=status, session_id=session, text=text, since_ns=_time(since_ns)
+        )
+
+
+@router.get("/traces", permission="traces.read", returns=Page[TraceRow])
+async def list_traces(
+    ctx: ContextDep, wanted: Annotated[Wanted, Depends()], cursor: str = "", limit: int = 50
+) -> Page[TraceRow]:
+    """The project's traces, newest first. A search for a text may answer a page with few items and a next one."""
+    return await service.list_traces(ctx, wanted.filter, cursor=cursor, limit=limit)
+
+
+@router.get("/traces/counts", permission="traces.read", returns=TraceCounts)
+async def count_traces(ctx: ContextDep, since_ns: int = 0) -> TraceCounts:
+    """How many traces, spans and failed traces there are, and how far the tables lag behind."""
+    return await service.count_traces(ctx, since_ns=_time(since_ns))
+
+
+@router.get("/traces/{trace_id}", permission="traces.read", returns=TraceTree)
+async def get_trace(ctx: ContextDep, trace_id: str) -> TraceTree:
+    """One trace: its spans as a tree, and the scores that count."""
+    return await service.get_trace(ctx, trace_id)
+
+
+@router.get("/traces/{trace_id}/spans/{span_id}/{side}", permission="traces.read", returns=Text)
+async def get_text(ctx: ContextDep, trace_id: str, span_id: str, side: Side) -> Text:
+    """A span's whole `input` or `output`."""
+    return Text(text=await service.get_text(ctx, trace_id, span_id, side))
+
+
+@router.post("/feedback", permission="scores.write", returns=Score, status=201)
+async def record_feedback(ctx: ContextDep, said: NewFeedback = Body(NewFeedback)) -> Score:
+    """Keep what a person thinks of a trace."""
+    return await service.record_feedback(
+        ctx, said.trace_id, said.value, said.comment, said.identifier, correction=said.correction
+    )
+
+
+@router.get("/scores", permission="scores.read", returns=Page[Score])
+async def list_scores(
+    ctx: ContextDep, name: str = "", trace: str = "", cursor: str = "", limit: int = 50
+) -> Page[Score]:
+    """The project's scores, newest first, superseded ones included."""
+    return await service.list_scores(ctx, name=name, trace_id=trace, cursor=cursor, limit=limit)
+
+
+@router.post("/sql", permission="traces.read", returns=Answer)
+async def ask(ctx: ContextDep, question: Question = Body(Question)) -> Answer:
+    """Answer one SELECT over the project's `spans`, `scores` and `audit`; reads only."""
+    return await questions.ask(ctx, question.sql, limit=question.limit)
+
+
+def _time(ns: int) -> int:
+    if not 0 <= ns <= 2**62:
+        raise SpanRefusedError(f"{ns} is no time", next_step="give nanoseconds since 1970")
+    return ns

@@ -1,0 +1,131 @@
+"""The commands of traces: `flyball traces list|show` and `flyball feedback`."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from flyball.kit.money import format_usd
+from flyball.surface.console import (
+    Column,
+    Commands,
+    as_ago,
+    as_time,
+    control,
+    print_json,
+    say,
+    segment,
+    show_list,
+    show_table,
+    wants_json,
+)
+
+app = Commands("traces", help="What happened: every call as a trace with its spans.")
+verbs = Commands("verbs", help="Feedback.")
+
+_NANOSECONDS = 1_000_000_000
+
+
+class Verdict(StrEnum):
+    """A thumb."""
+
+    up = "up"
+    down = "down"
+
+
+@app.command("list")
+def list_traces(
+    *,
+    function: Annotated[str, typer.Option(help="Only of this function.")] = "",
+    release: Annotated[str, typer.Option(help="Only served by this release.")] = "",
+    status: Annotated[str, typer.Option(help="Only with this status: ok, error or unset.")] = "",
+    text: Annotated[str, typer.Option(help="Only with this text in a name or a preview.")] = "",
+    cursor: Annotated[str, typer.Option(help="Where the page before ended.")] = "",
+    limit: Annotated[int, typer.Option(help="How many.")] = 20,
+) -> None:
+    """List traces, newest first."""
+    page = control().get(
+        "/api/traces", limit=limit, function=function, release=release, status=status, text=text, cursor=cursor
+    )
+    columns = (
+        Column("trace_id", "trace"),
+        Column("start_ns", "started", as_ago),
+        Column("name"),
+        Column("status"),
+        Column("variant"),
+        Column("spans", right=True),
+        Column("duration", right=True),
+        Column("tokens", right=True),
+        Column("cost_nano_usd", "cost", _money, right=True),
+        Column("input_preview", "input", lambda text: _line(text, 60)),
+    )
+    if wants_json():
+        return print_json(page)
+    for row in page["items"]:
+        row["duration"] = _duration(row)
+        row["tokens"] = row["tokens_in"] + row["tokens_out"]
+    show_list(page, columns, empty="No traces yet: call a function through /v1/chat/completions, or use the SDK.")
+    return None
+
+
+@app.command("show")
+def show(trace: Annotated[str, typer.Argument(help="The trace's id (the header x-flyball-trace-id).")]) -> None:
+    """Show one trace: its spans as a tree, and its scores."""
+    tree = control().get(f"/api/traces/{segment(trace)}")
+    if wants_json():
+        return print_json(tree)
+    row = tree["trace"]
+    say(f"{row['name']}  {row['status']}  {_duration(row)}  started {as_time(row['start_ns'])}")
+    facts = {"function": row["function"], "variant": row["variant"], "release": row["release"]}
+    say("  ".join(f"{name} {value}" for name, value in facts.items() if value))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("span", "kind", "status", "after", "took", "output"):
+        table.add_column(heading, justify="right" if heading in {"after", "took"} else "left")
+    for node in tree["nodes"]:
+        span = node["span"]
+        name = "  " * node["depth"] + span["name"] + (" (parent not recorded)" if node["orphan"] else "")
+        after = _milliseconds(span["start_ns"] - row["start_ns"])
+        said = _line(span["error"] or span["output_preview"], 70)
+        table.add_row(name, span["kind"], span["status"], after, _duration(span), said)
+    show_table(table)
+    if row["spans"] > len(tree["nodes"]):
+        say(f"{len(tree['nodes']):,} of {row['spans']:,} spans are shown")
+    for score in tree["scores"]:
+        words = [score["name"], score.get("label") or str(score.get("value", "")), score.get("explanation", "")]
+        say("score: " + "  ".join(word for word in words if word))
+    return None
+
+
+@verbs.command("feedback")
+def feedback(
+    trace: Annotated[str, typer.Argument(help="The trace's id.")],
+    verdict: Annotated[Verdict, typer.Argument(help="up or down.")],
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    correction: Annotated[str, typer.Option(help="What the answer should have been.")] = "",
+) -> None:
+    """Say what you think of an answer: a score about its trace."""
+    value = 1 if verdict is Verdict.up else -1
+    said = {"trace_id": trace, "value": value, "comment": comment, "correction": correction}
+    score = control().post("/api/feedback", said)
+    if wants_json():
+        return print_json(score)
+    say(f"kept: {verdict.value} for trace {trace}")
+    return None
+
+
+def _duration(row: dict[str, Any]) -> str:
+    return _milliseconds(row["end_ns"] - row["start_ns"])
+
+
+def _milliseconds(ns: int) -> str:
+    return f"{ns / 1e6:,.1f} ms" if ns < _NANOSECONDS else f"{ns / 1e9:,.2f} s"
+
+
+def _money(nano: Any) -> str:
+    return "" if nano is None else format_usd(nano)
+
+
+def _line(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"

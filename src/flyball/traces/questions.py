@@ -1,0 +1,85 @@
+"""Questions in SQL over `spans`, `scores` and `audit`: one SELECT, this project's rows alone, nothing else within reach.
+
+The lake runs it in a DuckDB of its own that may open this project's files and nothing else, with a deadline and a row limit.
+Knows which tables are offered; knows not how the lock-down works.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from flyball.audit import store as audit_store
+from flyball.audit.records import Event
+from flyball.infra.context import Context, permits
+from flyball.infra.db.database import fetch_one
+
+from .queries import of_project
+from .tables import SCORES, SPANS
+
+LARGEST_ANSWER = 10_000
+_DEADLINE_SECONDS = 20.0
+_AUDIT_EVENTS = 100_000
+_PATIENCE_SECONDS = 2.0  # how long a question waits for what was acknowledged before it to reach the tables
+_POLL_SECONDS = 0.05
+
+_AUDIT = pa.schema(
+    [(name, pa.int64() if name in {"seq", "at_ns", "mono_ns"} else pa.string()) for name in Event.__struct_fields__]
+)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows as objects. `truncated` says that there were more than the limit."""
+
+    rows: list[dict[str, Any]]
+    truncated: bool = False
+
+
+async def ask(ctx: Context, sql: str, *, limit: int = 1_000) -> Answer:
+    """Answer one SELECT over the project's tables.
+
+    `audit` is there for actors with the permission audit.read; it holds the newest 100,000 events.
+
+    Raises:
+        QuestionError: the SQL is not understood, or is not one SELECT over these tables.
+        QuestionTookTooLongError: it was stopped after 20 seconds.
+    """
+    most = max(1, min(limit, LARGEST_ANSWER))
+    await _wait_for_tables(ctx)
+    relations = {"audit": await _audit(ctx)} if permits(ctx.actor.permissions, "audit.read") else {}
+    mine = of_project(ctx.project)
+    rows = await asyncio.to_thread(
+        ctx.lake.ask,
+        sql,
+        tables=(SPANS, SCORES),
+        where={"spans": mine, "scores": mine},
+        relations=relations,
+        deadline_seconds=_DEADLINE_SECONDS,
+        most_rows=most + 1,
+    )
+    return Answer(rows=rows[:most], truncated=len(rows) > most)
+
+
+async def _audit(ctx: Context) -> pa.Table:
+    async with ctx.db.connection() as connection:
+        events = await audit_store.newest(connection, ctx.project, before_seq=None, most=_AUDIT_EVENTS)
+    return pa.Table.from_pylist([msgspec.structs.asdict(event) for event in events], schema=_AUDIT)
+
+
+async def _wait_for_tables(ctx: Context) -> None:
+    """So that a question sees what its asker has just sent; a flusher that is behind does not hold it up for long."""
+    async with ctx.db.connection() as connection:
+        row = await fetch_one(connection, "select max(id) as newest from inbox where project = %s", ctx.project)
+        newest = row["newest"] if row else None
+        deadline = ctx.clock.monotonic_ns() + int(_PATIENCE_SECONDS * 1e9)
+        while newest is not None and ctx.clock.monotonic_ns() < deadline:
+            row = await fetch_one(
+                connection,
+                "select exists (select from inbox where project = %s and id <= %s) as waiting",
+                ctx.project,
+                newest,
+            )
+            if not (row and row["waiting"]):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
