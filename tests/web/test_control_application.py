@@ -2,6 +2,8 @@
 
 import pytest
 
+from flyball.kit.secrets import Secret
+from flyball.projects import sign_in
 from flyball.projects.roles import PERMISSIONS
 from flyball.surface.http import AUTHENTICATED, PUBLIC
 from flyball.surface.http.router import registered
@@ -95,9 +97,6 @@ async def test_every_guarded_route_refuses_a_stranger_before_it_reads_anything(a
 
 async def test_every_changing_route_refuses_a_browser_whose_cookie_comes_from_another_site(application, public, admin):
     link = (await admin.post("/api/sign-in-links", {})).json()
-    from flyball.kit.secrets import Secret
-    from flyball.projects import sign_in
-
     signed_in = await sign_in.use_sign_in_link(application.state.context, Secret(link["path"].rpartition("/")[2]))
     public.cookies["flyball_session"] = signed_in.token.reveal()
 
@@ -115,3 +114,12 @@ async def test_every_changing_route_refuses_a_browser_whose_cookie_comes_from_an
 @pytest.mark.parametrize("path", ["/api/keys", "/api/audit/events", "/nowhere", "/healthz"])
 async def test_every_answer_has_the_content_security_policy(public, path):
     assert "default-src 'none'" in (await public.get(path)).header("content-security-policy")
+
+
+async def test_the_api_is_a_page_too(admin):
+    answered = await admin.get("/reference", headers={"accept": "text/html"})
+
+    assert answered.status == 200
+    assert "/api/keys/{id_or_name}" in answered.text
+    assert "http://" not in answered.text
+    assert "https://" not in answered.text

@@ -8,6 +8,7 @@ from flyball.runs.pages import pages as runs
 from flyball.surface.html import Pages
 
 from .navigation import SITE
+from .reference import pages as reference
 
 __all__ = ["PAGES", "SITE"]
 
@@ -17,4 +18,5 @@ PAGES: tuple[Pages, ...] = (
     prompts,
     runs,
     audit,
+    reference,
 )

@@ -1,10 +1,20 @@
 """Every room's routes under `/api`, as one flat table. No logic."""
 
 from flyball.audit.api import router as audit
+from flyball.datasets.api import router as datasets
+from flyball.evaluations.api import router as evaluations
 from flyball.projects.api import router as projects
+from flyball.releases.api import router as releases
+from flyball.runs.api import router as runs
 from flyball.surface.http import Router
+from flyball.traces.api import router as traces
 
 ROUTERS: tuple[Router, ...] = (
     projects,
+    datasets,
+    evaluations,
+    releases,
+    traces,
+    runs,
     audit,
 )

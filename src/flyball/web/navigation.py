@@ -1,0 +1,24 @@
+"""The navigation: the loop's stages and what lies at each, as one table. No logic."""
+
+from flyball.surface.html import Link, Site, Stage
+
+SITE = Site(
+    stages=(
+        Stage("Overview", (Link("The loop", "/"),)),
+        Stage("Collect, prepare", (Link("Datasets", "/datasets"), Link("Indexes", "/indexes"))),
+        Stage("Adapt", (Link("Functions", "/functions"), Link("Prompts", "/prompts"), Link("Models", "/models"))),
+        Stage("Evaluate", (Link("Evaluations", "/evaluations"),)),
+        Stage("Release", (Link("Releases", "/releases"),)),
+        Stage("Observe, learn", (Link("Traces", "/traces"), Link("Scores", "/scores"))),
+        Stage(
+            "Govern",
+            (
+                Link("Runs", "/runs"),
+                Link("Keys", "/keys"),
+                Link("Audit", "/audit"),
+                Link("Account", "/account"),
+                Link("API", "/reference"),
+            ),
+        ),
+    )
+)
