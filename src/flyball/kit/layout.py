@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from .errors import ForbiddenError
 
 _LONGEST_SOCKET_PATH = 100  # Linux takes 107 bytes, others less
 
@@ -88,3 +91,15 @@ class Layout:
         """Make the directories, private to their owner."""
         for path in (self.root, self.lake, self.blobs, self.indexes, self.staging, self.spool, self.logs, self.sockets):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_foreign(self.sockets)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Whoever may replace a socket answers in our name, so its folder (which may lie in the shared temporary one) is ours alone."""
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise ForbiddenError(
+            f"the folder for sockets, {folder}, belongs to somebody else",
+            next_step=f"have it removed, or choose a data directory with a shorter path than {_LONGEST_SOCKET_PATH} characters",
+        )
+    folder.chmod(0o700)
