@@ -154,6 +154,7 @@ async def test_while_it_is_away_the_database_says_so_and_works_again_after(serve
         async with database.connection() as connection:
             await fetch_one(connection, "select 1")
 
+    database._pool.timeout = 10
     server.start()
     async with database.transaction() as connection:
         await execute(connection, "create table back (n int)")

@@ -8,6 +8,16 @@ from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch
 from .records import Run
 
 _COLUMNS = ", ".join(Run.__struct_fields__)
+_SELECT = f"select {_COLUMNS} from runs "
+_BEGIN = f"""
+    update runs set status = 'running', attempts = attempts + 1, started_ns = coalesce(started_ns, %s)
+    where id = %s and status in ('queued', 'running') returning {_COLUMNS}
+"""
+_PAGE = """
+    where project = %s and (%s::bigint is null or (created_ns, id) < (%s, %s))
+      and (%s = '' or kind = %s) and (%s = '' or status = %s)
+    order by created_ns desc, id desc limit %s
+"""
 
 
 async def insert(connection: Connection, run: Run) -> None:
@@ -27,13 +37,12 @@ async def insert(connection: Connection, run: Run) -> None:
 
 async def get(connection: Connection, project: str, run_id: str) -> Run | None:
     """A run of the project."""
-    row = await fetch_one(connection, f"select {_COLUMNS} from runs where project = %s and id = %s", project, run_id)
-    return _run(row)
+    return _run(await fetch_one(connection, _SELECT + "where project = %s and id = %s", project, run_id))
 
 
 async def get_any(connection: Connection, run_id: str) -> Run | None:
     """A run of any project; for the worker."""
-    return _run(await fetch_one(connection, f"select {_COLUMNS} from runs where id = %s", run_id))
+    return _run(await fetch_one(connection, _SELECT + "where id = %s", run_id))
 
 
 async def newest(
@@ -43,12 +52,7 @@ async def newest(
     created_ns, run_id = before or (None, None)
     rows = await fetch_all(
         connection,
-        f"""
-        select {_COLUMNS} from runs
-        where project = %s and (%s::bigint is null or (created_ns, id) < (%s, %s))
-          and (%s = '' or kind = %s) and (%s = '' or status = %s)
-        order by created_ns desc, id desc limit %s
-        """,
+        _SELECT + _PAGE,
         project,
         created_ns,
         created_ns,
@@ -74,16 +78,7 @@ async def unfinished(connection: Connection, *, most: int) -> list[tuple[str, st
 
 async def begin(connection: Connection, run_id: str, now_ns: int) -> Run | None:
     """Mark a run that has not ended as running, count the attempt, and return it."""
-    row = await fetch_one(
-        connection,
-        f"""
-        update runs set status = 'running', attempts = attempts + 1, started_ns = coalesce(started_ns, %s)
-        where id = %s and status in ('queued', 'running') returning {_COLUMNS}
-        """,
-        now_ns,
-        run_id,
-    )
-    return _run(row)
+    return _run(await fetch_one(connection, _BEGIN, now_ns, run_id))
 
 
 async def progress(connection: Connection, run_id: str, done: int, total: int | None, note: str) -> None:

@@ -36,6 +36,7 @@ class Database:
             max_size=most,
             open=False,
             timeout=10,
+            reconnect_timeout=3,  # then whoever needs a connection tries at once, instead of waiting for a long pause to end
             check=AsyncConnectionPool.check_connection,
             connection_class=psycopg.AsyncConnection[DictRow],
             kwargs={"row_factory": dict_row, "autocommit": True, "application_name": application},
