@@ -3,7 +3,10 @@
 from flyball.audit.api import router as audit
 from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
+from flyball.functions.api import router as functions
+from flyball.models.api import router as models
 from flyball.projects.api import router as projects
+from flyball.prompts.api import router as prompts
 from flyball.releases.api import router as releases
 from flyball.runs.api import router as runs
 from flyball.surface.http import Router
@@ -11,6 +14,9 @@ from flyball.traces.api import router as traces
 
 ROUTERS: tuple[Router, ...] = (
     projects,
+    models,
+    prompts,
+    functions,
     datasets,
     evaluations,
     releases,
