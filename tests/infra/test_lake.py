@@ -1,5 +1,6 @@
 """Tables: exactly once, through repeats and kills; versions; compaction; questions that open only what they may."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,6 +66,18 @@ def test_the_same_number_of_a_writer_is_appended_once(lake):
 
     assert outcomes == [True, False, False]
     assert numbers(lake) == [1]
+
+
+def test_an_append_of_no_rows_counts_as_its_number(lake):
+    assert lake.append(EVENTS, [], writer="w", sequence=1)
+    assert not lake.append(EVENTS, rows(1), writer="w", sequence=1)
+    assert numbers(lake) == []
+
+
+def test_rows_without_a_project_are_kept(lake):
+    lake.append(EVENTS, [{"at_ns": 1}, *rows(2)], writer="w", sequence=1)
+
+    assert numbers(lake) == [1, 2]
 
 
 def test_a_number_below_the_last_of_its_writer_is_there_already(lake):
@@ -326,3 +339,13 @@ def test_a_log_that_cannot_take_the_commit_leaves_nothing(lake, tmp_path, monkey
 
     assert len(list((tmp_path / "lake" / "events").glob("*.parquet"))) == 1
     assert lake.append(EVENTS, rows(2), writer="w", sequence=2)
+
+
+def test_a_table_that_was_deleted_behind_our_back_reads_as_empty_and_is_made_again(lake, tmp_path):
+    lake.append(EVENTS, rows(1), writer="w", sequence=1)
+    assert numbers(lake) == [1]
+    shutil.rmtree(tmp_path / "lake" / "events")
+
+    assert numbers(lake) == []
+    assert lake.append(EVENTS, rows(2), writer="w", sequence=1)
+    assert numbers(lake) == [2]

@@ -78,10 +78,11 @@ def _join(table: TableSchema, delta: DeltaTable, folder: Path, small: list[dict[
         )
         for file in small
     ]
+    before = delta.version()
     try:
         delta.create_write_transaction([*added, *removed], mode="append", schema=Schema.from_arrow(table.arrow))
     except CommitFailedError:
         parquet.remove(folder, added)
         return False
-    parquet.sync_log(folder, delta.version())
+    parquet.sync_log(folder, range(before + 1, delta.version() + 1))
     return True

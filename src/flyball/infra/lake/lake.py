@@ -5,7 +5,6 @@ writer's name and number: the same number again is recognised and changes nothin
 Methods block: an async caller uses `asyncio.to_thread`.
 """
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from flyball.kit.errors import InvalidInputError
@@ -22,6 +21,7 @@ from flyball.kit.errors import InvalidInputError
 from . import compaction, parquet
 from .compaction import Compacted
 from .errors import LakeAwayError, LakeVersionError
+from .handles import Handles
 from .questions import Questions, Source
 from .schema import Rows, TableSchema
 
@@ -35,8 +35,8 @@ class Lake:
         self.root_url = root_url
         self._root = _local_folder(root_url)
         self._questions = Questions(self._root)
-        self._tables: dict[str, DeltaTable] = {}
-        self._lock = threading.RLock()
+        self._reading = Handles(self._root)
+        self._writing = Handles(self._root)
 
     def append(self, table: TableSchema, data: Rows, *, writer: str, sequence: int) -> bool:
         """Add rows as transaction `sequence` of `writer`. False: that one, or a later one of this writer, is there already.
@@ -48,16 +48,16 @@ class Lake:
             LakeAwayError: the folder cannot be written; nothing of the rows is visible, and the call may be repeated.
         """
         rows = table.fit(data)
-        with self._lock, _failing(table, "written"):
+        with self._writing.lock, _failing(table, "written"):
             for _ in range(_TRIES):
                 transaction = Transaction(writer, sequence)
                 try:
-                    delta = self._open_or_create(table)
+                    delta = self._writing.open_or_create(table)
                     if _holds(delta, transaction):
                         return False
                     self._append_once(table, delta, rows, transaction)
                 except CommitFailedError:  # somebody else was first: with this number, or with a change of the table
-                    self._tables.pop(table.name, None)
+                    self._writing.forget(table)
                 else:
                     return True
             raise LakeAwayError(
@@ -67,14 +67,14 @@ class Lake:
 
     def version(self, table: TableSchema) -> int | None:
         """The table's newest version; None where nothing was ever appended."""
-        with self._lock, _failing(table, "read"):
-            delta = self._open(table)
+        with self._reading.lock, _failing(table, "read"):
+            delta = self._reading.open(table)
             return None if delta is None else int(delta.version())
 
     def last_sequence(self, table: TableSchema, writer: str) -> int | None:
         """The number of the writer's last append."""
-        with self._lock, _failing(table, "read"):
-            delta = self._open(table)
+        with self._reading.lock, _failing(table, "read"):
+            delta = self._reading.open(table)
             found = None if delta is None else delta.transaction_version(writer)
             return None if found is None else int(found)
 
@@ -84,8 +84,8 @@ class Lake:
         `where` is an SQL predicate over `partition_by` and `sort_by` columns ("project = 'default' and start_ns >= 5"); it
         leaves out files that cannot hold a matching row, and keeps every file that may.
         """
-        with self._lock, _failing(table, "read"):
-            delta = self._open(table) if version is None else self._open_at(table, version)
+        with self._reading.lock, _failing(table, "read"):
+            delta = self._reading.open(table) if version is None else self._open_at(table, version)
             return [] if delta is None else [str(path) for path in delta.file_uris(file_pruning_predicate=where)]
 
     def query(
@@ -129,17 +129,15 @@ class Lake:
 
         Readers are not disturbed: files that were replaced stay for `keep_hours` (the table's `history_hours` unless given).
         """
-        with self._lock, _failing(table, "compacted"):
-            delta = self._open(table)
+        with _failing(table, "compacted"):
+            delta = Handles(self._root).open(table)  # its own handle: neither readers nor writers wait
             if delta is None:
                 return Compacted(joined=0, made=0, deleted=0)
             keep = table.history_hours if keep_hours is None else keep_hours
-            done = compaction.compact(table, delta, self._folder(table), keep)
-            self._tables.pop(table.name, None)
-            return done
+            return compaction.compact(table, delta, self._reading.folder(table), keep)
 
     def _append_once(self, table: TableSchema, delta: DeltaTable, rows: pa.Table, transaction: Transaction) -> None:
-        folder = self._folder(table)
+        folder, before = self._writing.folder(table), delta.version()
         written: list[AddAction] = []
         try:
             written.extend(parquet.write(table, folder, part) for part in parquet.split(table, rows))
@@ -154,63 +152,23 @@ class Lake:
             parquet.remove(folder, written)
             raise
         except BaseException:
-            self._tables.pop(table.name, None)
+            self._writing.forget(table)
             if not self._named_by_log(table, transaction):
                 parquet.remove(folder, written)
             raise
-        parquet.sync_log(folder, delta.version())
+        parquet.sync_log(folder, range(before + 1, delta.version() + 1))
 
     def _named_by_log(self, table: TableSchema, transaction: Transaction) -> bool:
         """After an unclear failure: whether the log came to name the files. When in doubt, yes."""
         try:
-            delta = self._open(table)
+            delta = self._writing.open(table)
             return delta is not None and _holds(delta, transaction)
         except (DeltaError, OSError):
             return True
 
-    def _open_or_create(self, table: TableSchema) -> DeltaTable:
-        delta = self._open(table)
-        if delta is None:
-            history = f"interval {max(table.history_hours, 1)} hours"
-            self._folder(table).mkdir(mode=0o700, parents=True, exist_ok=True)
-            DeltaTable.create(
-                str(self._folder(table)),
-                schema=Schema.from_arrow(table.arrow),
-                mode="ignore",
-                configuration={
-                    "delta.logRetentionDuration": history,
-                    "delta.deletedFileRetentionDuration": history,
-                    "delta.checkpointInterval": "100",
-                },
-            )
-            delta = self._tables[table.name] = DeltaTable(str(self._folder(table)))
-        known = {field.name for field in delta.schema().fields}
-        added = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in known]
-        if added:
-            delta.alter.add_columns(added)
-        return delta
-
-    def _open(self, table: TableSchema) -> DeltaTable | None:
-        known = self._tables.get(table.name)
-        if known is not None:
-            try:
-                known.update_incremental()
-            except DeltaError:  # the log was cleaned up behind this handle
-                del self._tables[table.name]
-            else:
-                return known
-        folder = self._folder(table)
-        if not (folder / "_delta_log").is_dir():
-            return None
-        try:
-            delta = self._tables[table.name] = DeltaTable(str(folder))
-        except TableNotFoundError:
-            return None
-        return delta
-
     def _open_at(self, table: TableSchema, version: int) -> DeltaTable:
         try:
-            return DeltaTable(str(self._folder(table)), version=version)
+            return DeltaTable(str(self._reading.folder(table)), version=version)
         except DeltaError as error:
             raise LakeVersionError(
                 f"the table {table.name} has no version {version} any more, or not yet",
@@ -220,9 +178,6 @@ class Lake:
     def _source(self, table: TableSchema, versions: Mapping[str, int], where: Mapping[str, str]) -> Source:
         version, predicate = versions.get(table.name), where.get(table.name)
         return Source(table, lambda: self.files(table, version=version, where=predicate))
-
-    def _folder(self, table: TableSchema) -> Path:
-        return self._root / table.name
 
 
 def _holds(delta: DeltaTable, transaction: Transaction) -> bool:

@@ -59,28 +59,29 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
 
 def sync_folder(folder: Path) -> None:
     """Make sure that the names in a folder are on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    _sync(folder)
 
 
-def sync_log(folder: Path, version: int) -> None:
-    """Make sure that the transaction that made a version is on the disk."""
+def sync_log(folder: Path, versions: Iterable[int]) -> None:
+    """Make sure that the transactions that made these versions are on the disk."""
     log = folder / "_delta_log"
-    handle = os.open(log / f"{version:020d}.json", os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    sync_folder(log)
+    for version in versions:
+        _sync(log / f"{version:020d}.json")
+    _sync(log)
 
 
 def remove(folder: Path, actions: Iterable[AddAction]) -> None:
     """Take back files that no transaction came to name."""
     for action in actions:
         (folder / action.path).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _matching(table: TableSchema, data: pa.Table, values: tuple[Any, ...]) -> pa.Table:
