@@ -11,6 +11,7 @@ from flyball.datasets.sources.found import Collected, Fact, Found
 from .documents import Documents
 from .modules import public_modules
 from .names import canonical_names
+from .uses import Uses
 
 LICENCE = "PSF-2.0"
 
@@ -24,6 +25,7 @@ def collect(location: str, licence: str) -> Collected:
     yield Fact(name="modules", value=len(modules))
     yield from refusals
     documents = Documents(modules, canonical_names(modules))
+    uses = Uses(modules.values())
     for document in documents:
         yield Found(
             row_id=document.title,
@@ -31,6 +33,11 @@ def collect(location: str, licence: str) -> Collected:
             text=document.text,
             source=document.source,
             licence=licence or LICENCE,
-            data={"kind": document.kind, "signature": document.signature, "aliases": list(document.aliases)},
+            data={
+                "kind": document.kind,
+                "signature": document.signature,
+                "aliases": list(document.aliases),
+                "uses": uses.of((document.title, *document.aliases)),
+            },
         )
     yield Fact(name="undocumented", value=documents.undocumented)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from .names import Name
 from .places import Places
+from .reference import reference_texts
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # an object's address is another one in every process
 _SAME_FOR_ALL = frozenset({object.__init__.__doc__, type.__init__.__doc__})
@@ -39,6 +40,7 @@ class Documents:
             (name.module, id(name.value.__func__)): name.title for name in names if inspect.ismethod(name.value)
         }
         self._places = Places()
+        self._reference = reference_texts()
 
     def __iter__(self) -> Iterator[Document]:
         """Each title once."""
@@ -91,7 +93,8 @@ class Documents:
         aliases: tuple[str, ...] = (),
     ) -> Document:
         signature = _signature(title, value, doc)
-        text = f"{signature}\n\n{_without_signature(title.rpartition('.')[2], doc)}".strip()
+        paragraphs = (signature, _without_signature(title.rpartition(".")[2], doc), self._reference.get(title, ""))
+        text = "\n\n".join(filter(None, paragraphs))
         return Document(title, kind, signature, text, self._places.of(value), aliases)
 
     def _members(self, class_: type) -> list[tuple[str, Any]]:
@@ -130,12 +133,13 @@ def _signature(title: str, value: Any, doc: str) -> str:
     except _WITHOUT_SIGNATURE:
         first = doc.partition("\n")[0]
         name = title.rpartition(".")[2]
-        return title.removesuffix(name) + first if first.startswith(f"{name}(") else f"{title}(...)"
+        match = re.match(rf"{re.escape(name)}\([^\n]*?\)(?= *(?:->|-|:|$))", first)
+        return title.removesuffix(name) + match[0] if match else f"{title}(...)"
     return title + _ADDRESS.sub("", shown)
 
 
 def _without_signature(name: str, doc: str) -> str:
     """The docstring without a first paragraph that only repeats the signature, as those of C functions often do."""
     first, _, rest = doc.partition("\n\n")
-    only = first.startswith(f"{name}(") and "\n" not in first and len(first) < 200 and "--" not in first
+    only = first.startswith(f"{name}(") and "\n" not in first and " -" not in first
     return rest.strip() if only and rest.strip() else doc
