@@ -46,7 +46,7 @@ def apply(file: File = Path(DEFAULT_FILE)) -> None:
     show_list(differing, _CHANGES, empty="Nothing differs.")
     for change in differing:
         if change["kind"] == "dataset":
-            say(f"next: flyball datasets import --name {change['name']}")
+            say(f"next: flyball datasets import declared --name {change['name']}")
         elif change["kind"] == "index":
             say(f"next: flyball index build {change['name']}")
 

@@ -44,7 +44,22 @@ async def export(existing: Existing, blobs: Blobs, project: str) -> Export:
 def dump(configuration: Configuration) -> str:
     """The configuration as YAML that reads back as the same."""
     plain: dict[str, Any] = {"project": configuration.project} | msgspec.to_builtins(configuration)
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML writes some line breaks (U+0085, U+2028) into single quotes, where they do not survive reading."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        plain = all(character.isprintable() or character == "\n" for character in text)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True  # an anchor in a file that people edit explains nothing
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 class _Writer:
