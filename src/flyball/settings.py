@@ -55,6 +55,13 @@ KNOBS: tuple[Knob, ...] = (
     Knob("key", "", str, "The API key that commands and the SDK present to a remote flyball."),
     Knob("max_body_bytes", 32 * 1024 * 1024, int, "The largest request body that is read; above it the answer is 413."),
     Knob("max_json_depth", 64, int, "The deepest nesting of a JSON body that is parsed; above it the answer is 400."),
+    Knob("most_calls", 1000, int, "Model calls that one gateway worker takes at once; above it the answer is 503."),
+    Knob(
+        "most_body_bytes",
+        256 * 1024 * 1024,
+        int,
+        "Bytes of request bodies that one gateway worker holds at once; above it the answer is 503.",
+    ),
     Knob("request_deadline_seconds", 600, int, "The longest that one call may take, all attempts together."),
     Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),
     Knob("idle_timeout_seconds", 60, int, "The longest silence of an upstream between two chunks."),
@@ -92,6 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     max_body_bytes: int = 32 * 1024 * 1024
     max_json_depth: int = 64
+    most_calls: int = 1000
+    most_body_bytes: int = 256 * 1024 * 1024
     request_deadline_seconds: int = 600
     connect_timeout_seconds: int = 5
     idle_timeout_seconds: int = 60

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.kit.nesting import nests_deeper
+from flyball.kit.nesting import has_more_fields, nests_deeper
 
 JSON = st.recursive(
     st.none() | st.integers() | st.text(),
@@ -39,3 +39,8 @@ def test_a_string_of_megabytes_costs_neither_seconds_nor_memory(body):
 
     assert time.perf_counter() - began < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=8), st.integers(0, 6))
+def test_the_outermost_objects_fields_are_counted_and_no_others(value, most):
+    assert has_more_fields(msgspec.json.encode(value), most) == (len(value) > most)

@@ -1,4 +1,4 @@
-"""How deep a JSON text nests, told before it is parsed. Knows brackets and strings, and nothing else of JSON."""
+"""How deep and how wide a JSON text is, told before it is parsed. Knows brackets, colons and strings, nothing else of JSON."""
 
 import re
 from itertools import accumulate
@@ -7,6 +7,8 @@ from itertools import accumulate
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(code for code in range(256) if code not in b"[{]}")
+_STEPS_AND_COLONS = bytes.maketrans(b"[{]}:", b"\x01\x01\xff\xff\x00")
+_NO_BRACKETS_OR_COLONS = bytes(code for code in range(256) if code not in b"[{]}:")
 _SLICE = 65_536  # other threads get their turn between slices
 
 
@@ -19,6 +21,22 @@ def nests_deeper(data: bytes, most: int) -> bool:
     for start in range(0, len(steps), _SLICE):
         depths = list(accumulate(steps[start : start + _SLICE], initial=depth))
         if max(depths) > most:
+            return True
+        depth = depths[-1]
+    return False
+
+
+def has_more_fields(data: bytes, most: int) -> bool:
+    """Whether the outermost object has more than `most` fields: each one costs its parser a hundred times its bytes."""
+    if data.count(b":") <= most:
+        return False
+    steps = memoryview(_STRINGS.sub(b"", data).translate(_STEPS_AND_COLONS, _NO_BRACKETS_OR_COLONS)).cast("b")
+    depth = fields = 0
+    for start in range(0, len(steps), _SLICE):
+        some = steps[start : start + _SLICE]
+        depths = list(accumulate(some, initial=depth))
+        fields += sum(step == 0 and depth_here == 1 for step, depth_here in zip(some, depths[1:], strict=True))
+        if fields > most:
             return True
         depth = depths[-1]
     return False

@@ -45,9 +45,15 @@ class HttpOverUnix:
 
     @asynccontextmanager
     async def request(
-        self, method: str, target: str, *, headers: Iterable[tuple[bytes, bytes]] = (), body: Body = b""
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        body: Body = b"",
+        length: int | None = None,
     ) -> AsyncIterator[Reply]:
-        """Ask, and read the answer inside the block. A body of unknown length is sent in chunks as it comes.
+        """Ask, and read the answer inside the block. A streamed body whose `length` is unknown is sent in chunks.
 
         Leaving the block before the answer was read closes the connection, which tells the other side to stop.
 
@@ -61,6 +67,9 @@ class HttpOverUnix:
         try:
             if isinstance(body, bytes):
                 await connection.write(_head(method, target, headers, f"content-length: {len(body)}") + body)
+            elif length is not None:
+                await connection.write(_head(method, target, headers, f"content-length: {length}"))
+                sending = asyncio.create_task(_send(connection, body))
             else:
                 await connection.write(_head(method, target, headers, "transfer-encoding: chunked"))
                 sending = asyncio.create_task(_send_chunks(connection, body))
@@ -110,6 +119,11 @@ def _head(method: str, target: str, headers: Iterable[tuple[bytes, bytes]], fram
         lines.append(b"host: flyball")
     lines += [b"%b: %b" % header for header in named]
     return b"\r\n".join([*lines, framing.encode(), b"", b""])
+
+
+async def _send(connection: Connection, body: AsyncIterator[bytes]) -> None:
+    async for piece in body:
+        await connection.write(piece)
 
 
 async def _send_chunks(connection: Connection, body: AsyncIterator[bytes]) -> None:

@@ -276,6 +276,14 @@ def error_object(status: int, message: str, *, code: str | None, param: str | No
     return {"message": message, "type": _ERROR_TYPES.get(status, "api_error"), "param": param, "code": code}
 
 
+def is_error_body(body: bytes) -> bool:
+    """Whether somebody else's error body is one that OpenAI's clients understand."""
+    try:
+        return isinstance(msgspec.json.decode(body, type=dict[str, Any]).get("error"), Mapping)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
 def error_message(error: Any) -> str:
     """The words in an error of somebody else's: an object with a message, or a string."""
     if isinstance(error, Mapping):

@@ -130,7 +130,7 @@ class OpenAICompatible:
         try:
             reply = Reply(response, where=where, idle_seconds=self._idle_seconds)
             if reply.status != 200:
-                raise await self._refusal(reply, where)
+                raise await self._refusal(reply, upstream)
             yield reply
         finally:
             await request.__aexit__(None, None, None)
@@ -155,13 +155,15 @@ class OpenAICompatible:
     def _client_for(self, base_url: str) -> Client:
         return self._loopback if urlsplit(base_url).hostname in _LOOPBACK else self._outside
 
-    async def _refusal(self, reply: Reply, where: str) -> UpstreamError:
+    async def _refusal(self, reply: Reply, upstream: Upstream) -> UpstreamError:
         try:
             body = await reply.read_all(_LARGEST_ERROR)
         except UpstreamError:
             body = b""
+        if upstream.api_key is not None:  # some repeat the key that they refuse
+            body = body.replace(upstream.api_key.reveal().encode(), b"***")
         return UpstreamRefusedError(
-            f"{where} answered {reply.status}: {_words(body)}",
+            f"{place(upstream)} answered {reply.status}: {_words(body)}",
             upstream_status=reply.status,
             body=body,
             retry_after=asked_wait(reply.headers, self._clock.now_ns()),

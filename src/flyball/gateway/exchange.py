@@ -1,0 +1,92 @@
+"""One call's connection to its client: what came, what goes back, and whether the client is still there.
+
+Knows ASGI and HTTP. Knows neither dialects nor nouns.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+from .errors import ClientGoneError
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+JSON = (b"content-type", b"application/json")
+
+
+class Exchange:
+    """A request, and the answer to it as far as it has gone."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.started = False
+        self.finished = False
+        self.client_left = False
+        self._receive = receive
+        self._send = send
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The request's body as it comes. Raises ClientGoneError."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.client_left = True
+                raise ClientGoneError
+            more = message.get("more_body", False)
+            if piece := message.get("body", b""):
+                yield piece
+
+    async def start(self, status: int, *headers: Header) -> None:
+        """Send the answer's head. From here on it cannot become another one."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, data: bytes) -> None:
+        """Send some of the body; waits while the client is slow."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last of the body."""
+        self.finished = True
+        await self._send({"type": "http.response.body", "body": data})
+
+    @asynccontextmanager
+    async def while_client_listens(self) -> AsyncIterator[None]:
+        """Cancel the block when the client leaves; then ClientGoneError comes out of it. Use it after the body was read."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- narrows the type: coroutines of a server run in tasks
+
+        def hang_up(watching: "asyncio.Task[None]") -> None:
+            if not watching.cancelled() and not self.finished:
+                self.client_left = True
+                task.cancel()
+
+        watch = asyncio.get_running_loop().create_task(self._disconnect())
+        watch.add_done_callback(hang_up)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.client_left and task.uncancel() == 0:
+                raise ClientGoneError from None
+            raise
+        finally:
+            watch.remove_done_callback(hang_up)
+            watch.cancel()
+
+    async def _disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def answer_whole(exchange: Exchange, status: int, body: bytes, *headers: Header) -> None:
+    """An answer that is there in one piece."""
+    await exchange.start(status, (b"content-length", str(len(body)).encode()), *headers)
+    await exchange.finish(body)

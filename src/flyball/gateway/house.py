@@ -1,0 +1,36 @@
+"""What all calls of one worker share. Made once, at start; nothing here changes but what is meant to be counted."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.kit.clock import Clock
+from flyball.llm.providers.openai_compatible import OpenAICompatible
+
+from .admit import Gate
+from .read import Limits
+from .record import Recorder
+from .snapshot import Snapshot
+
+
+class Snapshots(Protocol):
+    """Where the snapshot in force is found."""
+
+    def in_force(self) -> Snapshot:
+        """The newest one. Raises NotReadyError before the first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """One worker's machinery."""
+
+    clock: Clock
+    snapshots: Snapshots
+    gate: Gate
+    limits: Limits
+    deadline_seconds: float
+    provider: OpenAICompatible
+    runner: HttpOverUnix
+    control: HttpOverUnix
+    recorder: Recorder

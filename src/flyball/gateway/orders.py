@@ -1,0 +1,37 @@
+"""What the gateway and the runner say to each other: an order with everything that a run needs, and lines of an answer."""
+
+from typing import Any
+
+import msgspec
+
+from flyball.functions.records import Answer, CallIds, PinnedVariant
+from flyball.traces.records import Span
+
+RUN_PATH = "/run"
+
+
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Run this variant on this input. No SQL is needed: the variant names everything by version and hash."""
+
+    variant: PinnedVariant
+    input: dict[str, Any]
+    ids: CallIds
+    stream: bool = False
+
+
+class RunRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is no answer, and what was done until then."""
+
+    status: int
+    code: str
+    message: str
+    next_step: str = ""
+    spans: tuple[Span, ...] = ()
+
+
+class RunLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the runner's answer: a piece of text, or at the end the answer or the refusal."""
+
+    delta: str = ""
+    answer: Answer | None = None
+    refusal: RunRefusal | None = None

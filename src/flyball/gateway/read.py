@@ -1,0 +1,58 @@
+"""What is asked. Reads the body under its caps, and takes it apart as far as this gateway needs."""
+
+import asyncio
+from typing import NamedTuple
+
+from flyball.kit.nesting import has_more_fields, nests_deeper
+from flyball.llm.dialects import openai_chat
+from flyball.llm.dialects.openai_chat import ChatRequest
+
+from .admit import Loan
+from .errors import BodyTooDeepError, BodyTooLargeError, BodyTooWideError
+from .exchange import Exchange
+
+_MOST_FIELDS = 1_000  # at the top level; OpenAI's own requests have about forty
+_LONG = 512 * 1024  # bytes; longer bodies are measured in a thread, so that other calls go on
+
+
+class Limits(NamedTuple):
+    """The caps on one body."""
+
+    body_bytes: int
+    json_depth: int
+
+
+async def read(exchange: Exchange, limits: Limits, loan: Loan) -> ChatRequest:
+    """The request, its values still bytes. The body counts against the worker's loan of memory while it lives.
+
+    Raises:
+        BodyTooLargeError: by its announced length, or by what came.
+        BodyTooDeepError: it nests too deeply.
+        BodyTooWideError: it has thousands of fields.
+        InvalidInputError: it is not JSON, or a field that we need is missing or wrong.
+        OverloadedError: too many bytes are in flight.
+        ClientGoneError: the client left.
+    """
+    announced = exchange.headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limits.body_bytes:
+        raise BodyTooLargeError(limits.body_bytes)
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in exchange.body():
+        size += len(piece)
+        if size > limits.body_bytes:
+            raise BodyTooLargeError(limits.body_bytes)
+        loan.take(len(piece))
+        pieces.append(piece)
+    body = b"".join(pieces)
+    if size > _LONG:
+        return await asyncio.to_thread(_understand, body, limits)
+    return _understand(body, limits)
+
+
+def _understand(body: bytes, limits: Limits) -> ChatRequest:
+    if nests_deeper(body, limits.json_depth):
+        raise BodyTooDeepError(limits.json_depth)
+    if has_more_fields(body, _MOST_FIELDS):
+        raise BodyTooWideError(_MOST_FIELDS)
+    return openai_chat.parse_request(body)

@@ -1,0 +1,252 @@
+"""What happened: notes of one call while it goes on, and its spans, written exactly once, before the last byte is sent.
+
+Writing is synchronous (a copy into mapped memory), so no cancellation can come between. One span for the call; under it
+one per attempt at an upstream, each with its own usage and cost; a function's variant brings its own spans.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from flyball.functions.records import Answer
+from flyball.kit.clock import Clock
+from flyball.kit.ids import new_span_id, new_trace_id
+from flyball.llm.dialects import openai_chat
+from flyball.llm.dialects.openai_chat import ChatRequest
+from flyball.llm.errors import UpstreamError
+from flyball.llm.messages import last_user_text
+from flyball.llm.usage import Usage
+from flyball.models.endpoints import ResolvedEndpoint
+from flyball.models.pricing import cost
+from flyball.projects.records import ActiveKey
+from flyball.traces.records import Span
+
+from .choose import FunctionRoute, ModelRoute, Route, extension
+from .errors import GatewayError
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_LONGEST_TEXT = 256 * 1024  # characters of input or output that a span carries; the rest is counted, not kept
+_LONGEST_NAME = 200
+_BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
+
+
+class Recorder(Protocol):
+    """Where spans go. Keeps one at once or says that it had no room; never waits."""
+
+    def append(self, span: Span) -> bool:
+        """Keep a span."""
+        ...
+
+
+class Attempt:
+    """One try at one endpoint."""
+
+    def __init__(self, endpoint: ResolvedEndpoint, start_ns: int) -> None:
+        self.endpoint = endpoint
+        self.span_id = new_span_id()
+        self.start_ns = start_ns
+        self.end_ns = 0
+        self.first_content_ns = 0
+        self.events_with_text = 0
+        self.answered_by = ""
+        self.usage: Usage | None = None
+        self.usage_raw: dict[str, Any] | None = None
+        self.error = ""
+
+    def estimate(self, request_bytes: int) -> None:
+        """Where an answer broke off before its usage came: what was seen of it, marked as an estimate."""
+        if self.usage is None and self.events_with_text:
+            self.usage = Usage(
+                input_tokens=request_bytes // _BYTES_PER_TOKEN, output_tokens=self.events_with_text, estimated=True
+            )
+
+
+class Entry:
+    """The notes of one call."""
+
+    def __init__(self, headers: Mapping[bytes, bytes], caller: ActiveKey, *, clock: Clock, recorder: Recorder) -> None:
+        parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+        known = parent is not None and int(parent[1], 16) != 0 and int(parent[2], 16) != 0
+        self.trace_id = parent[1].decode() if parent and known else new_trace_id()
+        self._parent_id = parent[2].decode() if parent and known else ""
+        self.span_id = new_span_id()
+        self.asked: ChatRequest | None = None
+        self.route: Route | None = None
+        self.attempts: list[Attempt] = []
+        self.answer: Answer | None = None
+        self.spans: Sequence[Span] = ()
+        self.finish_reason = ""
+        self.epoch = 0
+        self.caller = caller
+        self._clock = clock
+        self._recorder = recorder
+        self._start_ns = clock.now_ns()
+        self._texts: list[str] = []
+        self._text_length = 0
+        self._error = ""
+        self._error_code = ""
+        self._settled = False
+
+    def attempt(self, endpoint: ResolvedEndpoint) -> Attempt:
+        """A new try begins."""
+        attempt = Attempt(endpoint, self._clock.now_ns())
+        self.attempts.append(attempt)
+        return attempt
+
+    def failed(self, attempt: Attempt, failure: UpstreamError) -> None:
+        """A try has ended without an answer."""
+        attempt.end_ns, attempt.error = self._clock.now_ns(), f"{failure.code}: {failure.message}"
+
+    def content(self, attempt: Attempt, text: str) -> None:
+        """Text of the answer came from an upstream."""
+        if not attempt.first_content_ns:
+            attempt.first_content_ns = self._clock.now_ns()
+        if text:
+            attempt.events_with_text += 1
+            self.text(text)
+
+    def text(self, text: str) -> None:
+        """Text of the answer; kept up to a limit."""
+        if self._text_length < _LONGEST_TEXT:
+            self._texts.append(text)
+        self._text_length += len(text)
+
+    def fail(self, code: str, message: str) -> None:
+        """The call as a whole has failed. The first reason counts."""
+        if not self._error:
+            self._error_code, self._error = code, message
+
+    def settle(self) -> None:
+        """Write the spans. Once; later calls do nothing."""
+        if self._settled:
+            return
+        self._settled = True
+        end_ns = self._clock.now_ns()
+        text = "".join(self._texts)[:_LONGEST_TEXT]
+        for number, attempt in enumerate(self.attempts, 1):
+            self._recorder.append(self._attempt_span(number, attempt, end_ns, text))
+        for span in self.spans:
+            self._recorder.append(span)
+        self._recorder.append(self._call_span(end_ns, text))
+
+    def _call_span(self, end_ns: int, text: str) -> Span:
+        asked, route = self.asked, self.route
+        attributes: dict[str, Any] = {"snapshot": self.epoch, "key": self.caller.name}
+        if asked is not None:
+            attributes["stream"] = asked.stream
+        if self.finish_reason:
+            attributes["finish_reason"] = self.finish_reason
+        if self._text_length > _LONGEST_TEXT:
+            attributes["output_characters"] = self._text_length
+        if self._error:
+            attributes["error_code"] = self._error_code
+        variant = release = None
+        if isinstance(route, FunctionRoute):
+            variant, release = route.variant, route.release
+            attributes["release_hash"] = release.release_hash
+        elif isinstance(route, ModelRoute):
+            attributes |= {"model_version": route.model.version, "model_hash": route.model.hash}
+        return Span(
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            parent_id=self._parent_id,
+            project=self.caller.project,
+            name=f"chat {asked.model[:_LONGEST_NAME]}" if asked else "chat",
+            kind="gateway",
+            kind_otel="server",
+            start_ns=self._start_ns,
+            end_ns=end_ns,
+            status="error" if self._error else "ok",
+            error=self._error,
+            service="flyball",
+            key_id=self.caller.id,
+            function=variant.function if variant else "",
+            variant=variant.name if variant else "",
+            variant_hash=variant.hash if variant else "",
+            release=release.release_id if release else "",
+            model_requested=asked.model[:_LONGEST_NAME] if asked else "",
+            input=_input_text(asked, route),
+            output=text,
+            attributes=attributes,
+            **_given_names(asked),
+        )
+
+    def _attempt_span(self, number: int, attempt: Attempt, end_ns: int, text: str) -> Span:
+        assert isinstance(self.route, ModelRoute) and self.asked is not None  # noqa: S101, PT018 -- only such calls have attempts
+        error = attempt.error or self._error
+        messages = bytes(self.asked.fields["messages"])
+        if error:
+            attempt.estimate(len(messages))
+        spent = cost(attempt.usage, self.route.model.prices)
+        attributes: dict[str, Any] = {"attempt": number, "host": _host(attempt.endpoint.base_url)}
+        if attempt.first_content_ns:
+            attributes["first_content_ns"] = attempt.first_content_ns - attempt.start_ns
+        if attempt.usage is not None and attempt.usage.estimated:
+            attributes["usage_estimated"] = True
+        return Span(
+            trace_id=self.trace_id,
+            span_id=attempt.span_id,
+            parent_id=self.span_id,
+            project=self.caller.project,
+            name=f"complete {self.route.model.name}",
+            kind="llm",
+            kind_otel="client",
+            start_ns=attempt.start_ns,
+            end_ns=attempt.end_ns or end_ns,
+            status="error" if error else "ok",
+            error=error,
+            service="flyball",
+            key_id=self.caller.id,
+            provider=attempt.endpoint.provider,
+            model_requested=attempt.endpoint.model,
+            model_response=attempt.answered_by[:_LONGEST_NAME],
+            usage=attempt.usage or Usage(),
+            usage_raw=attempt.usage_raw,
+            cost_nano_usd=spent.nano_usd,
+            price_version=spent.price_version,
+            input=_decoded(messages),
+            output="" if attempt.error else text,
+            attributes=attributes,
+        )
+
+
+def _input_text(asked: ChatRequest | None, route: Route | None) -> str:
+    """What a person would call the question."""
+    if asked is None:
+        return ""
+    if isinstance(route, FunctionRoute):
+        field = route.function.text_field
+        value = route.input.get(field) if field else None
+        return value[:_LONGEST_TEXT] if isinstance(value, str) else _decoded(msgspec.json.encode(route.input))
+    if len(asked.fields["messages"]) > _LONGEST_TEXT:
+        return ""  # the attempt's span has as much of it as is kept
+    messages = openai_chat.parse_field(asked, "messages")
+    return (last_user_text(messages) if isinstance(messages, list) else None) or ""
+
+
+def _given_names(asked: ChatRequest | None) -> dict[str, Any]:
+    """What the caller says of a call: `user`, and `session_id`, `user_id`, `trace_name`, `tags` of `flyball`."""
+    if asked is None:
+        return {}
+    try:
+        ours = extension(asked)
+        user = openai_chat.parse_field(asked, "user")
+    except GatewayError:
+        return {}
+    names = {name: ours.get(name) for name in ("session_id", "user_id", "trace_name")}
+    names["user_id"] = names["user_id"] or user
+    given: dict[str, Any] = {name: value[:_LONGEST_NAME] for name, value in names.items() if isinstance(value, str)}
+    tags = ours.get("tags")
+    if isinstance(tags, list):
+        given["tags"] = tuple(tag[:_LONGEST_NAME] for tag in tags[:20] if isinstance(tag, str))
+    return given
+
+
+def _decoded(data: bytes) -> str:
+    return data[:_LONGEST_TEXT].decode("utf-8", "replace")
+
+
+def _host(base_url: str) -> str:
+    return base_url.partition("://")[2].partition("/")[0]

@@ -1,0 +1,53 @@
+"""What the gateway knows while it answers: one immutable value, replaced as a whole.
+
+Knows no SQL: `load` reads it, `current` keeps it fresh, tests build it by hand.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from flyball.functions.records import LiveRelease, PinnedVariant
+from flyball.models.endpoints import ResolvedEndpoint
+from flyball.models.records import Prices
+from flyball.projects.records import ActiveKey
+
+
+class KnownModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that callers may name. Without endpoints it is not configured, and `reason` says why."""
+
+    name: str
+    version: int
+    hash: str
+    endpoints: tuple[ResolvedEndpoint, ...]
+    prices: Prices | None = None
+    reason: str = ""
+    created_ns: int = 0
+
+
+class KnownFunction(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that callers may name. Without a live release nothing serves it."""
+
+    name: str
+    input: Mapping[str, Any]
+    text_field: str | None = None  # the input's only text field: the last user message can fill it
+    live: LiveRelease | None = None
+    variants: Mapping[str, PinnedVariant] = MappingProxyType({})  # by hash, those of the live release
+    created_ns: int = 0
+
+
+class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
+    """What one project's callers may name."""
+
+    models: Mapping[str, KnownModel] = MappingProxyType({})
+    functions: Mapping[str, KnownFunction] = MappingProxyType({})
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything, at one moment. `epoch` counts the snapshots of this process."""
+
+    epoch: int
+    keys: Mapping[bytes, ActiveKey]  # by SHA-256 of the key
+    projects: Mapping[str, KnownProject]

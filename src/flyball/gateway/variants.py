@@ -1,0 +1,152 @@
+"""Calling a function: its variant runs in the runner, reached over its Unix socket; the answer is worded here.
+
+The runner answers in lines of JSON (`orders.RunLine`): pieces of text while it writes, then the answer or a refusal.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from flyball.functions.records import Answer, CallIds
+from flyball.infra.sockets.errors import PeerError
+from flyball.infra.sockets.http_over_unix import Reply as RunnerReply
+from flyball.kit.clock import NANOSECONDS
+from flyball.llm.dialects.openai_chat import ChatRequest, ChunkWriter, completion
+from flyball.llm.usage import Usage
+
+from .choose import FunctionRoute
+from .errors import GatewayError, RunnerAwayError
+from .exchange import JSON
+from .house import House
+from .orders import RUN_PATH, RunLine, RunOrder, RunRefusal
+from .record import Entry
+from .replies import Reply, StreamedReply, WholeReply
+
+_LINE = msgspec.json.Decoder(RunLine)
+
+
+@asynccontextmanager
+async def call_variant(route: FunctionRoute, asked: ChatRequest, entry: Entry, house: House) -> AsyncIterator[Reply]:
+    """The variant's answer. Raises RunnerAwayError, or GatewayError with what the runner says."""
+    order = RunOrder(
+        variant=route.variant,
+        input=dict(route.input),
+        ids=CallIds(
+            project=route.release.project,
+            trace_id=entry.trace_id,
+            parent_id=entry.span_id,
+            release=route.release.release_id,
+        ),
+        stream=asked.stream,
+    )
+    id_, created = f"chatcmpl-{entry.trace_id}", house.clock.now_ns() // NANOSECONDS
+    try:
+        async with house.runner.request("POST", RUN_PATH, headers=[JSON], body=msgspec.json.encode(order)) as answered:
+            run = _Run(answered, route, entry)
+            if asked.stream:
+                writer = ChunkWriter(id_=id_, created=created, model=asked.model)
+                await run.open()
+                yield StreamedReply(run.pieces(writer, wants_usage=asked.wants_usage))
+            else:
+                answer = await run.whole()
+                yield WholeReply(
+                    completion(
+                        id_=id_,
+                        created=created,
+                        model=asked.model,
+                        text=answer.text,
+                        finish_reason=answer.finish_reason,
+                        usage=answer.usage or Usage(),
+                        extra={"flyball": _provenance(route, entry, answer)},
+                    )
+                )
+    except PeerError as error:
+        raise RunnerAwayError(error.message) from error
+
+
+class _Run:
+    """The runner's lines, one after the other."""
+
+    def __init__(self, answered: RunnerReply, route: FunctionRoute, entry: Entry) -> None:
+        self._answered = answered
+        self._route = route
+        self._entry = entry
+        self._rest = b""
+        self._lines: list[RunLine] = []
+        self._answer: Answer | None = None
+
+    async def open(self) -> None:
+        """Wait for the first piece of text, or for the answer where it comes at once."""
+        self._lines.append(await self._next())
+
+    async def whole(self) -> Answer:
+        """The answer, its pieces ignored."""
+        while self._answer is None:
+            await self._next()
+        self._entry.text(self._answer.text)
+        return self._answer
+
+    async def pieces(self, writer: ChunkWriter, *, wants_usage: bool) -> AsyncGenerator[bytes, None]:
+        """The chunks of the answer; the last one says where it comes from."""
+        yield writer.role()
+        written = False
+        while True:
+            line = self._lines.pop() if self._lines else await self._next()
+            if line.answer is not None:
+                break
+            written = True
+            self._entry.text(line.delta)
+            yield writer.text(line.delta)
+        answer = line.answer
+        if not written and answer.text:
+            self._entry.text(answer.text)
+            yield writer.text(answer.text)
+        yield writer.finish(answer.finish_reason, {"flyball": _provenance(self._route, self._entry, answer)})
+        if wants_usage:
+            yield writer.usage(answer.usage or Usage())
+
+    async def _next(self) -> RunLine:
+        """The next line. Raises GatewayError where it is a refusal."""
+        while b"\n" not in self._rest:
+            data = await self._answered.read()
+            if data is None:
+                raise RunnerAwayError("its answer ended before it was complete")
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        try:
+            decoded = _LINE.decode(line)
+        except msgspec.MsgspecError as error:
+            raise RunnerAwayError(f"its answer cannot be understood: {error}") from error
+        if decoded.refusal is not None:
+            self._entry.spans = decoded.refusal.spans
+            raise VariantRefusedError(decoded.refusal)
+        if decoded.answer is not None:
+            self._answer = decoded.answer
+            self._entry.spans = decoded.answer.spans
+            self._entry.finish_reason = decoded.answer.finish_reason
+        return decoded
+
+
+class VariantRefusedError(GatewayError):
+    """The runner says why a variant has no answer: its words, its status."""
+
+    def __init__(self, refusal: RunRefusal) -> None:
+        super().__init__(refusal.message, next_step=refusal.next_step)
+        self.status = refusal.status
+        self.code = refusal.code
+
+
+def _provenance(route: FunctionRoute, entry: Entry, answer: Answer) -> dict[str, Any]:
+    """The `flyball` object of an answer: what made it, and what it rests on."""
+    return {
+        "trace_id": entry.trace_id,
+        "function": route.function.name,
+        "variant": route.variant.name,
+        "variant_hash": route.variant.hash,
+        "release": route.release.release_id,
+        "release_hash": route.release.release_hash,
+        "output": answer.output,
+        "citations": answer.citations,
+    }

@@ -1,0 +1,164 @@
+"""A gateway worker: the raw ASGI application on the public port's socket, which the supervisor has bound and hands down.
+
+Light on purpose: no framework, no tables, no index; a house test watches what it imports.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import uvicorn
+import uvloop
+
+from flyball.gateway.admit import Gate
+from flyball.gateway.app import GatewayApp
+from flyball.gateway.current import CurrentSnapshot
+from flyball.gateway.house import House
+from flyball.gateway.read import Limits
+from flyball.infra.db.database import Database
+from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.kit.clock import Clock, SystemClock
+from flyball.kit.errors import FlyballError
+from flyball.kit.layout import Layout
+from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.settings import Settings, load_settings
+from flyball.traces.drain import Drain
+from flyball.traces.errors import SpoolInUseError
+from flyball.traces.spool import Spool
+
+_MOST_WORKERS = 64
+_GRACE_SECONDS = 25
+_logger = logging.getLogger("flyball.gateway")
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until SIGTERM or SIGINT; exit code 1 with one line of reason where it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m flyball.web gateway", description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="the listening socket, inherited")
+    descriptor = parser.parse_args(arguments).fd
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    wait_to_begin()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, socket.socket(fileno=descriptor)))
+    except FlyballError as error:
+        raise SystemExit(f"gateway: {error}") from None
+
+
+async def serve(settings: Settings, listening: socket.socket) -> None:
+    """Open everything, serve until told to stop, and close in the reverse order: requests, spool, connections."""
+    async with open_house(settings, SystemClock()) as house:
+        await Server(GatewayApp(house)).serve([listening])
+
+
+class Server(uvicorn.Server):
+    """Uvicorn as the gateway needs it; tells the supervisor when it serves."""
+
+    def __init__(self, app: GatewayApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=2048,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and do not repeat them when all is closed, as uvicorn would."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        yield
+
+    def stop(self) -> None:
+        """Take no new request, let the running ones end."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        _logger.info("gateway listens")
+        say_ready()
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
+    """The machinery of one worker. Raises DatabaseAwayError where there is nothing yet to serve from."""
+    layout = Layout(settings.data_path)
+    layout.create()
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url, most=min(2, settings.database_pool), application="flyball gateway")
+        stack.push_async_callback(database.close)
+        await database.open()
+        snapshots = CurrentSnapshot(database)
+        await snapshots.reload()
+        spool = _take_spool(layout, settings)
+        stack.callback(spool.close)
+        await stack.enter_async_context(_drained(Drain(spool, database, clock)))
+        await stack.enter_async_context(snapshots.kept_fresh())
+        provider = OpenAICompatible(
+            clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds
+        )
+        await stack.enter_async_context(provider)
+        runner, control = HttpOverUnix(layout.runner_socket), HttpOverUnix(layout.public_socket)
+        stack.callback(runner.close)
+        stack.callback(control.close)
+        yield House(
+            clock=clock,
+            snapshots=snapshots,
+            gate=Gate(most_calls=settings.most_calls, most_bytes=settings.most_body_bytes),
+            limits=Limits(settings.max_body_bytes, settings.max_json_depth),
+            deadline_seconds=settings.request_deadline_seconds,
+            provider=provider,
+            runner=runner,
+            control=control,
+            recorder=spool,
+        )
+
+
+def _take_spool(layout: Layout, settings: Settings) -> Spool:
+    """The spool of the first name that no other worker bears: what a killed one left is found again."""
+    for number in range(1, _MOST_WORKERS):
+        try:
+            return Spool(layout.spool, f"gateway-{number}", capacity=settings.spool_bytes)
+        except SpoolInUseError:
+            continue
+    raise SpoolInUseError(f"{_MOST_WORKERS} gateway workers run on {layout.root}", next_step="run fewer workers")
+
+
+@asynccontextmanager
+async def _drained(drain: Drain) -> AsyncIterator[None]:
+    """The spool is emptied into the inbox inside the block, and once more at its end."""
+    running = asyncio.create_task(_keep_draining(drain))
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        if not await drain.finish():
+            _logger.warning("some spans wait in the spool; the next start records them")
+
+
+async def _keep_draining(drain: Drain) -> None:
+    while True:
+        try:
+            await drain.run()
+        except Exception:  # -- the door of a task that nobody awaits: it must neither end nor fail in silence
+            _logger.exception("emptying the spool failed and begins again")
+            await asyncio.sleep(1)

@@ -1,0 +1,196 @@
+"""The runner: executes variants for the gateway, over a Unix socket that only this system's owner reaches.
+
+Here live the operator's code and the retrieval libraries, so that neither lives in the gateway. Needs no SQL: an order
+names everything by version and hash. Knows orders and lines; how a variant runs is `functions.execution`'s business.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import uvicorn
+import uvloop
+
+from flyball.functions.errors import VariantError
+from flyball.functions.execution import run_variant
+from flyball.functions.tools import Tools, open_tools
+from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder, RunRefusal
+from flyball.infra.blobs.store import Blobs
+from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.kit.clock import SystemClock
+from flyball.kit.errors import FlyballError, InvalidInputError
+from flyball.kit.layout import Layout
+from flyball.settings import Settings
+
+_GRACE_SECONDS = 15
+_Scope: TypeAlias = MutableMapping[str, Any]
+_Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_logger = logging.getLogger(__name__)
+
+
+def main(settings: Settings) -> None:
+    """The process `python -m flyball.worker runner`: serve until SIGTERM or SIGINT."""
+    wait_to_begin()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Open the tools, serve on `runner.sock`, and let the running executions end when told to stop."""
+    layout = Layout(settings.data_path)
+    layout.create()
+    blobs = Blobs(settings.blobs_url or layout.blobs.as_uri())
+    async with open_tools(layout=layout, blobs=blobs, clock=SystemClock(), settings=settings) as tools:
+        await Server(RunnerApp(tools)).serve([_bind(layout.runner_socket)])
+
+
+class Server(uvicorn.Server):
+    """Uvicorn as the runner needs it; tells the supervisor when it serves."""
+
+    def __init__(self, app: "RunnerApp") -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=120,  # longer than the gateway keeps an idle connection
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and do not repeat them when all is closed, as uvicorn would."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        yield
+
+    def stop(self) -> None:
+        """Take no new order, let the running ones end."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        _logger.info("runner listens")
+        say_ready()
+
+
+class RunnerApp:
+    """One path: an order comes in, lines go out."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """One order. It is given up when the gateway hangs up."""
+        if scope["type"] != "http":
+            return
+        body = await _body(receive)
+        lines = _Lines(send)
+        if scope["path"] != RUN_PATH or scope["method"] != "POST" or body is None:
+            await lines.end(
+                RunLine(refusal=RunRefusal(status=404, code="unknown_path", message="POST /run is all there is"))
+            )
+            return
+        running = asyncio.create_task(self._run(body, lines))
+        hung_up = asyncio.create_task(_hung_up(receive))
+        try:
+            await asyncio.wait([running, hung_up], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (running, hung_up):
+                task.cancel()
+            await asyncio.gather(running, hung_up, return_exceptions=True)
+
+    async def _run(self, body: bytes, lines: "_Lines") -> None:
+        try:
+            order = msgspec.json.decode(body, type=RunOrder)
+            on_delta = lines.delta if order.stream else None
+            answer = await run_variant(order.variant, order.input, tools=self._tools, ids=order.ids, on_delta=on_delta)
+            last = RunLine(answer=answer)
+        except msgspec.MsgspecError as error:
+            last = RunLine(refusal=_refusal(InvalidInputError(f"the order cannot be understood: {error}")))
+        except FlyballError as error:
+            last = RunLine(refusal=_refusal(error))
+        except Exception as error:  # -- the door: a mistake of ours is an answer too, and the runner goes on
+            _logger.exception("an execution failed")
+            last = RunLine(
+                refusal=RunRefusal(status=500, code="internal_error", message=f"the runner failed: {error!r:.200}")
+            )
+        await lines.end(last)
+
+
+class _Lines:
+    """Writes the answer's lines; the head goes out with the first."""
+
+    def __init__(self, send: _Send) -> None:
+        self._send = send
+        self._begun = False
+
+    async def delta(self, text: str) -> None:
+        """A piece of text."""
+        if text:
+            await self._write(RunLine(delta=text), more=True)
+
+    async def end(self, line: RunLine) -> None:
+        """The last line."""
+        await self._write(line, more=False)
+
+    async def _write(self, line: RunLine, *, more: bool) -> None:
+        if not self._begun:
+            self._begun = True
+            headers = [(b"content-type", b"application/x-ndjson")]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": msgspec.json.encode(line) + b"\n", "more_body": more})
+
+
+async def _body(receive: _Receive) -> bytes | None:
+    """The whole body, None where the gateway hung up before its end."""
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def _hung_up(receive: _Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refusal(error: FlyballError) -> RunRefusal:
+    spans = error.spans if isinstance(error, VariantError) else ()
+    return RunRefusal(
+        status=error.status, code=error.code, message=error.message, next_step=error.next_step, spans=spans
+    )
+
+
+def _bind(path: Path) -> socket.socket:
+    """A socket at the path, for the owner alone; one left behind by an earlier process is replaced."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        bound.bind(str(path))
+    finally:
+        os.umask(before)
+    bound.setblocking(False)
+    return bound
