@@ -200,3 +200,15 @@ async def test_every_step_is_audited(ctx):
         "sessions.revoke", "sessions.create", "members.set_password", "sessions.create", "links.create", "members.create",
     ]  # fmt: skip
     assert (await audit.verify(ctx)).ok
+
+
+async def test_a_refused_sign_in_is_audited_without_the_name_that_was_given(ctx):
+    await with_password(ctx)
+    for name in ("administrator", "four unrelated words"):
+        with pytest.raises(SignInRefusedError):
+            await sign_in.sign_in(ctx, name, Secret("wrong"))
+
+    unknown, known = (await audit.list_events(ctx, limit=2)).items
+
+    assert (unknown.action, unknown.object_id) == ("sessions.refuse", "unknown")
+    assert known.object_id.startswith("mem_")

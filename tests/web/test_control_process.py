@@ -1,21 +1,12 @@
 """The control process as it runs: two private sockets, a graceful stop, a refusal to start without tables."""
 
 import asyncio
-import os
 import signal
 import stat
-import sys
 
 import pytest
 
 from flyball.kit.layout import Layout
-
-
-async def start(data_dir, database_url) -> asyncio.subprocess.Process:
-    environment = os.environ | {"FLYBALL_DATA": str(data_dir), "FLYBALL_DATABASE_URL": database_url}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "flyball.web", "control", env=environment, stderr=asyncio.subprocess.PIPE
-    )
 
 
 async def ask(socket_path, request: bytes) -> bytes:
@@ -29,24 +20,6 @@ async def ask(socket_path, request: bytes) -> bytes:
 
 def get(path: str, host: str = "localhost") -> bytes:
     return f"GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode()
-
-
-async def until_listening(process) -> None:
-    async with asyncio.timeout(60):
-        while line := await process.stderr.readline():
-            if b"listens" in line:
-                return
-    raise AssertionError("the process ended before it listened")
-
-
-@pytest.fixture
-async def control(data_dir, database_url):
-    process = await start(data_dir, database_url)
-    await until_listening(process)
-    yield process
-    if process.returncode is None:
-        process.kill()
-    await process.communicate()
 
 
 async def test_it_answers_on_two_sockets_that_only_the_owner_can_open(control, data_dir):
@@ -67,25 +40,21 @@ async def test_only_the_admin_socket_carries_the_owners_authority(control, data_
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_stops_when_told_and_starts_again_over_what_it_left(control, data_dir, database_url, number):
+async def test_it_stops_when_told_and_starts_again_over_what_it_left(control, start_control, data_dir, number):
     control.send_signal(number)
     assert await asyncio.wait_for(control.wait(), 20) == 0
 
-    again = await start(data_dir, database_url)
-    await until_listening(again)
-
+    killed = await start_control()
     assert b"200 OK" in await ask(Layout(data_dir).admin_socket, get("/healthz"))
-    again.kill()  # leaves its sockets behind
-    await again.communicate()
-    once_more = await start(data_dir, database_url)
-    await until_listening(once_more)
-    once_more.terminate()
-    assert (await once_more.communicate())[1] is not None
-    assert once_more.returncode == 0
+    killed.kill()  # leaves its sockets behind
+    await killed.wait()
+
+    await start_control()
+    assert b"200 OK" in await ask(Layout(data_dir).admin_socket, get("/healthz"))
 
 
-async def test_it_refuses_a_database_without_its_tables(data_dir, empty_database_url):
-    process = await start(data_dir, empty_database_url)
+async def test_it_refuses_a_database_without_its_tables(start_control, empty_database_url):
+    process = await start_control(empty_database_url, listening=False)
 
     _, said = await asyncio.wait_for(process.communicate(), 60)
 
@@ -93,6 +62,15 @@ async def test_it_refuses_a_database_without_its_tables(data_dir, empty_database
     assert b"lacks" in said
     assert b"flyball up" in said
     assert b"Traceback" not in said
+
+
+async def test_it_refuses_a_database_that_is_away(start_control, data_dir):
+    process = await start_control(f"postgresql://nobody@/none?host={data_dir}", listening=False)
+
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 1
+    assert b"PostgreSQL cannot be reached" in said
 
 
 async def test_it_fits_into_250_megabytes(control, data_dir):

@@ -75,6 +75,7 @@ async def sign_in(ctx: Context, name: str, password: Secret) -> SignedIn:
         verifier = await store.password_verifier(connection, member.id) if member else None
     matches = await asyncio.to_thread(verify_password, password.reveal(), verifier or _nobodys_verifier())
     if member is None or verifier is None or not matches:
+        await _record_refusal(ctx, member)
         raise SignInRefusedError(
             "the name or the password is wrong",
             next_step="try again, or make a link on the server: `flyball keys sign-in-link`",
@@ -174,6 +175,13 @@ async def _ensure_administrator(connection: Connection, ctx: Context, now_ns: in
         await audit.record(
             connection, ctx, action="members.create", object_kind="member", object_id=member.id, after=member
         )
+
+
+async def _record_refusal(ctx: Context, member: Member | None) -> None:
+    """Failures are kept too; never the name that was given, where people type passwords by mistake."""
+    object_id = member.id if member else "unknown"
+    async with ctx.db.transaction() as connection:
+        await audit.record(connection, ctx, action="sessions.refuse", object_kind="member", object_id=object_id)
 
 
 async def _check_current(ctx: Context, member: Member, current: Secret | None) -> None:

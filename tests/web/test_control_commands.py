@@ -1,0 +1,75 @@
+"""The commands of keys and audit against a control process that runs."""
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def flyball(control, data_dir):
+    """Runs a command: its exit code, standard output and standard error."""
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "flyball.cli", *arguments, "--data", str(data_dir),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, error = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode, out.decode(), error.decode()
+
+    return run
+
+
+async def test_a_key_is_created_listed_and_revoked(flyball):
+    code, out, _ = await flyball("keys", "create", "my app", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert made["key"].startswith("flyball_")
+
+    code, out, _ = await flyball("keys", "list")
+    assert code == 0
+    assert "my app" in out
+    assert made["prefix"] in out
+    assert made["key"] not in out
+
+    code, out, _ = await flyball("keys", "revoke", "my app")
+    assert code == 0
+    assert "revoked" in out
+
+    code, out, error = await flyball("keys", "revoke", "my app")
+    assert code == 7
+    assert "my app" in error
+    assert "next: " in error
+
+
+async def test_a_sign_in_link_is_made(flyball):
+    code, out, _ = await flyball("keys", "sign-in-link", "--json")
+
+    assert code == 0
+    assert json.loads(out)["path"].startswith("/sign-in/")
+
+
+async def test_the_record_is_listed_and_verified(flyball):
+    await flyball("keys", "create", "app")
+
+    code, out, _ = await flyball("audit", "list")
+    assert code == 0
+    assert "keys.create" in out
+
+    code, out, _ = await flyball("audit", "verify", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["ok"]
+
+    code, out, _ = await flyball("audit", "verify", "--head", found["head"])
+    assert code == 0
+
+    code, out, _ = await flyball("audit", "verify", "--head", f"1:{'0' * 64}")
+    assert code == 1
+    assert "not the one that was noted" in out
+
+    code, _, error = await flyball("audit", "verify", "--head", "nonsense")
+    assert code == 2
+    assert "SEQ:HASH" in error
