@@ -1,22 +1,32 @@
 """Every room's pages, as one flat table. No logic."""
 
 from flyball.audit.pages import pages as audit
+from flyball.datasets.pages import pages as datasets
+from flyball.evaluations.pages import pages as evaluations
+from flyball.functions.pages import pages as functions
 from flyball.models.pages import pages as models
 from flyball.projects.pages import pages as projects
 from flyball.prompts.pages import pages as prompts
+from flyball.releases.pages import pages as releases
 from flyball.runs.pages import pages as runs
 from flyball.surface.html import Pages
+from flyball.traces.pages import pages as traces
+from flyball.traces.pages import score_pages as scores
 
 from .navigation import SITE
-from .reference import pages as reference
 
 __all__ = ["PAGES", "SITE"]
 
 PAGES: tuple[Pages, ...] = (
-    projects,
-    models,
+    datasets,
+    functions,
     prompts,
+    models,
+    evaluations,
+    releases,
+    traces,
+    scores,
     runs,
+    projects,
     audit,
-    reference,
 )

@@ -1,0 +1,111 @@
+"""Traces and scores as pages: the list by keyset, one trace as a tree with its texts, feedback on it. Parse, one verb, render."""
+
+import msgspec
+
+from flyball.kit.errors import NotFoundError
+from flyball.surface.html import FormDep, Pages, See
+from flyball.surface.http import ContextDep
+
+from . import service
+from .records import Score, SpanNode, SpanRow, TraceCounts, TraceFilter, TraceRow, TraceTree
+
+pages = Pages(tag="traces", section="/traces")
+score_pages = Pages(tag="scores", section="/scores")
+
+_LONGEST_TEXT = 20_000
+_MOST_NODES = 2_000
+
+
+class TraceList(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/list.html shows. `query` is the filter as it stands in the address of the next page."""
+
+    traces: tuple[TraceRow, ...]
+    counts: TraceCounts
+    next: str | None
+    first: bool
+    wanted: TraceFilter
+    filtered: bool
+
+
+class TracePage(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/show.html shows. `chosen` is the span whose texts are open; `hidden` counts nodes left out."""
+
+    tree: TraceTree
+    nodes: tuple[SpanNode, ...]
+    hidden: int
+    chosen: SpanRow
+    input: str
+    output: str
+    cut: bool
+    begin_ns: int
+    length_ns: int
+
+
+class ScoreList(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/scores.html shows."""
+
+    scores: tuple[Score, ...]
+    next: str | None
+    first: bool
+    name: str
+
+
+@pages.get("/traces", permission="traces.read", template="traces/list.html")
+async def list_traces(
+    ctx: ContextDep, *, function: str = "", release: str = "", status: str = "", text: str = "", cursor: str = ""
+) -> TraceList:
+    """The project's traces, newest first."""
+    wanted = TraceFilter(function=function.strip(), release=release.strip(), status=status, text=text.strip())
+    found = await service.list_traces(ctx, wanted, cursor=cursor, limit=50)
+    return TraceList(
+        traces=found.items,
+        counts=await service.count_traces(ctx),
+        next=found.next,
+        first=not cursor,
+        wanted=wanted,
+        filtered=wanted != TraceFilter(),
+    )
+
+
+@pages.get("/traces/{trace_id}", permission="traces.read", template="traces/show.html")
+async def show_trace(ctx: ContextDep, trace_id: str, span: str = "") -> TracePage:
+    """One trace: its tree, and the texts of one of its spans."""
+    tree = await service.get_trace(ctx, trace_id)
+    chosen = next((node.span for node in tree.nodes if node.span.span_id == span), tree.nodes[0].span)
+    texts = {"input": chosen.input_preview, "output": chosen.output_preview}
+    for side, reference in (("input", chosen.input_ref), ("output", chosen.output_ref)):
+        if reference:
+            texts[side] = await _whole(ctx, chosen, side, texts[side])
+    return TracePage(
+        tree=tree,
+        nodes=tree.nodes[:_MOST_NODES],
+        hidden=max(0, len(tree.nodes) - _MOST_NODES),
+        chosen=chosen,
+        input=texts["input"][:_LONGEST_TEXT],
+        output=texts["output"][:_LONGEST_TEXT],
+        cut=max(len(texts["input"]), len(texts["output"])) > _LONGEST_TEXT,
+        begin_ns=min(node.span.start_ns for node in tree.nodes),
+        length_ns=max(1, max(node.span.end_ns for node in tree.nodes) - min(node.span.start_ns for node in tree.nodes)),
+    )
+
+
+async def _whole(ctx: ContextDep, span: SpanRow, side: str, otherwise: str) -> str:
+    try:
+        return await service.get_text(ctx, span.trace_id, span.span_id, "input" if side == "input" else "output")
+    except NotFoundError:  # the payload was erased or is away; the preview is what is left
+        return otherwise
+
+
+@pages.post("/traces/{trace_id}/feedback", permission="scores.write")
+async def give_feedback(ctx: ContextDep, trace_id: str, form: FormDep) -> See:
+    """Keep what a person thinks of the answer."""
+    value = 1.0 if form.get("value") == "up" else -1.0
+    await service.record_feedback(ctx, trace_id, value, form.get("comment", ""), correction=form.get("correction", ""))
+    return See(f"/traces/{trace_id}", "The feedback is kept.")
+
+
+@score_pages.get("/scores", permission="scores.read", template="traces/scores.html")
+async def list_scores(ctx: ContextDep, name: str = "", cursor: str = "") -> ScoreList:
+    """The project's scores, newest first."""
+    found = await service.list_scores(ctx, name=name.strip(), cursor=cursor)
+    return ScoreList(scores=found.items, next=found.next, first=not cursor, name=name.strip())
