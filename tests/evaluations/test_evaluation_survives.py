@@ -17,7 +17,7 @@ from flyball.runs import service as runs
 from .conftest import CODE, ITEMS
 
 SCRIPT = Path(__file__).with_name("evaluating_worker.py")
-SLOW = CODE.replace("def _answer(input, right):\n", "def _answer(input, right):\n    import time; time.sleep(0.2)\n")
+SLOW = CODE.replace("def _answer(input, right):\n", "def _answer(input, right):\n    import time; time.sleep(0.4)\n")
 KILLS = 6
 
 
@@ -49,9 +49,9 @@ def worker(ctx):
     worker.kill()
 
 
-async def until_started(ctx, run):
+async def until_begun(ctx, run, attempts):
     async with asyncio.timeout(60):
-        while (await runs.get(ctx, run.id)).status == "queued":
+        while (await runs.get(ctx, run.id)).attempts < attempts:
             await asyncio.sleep(0.02)
 
 
@@ -61,16 +61,16 @@ async def test_a_worker_killed_at_random_moments_leaves_every_answer_once_and_on
     bench.code = SLOW
     await bench.declare()
     run = await service.start(ctx, "quality")
-    for _ in range(KILLS):
+    for attempt in range(1, KILLS + 1):
         worker.start()
-        await until_started(ctx, run)
-        await asyncio.sleep(chance.uniform(0.5, 3.5))
+        await until_begun(ctx, run, attempt)
+        await asyncio.sleep(chance.uniform(0, 1.5))
         worker.kill()
     worker.start()
     ended = await runs.wait(ctx, run.id, timeout=60)
 
     report = await service.get_report(ctx, ended.result["report_id"])
-    assert ended.attempts > 2
+    assert ended.attempts == KILLS + 1
     per_answer = ctx.lake.query(
         "select count(*) as n, count(distinct (item_id, variant)) as different from evaluation_results",
         tables=[EVALUATION_RESULTS],
