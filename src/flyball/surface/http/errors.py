@@ -13,7 +13,7 @@ FlyballError
 +-- TooManyTriesError         429
 """
 
-from flyball.kit.errors import FlyballError, ForbiddenError, InvalidInputError
+from flyball.kit.errors import ForbiddenError, InvalidInputError
 
 
 class BodyNotJsonError(InvalidInputError):
@@ -59,10 +59,3 @@ class PermissionMissingError(ForbiddenError):
     """The caller is known and lacks the permission that the route requires."""
 
     code = "permission_missing"
-
-
-class TooManyTriesError(FlyballError):
-    """Tried too often; wait and try again."""
-
-    status = 429
-    code = "too_many_tries"
