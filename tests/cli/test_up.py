@@ -56,6 +56,14 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+def wait_for(look: Callable[[], object], seconds: float = 10) -> object:
+    """What `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 @pytest.fixture
 def up(data_dir: Path) -> Iterator[Callable[..., Up]]:
     started: list[Up] = []
@@ -177,6 +185,21 @@ def test_a_signal_during_the_start_stops_it_cleanly(up, data_dir):
     assert "Ready in" not in running.rest()
 
 
+def test_it_goes_on_when_nobody_reads_its_lines_any_more(up, data_dir):
+    running = up()
+    running.until("Ready in")
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    running.process.stdout = Path(os.devnull).open()  # noqa: SIM115 -- closed by the fixture
+    [worker] = [one for one in running.family() if "worker" in one.cmdline()]
+
+    worker.kill()
+
+    again = wait_for(lambda: [one for one in running.family() if "worker" in one.cmdline() and one.pid != worker.pid])
+    assert again
+    assert running.stop() == 0
+
+
 def test_with_json_the_output_is_one_value(up):
     running = up("--json")
     running.until("}")
@@ -185,6 +208,22 @@ def test_with_json_the_output_is_one_value(up):
     told = json.loads(text[text.index("{") :])
     assert told["address"].startswith("http://127.0.0.1:")
     assert told["process"] == running.process.pid
+
+
+def test_the_configuration_is_applied_when_everything_runs(up, tmp_path):
+    (tmp_path / "flyball.yaml").write_text("project: default\n")
+    running = up("--config", str(tmp_path / "flyball.yaml"))
+
+    assert running.until("config") == f"  config     {tmp_path}/flyball.yaml: prompt ask"
+    running.until("Ready in")
+
+
+def test_a_configuration_that_is_refused_ends_the_start_with_its_reason(up, tmp_path):
+    (tmp_path / "flyball.yaml").write_text("frobnicate: 1\n")
+    running = up("--config", str(tmp_path))
+
+    assert "error: flyball.yaml:1:1: unknown key\n  next: correct it" in running.rest()
+    assert running.process.wait() == 2
 
 
 def test_a_database_of_ones_own_is_used_and_left_alone(up, data_dir, empty_database_url):

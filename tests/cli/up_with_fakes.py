@@ -16,18 +16,27 @@ from flyball.kit.layout import Layout
 
 
 class Control(BaseHTTPRequestHandler):
-    """The two routes that a start asks."""
+    """The routes that a start asks."""
 
     def do_GET(self) -> None:
         self._answer({"items": []})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self._answer({"path": "/sign-in/once"})
+        sent = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path == "/api/sign-in-links":
+            return self._answer({"path": "/sign-in/once"})
+        if "frobnicate" in sent["text"]:
+            refusal = {
+                "code": "configuration_invalid",
+                "message": "flyball.yaml:1:1: unknown key",
+                "next_step": "correct it",
+            }
+            return self._answer({"error": refusal}, 400)
+        return self._answer({"items": [{"kind": "prompt", "name": "ask", "action": "create"}]})
 
-    def _answer(self, value: Any) -> None:
+    def _answer(self, value: Any, status: int = 200) -> None:
         body = json.dumps(value).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

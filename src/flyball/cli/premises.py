@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: PostgreSQL's log alone may need half of it
+MANY_FILES = 65_536
 _PROBE = 64 * 1024
 
 
@@ -37,6 +39,14 @@ def prepare(layout: Layout) -> None:
             f"only {free // 1_048_576} MiB are free on the disk of {layout.root}",
             next_step=f"make {LEAST_FREE // 1_048_576} MiB free, or choose another directory with --data",
         )
+
+
+def allow_many_open_files() -> None:
+    """Raise the soft limit of open files as far as this user may: each caller holds one. Children inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def check_sockets_are_ours(sockets: Path) -> None:

@@ -12,6 +12,7 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.processes.lock import DataLock, Holder
+from flyball.infra.processes.logs import rotate
 from flyball.infra.processes.ports import bind, is_loopback, url_of
 from flyball.infra.processes.supervisor import Supervisor
 from flyball.kit.clock import SystemClock
@@ -23,7 +24,7 @@ from flyball.surface.console import print_json, wants_json
 from .admission import check_somebody_can_prove_who_they_are
 from .children import children
 from .greeting import Greeting, greet
-from .premises import prepare
+from .premises import allow_many_open_files, prepare
 from .stopping import StopSignals
 
 _LOOK_AT_POSTGRES = 0.5  # seconds between two looks
@@ -32,7 +33,11 @@ _LONGEST_PAUSE = 30.0
 
 def tell(line: str) -> None:
     """A line for the person who started it: on standard output, or on standard error where that is for JSON."""
-    print(line, file=sys.stderr if wants_json() else sys.stdout, flush=True)
+    stream = sys.stderr if wants_json() else sys.stdout
+    try:
+        print(line, file=stream, flush=True)
+    except OSError:  # nobody reads any more, which is no reason to stop serving
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def serve(settings: Settings) -> None:
@@ -43,6 +48,7 @@ def serve(settings: Settings) -> None:
     """
     layout = Layout(settings.data_path)
     prepare(layout)
+    allow_many_open_files()
     lock = DataLock(layout.lock)
     lock.acquire(SystemClock().now_ns())
     try:
@@ -70,6 +76,7 @@ class _Start:
         self._database_url = self._postgres.url if self._postgres else settings.database_url
         specs = children(settings, layout, self._database_url, listener.fileno())
         self._supervisor = Supervisor(specs, layout.logs, tell)
+        self._starting_postgres: asyncio.Future[str] | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -81,7 +88,11 @@ class _Start:
             await asyncio.wait({asked, starting}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
-            await asked
+                keeping = [asyncio.create_task(self._supervisor.keep()), *([self._watch] if self._watch else [])]
+                await asyncio.wait({asked, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+                for task in keeping:
+                    if task.done():
+                        task.result()  # they never end by themselves: raise what ended one
             tell("Stopping; a second signal hurries.")
         finally:
             await self._stop(starting)
@@ -94,13 +105,15 @@ class _Start:
         if self._postgres is not None:
             self._watch = asyncio.create_task(self._keep_postgres(self._postgres))
         self._lock.tell(Holder(os.getpid(), SystemClock().now_ns(), self._address))
-        greeting = await asyncio.to_thread(greet, self._layout, self._address)
+        greeting = await asyncio.to_thread(greet, self._settings, self._layout, self._address)
         self._say_ready(greeting)
 
     async def _start_database(self) -> None:
         began = time.monotonic()
         if self._postgres is not None:
-            await asyncio.to_thread(self._postgres.start)
+            rotate(self._layout.logs / "postgres.log")
+            self._starting_postgres = asyncio.ensure_future(asyncio.to_thread(self._postgres.start))
+            await asyncio.shield(self._starting_postgres)  # cut in the middle, it could not be stopped
         database = Database(self._database_url, most=1, application="flyball up")
         await database.open()
         try:
@@ -132,8 +145,8 @@ class _Start:
 
     def _say_ready(self, greeting: Greeting) -> None:
         seconds = time.monotonic() - self._began
-        for line in greeting.lines:
-            tell(line)
+        if greeting.configured:
+            tell(f"  {'config':<10} {greeting.configured}")
         tell(f"Ready in {seconds:.1f} s: {self._address}")
         if greeting.sign_in:
             tell(f"Sign in, once, within the hour: {greeting.sign_in}")
@@ -157,6 +170,9 @@ class _Start:
                 with suppress(asyncio.CancelledError, FlyballError):
                     await task
         await self._supervisor.stop()
+        if self._starting_postgres is not None:
+            with suppress(FlyballError):
+                await self._starting_postgres
         if self._postgres is not None and self._postgres.running:
             began = time.monotonic()
             await asyncio.to_thread(self._postgres.stop)

@@ -18,6 +18,8 @@ class StopSignals:
         """From now on signals come here."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:  # started with nohup: the terminal's end is no reason
+                continue
             loop.add_signal_handler(number, self._arrived)
 
     def on_hurry(self, call: Callable[[], None]) -> None:

@@ -47,16 +47,16 @@ def check_extras() -> Finding:
 
 
 def check_open_files() -> Finding:
-    """How many files and connections one process may hold."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _FEW_FILES if hard == resource.RLIM_INFINITY else min(hard, _FEW_FILES)
-    if soft != resource.RLIM_INFINITY and soft < _FEW_FILES:
+    """How many files and connections one process may hold; `flyball up` takes all that it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return ok("open files", "no limit")
+    found = f"at most {hard} per process"
+    if hard < _FEW_FILES:
         return warning(
-            "open files",
-            f"at most {soft} per process",
-            f"`ulimit -n {most}` before `flyball up`, for many callers at once",
+            "open files", found, f"let the system allow {_FEW_FILES} (`ulimit -Hn`), for many callers at once"
         )
-    return ok("open files", "no limit" if soft == resource.RLIM_INFINITY else f"at most {soft} per process")
+    return ok("open files", found)
 
 
 def _installed(name: str) -> bool:

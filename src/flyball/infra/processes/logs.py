@@ -9,6 +9,12 @@ _OLDER = 2
 _REMEMBERED = 20  # lines
 
 
+def rotate(path: Path, *, largest: int = _LARGEST) -> None:
+    """Begin a new file where the old one is large; for a log that somebody else writes, before they open it."""
+    if path.exists() and path.stat().st_size > largest:
+        _shift(path)
+
+
 class ChildLog:
     """One child's log file. A full disk loses lines, never the child."""
 
@@ -50,7 +56,7 @@ class ChildLog:
             self._open()
         if self._size + len(data) > self._largest and self._size:
             self.close()
-            self._rotate()
+            _shift(self.path)
             self._open()
         self._size += os.write(self._descriptor, data)
 
@@ -58,9 +64,10 @@ class ChildLog:
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
 
-    def _rotate(self) -> None:
-        for number in range(_OLDER, 0, -1):
-            older = self.path.with_name(f"{self.path.name}.{number}")
-            newer = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")
-            if newer.exists():
-                newer.replace(older)
+
+def _shift(path: Path) -> None:
+    for number in range(_OLDER, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        newer = path if number == 1 else path.with_name(f"{path.name}.{number - 1}")
+        if newer.exists():
+            newer.replace(older)

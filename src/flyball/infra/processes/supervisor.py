@@ -42,6 +42,10 @@ class Supervisor:
         await _all_or_first_failure([self._until_ready(child) for child in self._first])
         self._keepers = [asyncio.create_task(self._keep(child)) for child in self.children]
 
+    async def keep(self) -> None:
+        """Never returns: raises what no child's death explains, should there be such a thing."""
+        await asyncio.gather(*self._keepers)
+
     async def stop(self) -> None:
         """Wave by wave: ask, wait, insist. `hurry` shortens the waiting."""
         for keeper in self._keepers:
