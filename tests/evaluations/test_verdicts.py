@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from flyball.evaluations.statistics.power import minimum_detectable_effect
 from flyball.evaluations.verdicts import Candidate, Gate, judge
 
 GATE = Gate(margin=0.05, seed=0, resamples=1999, items=200, baseline_failed=0)
@@ -137,3 +138,36 @@ def test_a_candidate_exactly_at_the_margin_passes_at_most_once_in_forty():
         passed += judge([candidate(drawn)], gate._replace(seed=seed))[0].verdict == "PASS"
 
     assert passed / 1500 <= 0.025 + 3 * (0.025 * 0.975 / 1500) ** 0.5
+
+
+def simulated(loss, gate, rounds=1000):
+    """Judgements on noisy judges' scores of a candidate that is worse by `loss` (negative: better)."""
+    generator = np.random.default_rng(23)
+    for seed in range(rounds):
+        difficulty = generator.beta(2, 1, 200)
+        old = np.clip(generator.normal(difficulty, 0.15), 0, 1)
+        new = np.clip(generator.normal(difficulty - loss, 0.15), 0, 1)
+        yield judge([candidate(new - old)], gate._replace(seed=seed))[0]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_of_a_thousand_comparisons_with_itself_hardly_any_fails_or_claims_to_be_better():
+    found = list(simulated(0.0, GATE._replace(margin=0.01, resamples=999)))
+
+    assert sum(one.verdict == "FAIL" for one in found) <= 20
+    assert sum(one.better for one in found) <= 25 + 3 * 5
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_an_effect_of_the_size_that_is_printed_is_seen_eight_times_in_ten():
+    generator = np.random.default_rng(5)
+    spread = np.array([generator.choice([-1.0, 0.0, 1.0], p=[0.1, 0.8, 0.1]) for _ in range(200)])
+    effect = minimum_detectable_effect(spread)
+    better = 0
+    for seed in range(1000):
+        drawn = generator.choice([-1.0, 0.0, 1.0], size=200, p=[0.1 - effect / 2, 0.8, 0.1 + effect / 2])
+        better += judge([candidate(drawn)], GATE._replace(seed=seed, resamples=999))[0].better
+
+    assert 0.75 <= better / 1000 <= 0.87
