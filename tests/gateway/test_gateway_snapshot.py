@@ -1,0 +1,137 @@
+"""The snapshot: read from PostgreSQL, replaced on news within a second, kept while PostgreSQL is away."""
+
+import asyncio
+import time
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from flyball.functions import service as functions
+from flyball.functions.live import set_live
+from flyball.functions.pinning import pin_variants
+from flyball.functions.records import FunctionSpec, LiveRelease, RulesVariant
+from flyball.gateway.current import CurrentSnapshot
+from flyball.gateway.errors import NotReadyError
+from flyball.gateway.snapshot import KnownProject
+from flyball.kit.secrets import token_hash
+from flyball.models import service as models
+from flyball.models.records import Endpoint, ModelSpec, Prices
+from flyball.projects import service as projects
+
+QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
+SPEC = ModelSpec(
+    endpoints=(Endpoint(provider="openai-compatible", base_url="http://127.0.0.1:1/v1", model="small", weight=2),),
+    prices=Prices(input="0.15", output="0.60"),
+)
+
+
+async def put_model(ctx, name="fast", spec=SPEC):
+    async with ctx.db.transaction() as connection:
+        await models.put(connection, ctx, name, spec)
+
+
+async def put_live_function(ctx, name="triage"):
+    spec = FunctionSpec(input=QUESTION, variants={"rules": RulesVariant(code="rules:answer")})
+    async with ctx.db.transaction() as connection:
+        function = await functions.put(
+            connection, ctx, name, spec, {"rules": b"def answer(input, tools):\n    return 'x'\n"}
+        )
+        (variant,) = await pin_variants(connection, ctx, function)
+        live = LiveRelease(
+            project=ctx.project,
+            function=name,
+            release_id="rel_1",
+            release_hash="sha256:r",
+            shares=((variant.hash, 1.0),),
+        )
+        await set_live(connection, ctx, live)
+    return variant
+
+
+async def until(condition, seconds=1.0):
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it took too long"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def snapshots(ctx):
+    snapshots = CurrentSnapshot(ctx.db)
+    await snapshots.reload()
+    async with snapshots.kept_fresh():
+        yield snapshots
+
+
+async def test_it_holds_keys_models_functions_and_what_is_live(ctx):
+    made = await projects.create_key(ctx, "app")
+    await put_model(ctx)
+    variant = await put_live_function(ctx)
+    snapshots = CurrentSnapshot(ctx.db)
+    with pytest.raises(NotReadyError):
+        snapshots.in_force()
+
+    await snapshots.reload()
+
+    snapshot = snapshots.in_force()
+    project = snapshot.projects["default"]
+    assert snapshot.keys[token_hash(made.secret.reveal())].id == made.key.id
+    assert project.models["fast"].endpoints[0].weight == 2
+    assert project.functions["triage"].live.release_id == "rel_1"
+    assert project.functions["triage"].variants[variant.hash].spec == variant.spec
+    assert project.functions["triage"].text_field == "question"
+
+
+async def test_a_model_whose_environment_is_missing_is_known_with_the_reason(ctx, monkeypatch):
+    endpoint = Endpoint(provider="openai-compatible", base_url="http://x/v1", model="m", api_key="env:NO_SUCH_KEY")
+    await put_model(ctx, spec=ModelSpec(endpoints=(endpoint,)))
+    snapshots = CurrentSnapshot(ctx.db)
+
+    await snapshots.reload()
+    assert "NO_SUCH_KEY is not set" in snapshots.in_force().projects["default"].models["fast"].reason
+
+    monkeypatch.setenv("NO_SUCH_KEY", "sk-1")
+    await snapshots.reload()
+    assert snapshots.in_force().projects["default"].models["fast"].endpoints[0].api_key.reveal() == "sk-1"
+
+
+async def test_a_new_key_works_and_a_revoked_one_is_refused_within_a_second(ctx, snapshots):
+    made = await projects.create_key(ctx, "app")
+    hash_ = token_hash(made.secret.reveal())
+    await until(lambda: hash_ in snapshots.in_force().keys)
+
+    await projects.revoke_key(ctx, "app")
+
+    await until(lambda: hash_ not in snapshots.in_force().keys)
+
+
+async def test_a_change_of_models_and_releases_is_in_force_within_a_second(ctx, snapshots):
+    await put_model(ctx)
+    await put_live_function(ctx)
+
+    def in_force():
+        return snapshots.in_force().projects.get("default", KnownProject())
+
+    await until(lambda: "fast" in in_force().models)
+    await until(lambda: "triage" in in_force().functions and in_force().functions["triage"].live is not None)
+
+
+async def test_the_last_snapshot_stays_while_postgresql_is_away_and_news_is_caught_up_after(
+    ctx, snapshots, postgres, database_url
+):
+    made = await projects.create_key(ctx, "app")
+    hash_ = token_hash(made.secret.reveal())
+    await until(lambda: hash_ in snapshots.in_force().keys)
+    name = database_url.partition("?")[0].rpartition("/")[2]
+
+    with psycopg.connect(postgres.url, autocommit=True) as admin:
+        admin.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)))
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        await asyncio.sleep(0.5)
+        assert hash_ in snapshots.in_force().keys
+        admin.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(name)))
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("update keys set revoked_ns = 1")  # and no news of it
+
+    await until(lambda: hash_ not in snapshots.in_force().keys, seconds=8)

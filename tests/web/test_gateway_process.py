@@ -1,0 +1,215 @@
+"""The gateway and the runner as they run: processes of their own, over a real database, killed and started again."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import msgspec
+import openai
+import psutil
+import psycopg
+import pytest
+
+from flyball.functions import service as functions
+from flyball.functions.live import set_live
+from flyball.functions.pinning import pin_variants
+from flyball.functions.records import FunctionSpec, LiveRelease, RulesVariant
+from flyball.models import service as models
+from flyball.models.records import Endpoint, ModelSpec
+from flyball.projects import service as projects
+from flyball.testing import ScriptedUpstream, Turn
+
+QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
+SOURCE = b"""
+def answer(input, tools):
+    if input["question"] == "fail":
+        raise ZeroDivisionError("as asked")
+    return "You asked: " + input["question"]
+"""
+MESSAGES = [{"role": "user", "content": "What day is it?"}]
+HEAVY = ("pyarrow", "duckdb", "lancedb", "deltalake", "fastapi", "dbos", "numpy", "pydantic", "sqlalchemy", "jinja2")
+
+
+@pytest.fixture
+async def upstream():
+    async with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def key(ctx, upstream):
+    spec = ModelSpec(endpoints=(Endpoint(provider="openai-compatible", base_url=upstream.base_url, model="small"),))
+    rules = FunctionSpec(input=QUESTION, variants={"rules": RulesVariant(code="rules:answer")})
+    async with ctx.db.transaction() as connection:
+        await models.put(connection, ctx, "fast", spec)
+        function = await functions.put(connection, ctx, "echo", rules, {"rules": SOURCE})
+        (variant,) = await pin_variants(connection, ctx, function)
+        shares = ((variant.hash, 1.0),)
+        live = LiveRelease(
+            project=ctx.project, function="echo", release_id="rel_1", release_hash="sha256:r", shares=shares
+        )
+        await set_live(connection, ctx, live)
+    made = await projects.create_key(ctx, "app")
+    return made.secret.reveal()
+
+
+@pytest.fixture
+def listening():
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    bound.listen(128)
+    yield bound
+    bound.close()
+
+
+@pytest.fixture
+async def start(settings):
+    started = []
+
+    async def start(*arguments, inherits=()):
+        ready_read, ready_write = os.pipe()
+        environment = {
+            **os.environ,
+            "FLYBALL_DATA": settings.data,
+            "FLYBALL_DATABASE_URL": settings.database_url,
+            "FLYBALL_READY_FD": str(ready_write),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *arguments, env=environment, pass_fds=(*inherits, ready_write)
+        )
+        started.append(process)
+        os.close(ready_write)
+        with os.fdopen(ready_read, "rb") as pipe:
+            assert await asyncio.to_thread(pipe.read) == b"ready\n"
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def start_gateway(start, listening):
+    return lambda: start("flyball.web", "gateway", "--fd", str(listening.fileno()), inherits=(listening.fileno(),))
+
+
+@pytest.fixture
+def client(listening, key):
+    return lambda: openai.AsyncOpenAI(
+        base_url=f"http://127.0.0.1:{listening.getsockname()[1]}/v1", api_key=key, max_retries=0
+    )
+
+
+async def recorded(url, count):
+    """The spans of calls in the inbox, when there are so many."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        for _ in range(200):
+            cursor = await connection.execute("select body from inbox")
+            spans = [msgspec.json.decode(row[0]) for row in await cursor.fetchall()]
+            calls = [span for span in spans if span.get("kind") == "gateway"]
+            if len(calls) >= count:
+                return spans, calls
+            await asyncio.sleep(0.02)
+    raise AssertionError(f"{len(calls)} of {count} calls were recorded")
+
+
+async def test_models_and_functions_are_served_and_every_call_is_in_the_inbox(
+    start, start_gateway, client, key, database_url
+):
+    await asyncio.gather(start_gateway(), start("flyball.worker", "runner"))
+
+    async with client() as calling:
+        by_model = await calling.chat.completions.create(model="fast", messages=MESSAGES)
+        by_function = await calling.chat.completions.create(model="echo", messages=MESSAGES)
+        pieces = [c async for c in await calling.chat.completions.create(model="echo", messages=MESSAGES, stream=True)]
+        with pytest.raises(openai.APIStatusError, match="ZeroDivisionError"):
+            await calling.chat.completions.create(model="echo", messages=[{"role": "user", "content": "fail"}])
+
+    assert by_model.choices[0].message.content == Turn().text
+    assert by_function.choices[0].message.content == "You asked: What day is it?"
+    assert by_function.flyball["release"] == "rel_1"
+    assert "".join(c.choices[0].delta.content or "" for c in pieces) == "You asked: What day is it?"
+    spans, calls = await recorded(database_url, 4)
+    assert len(calls) == 4
+    children = {span["parent_id"] for span in spans if span.get("parent_id")}
+    assert {span["span_id"] for span in calls} <= children
+
+
+async def test_what_a_killed_worker_had_not_recorded_the_next_one_records_once(
+    start_gateway, client, key, database_url, postgres
+):
+    first = await start_gateway()
+    async with client() as calling:
+        await asyncio.gather(*(calling.chat.completions.create(model="fast", messages=MESSAGES) for _ in range(30)))
+    first.send_signal(signal.SIGKILL)
+    await first.wait()
+
+    await start_gateway()
+    async with client() as calling:
+        await asyncio.gather(*(calling.chat.completions.create(model="fast", messages=MESSAGES) for _ in range(5)))
+
+    spans, calls = await recorded(database_url, 35)
+    assert len(calls) == 35
+    assert len({span["span_id"] for span in spans}) == len(spans)
+
+
+async def test_told_to_stop_it_lets_a_stream_end_and_records_it(start_gateway, client, upstream, database_url):
+    upstream.otherwise = Turn(pause_seconds=0.1)
+    gateway = await start_gateway()
+    seen = []
+
+    async with client() as calling:
+        async for chunk in await calling.chat.completions.create(model="fast", messages=MESSAGES, stream=True):
+            if not seen:
+                gateway.send_signal(signal.SIGTERM)
+            seen.append(chunk.choices[0].delta.content or "")
+
+    assert "".join(seen) == Turn().text
+    assert await asyncio.wait_for(gateway.wait(), 10) == 0
+    assert len((await recorded(database_url, 1))[1]) == 1
+
+
+async def test_a_revoked_key_is_refused_within_a_second(ctx, start_gateway, client):
+    await start_gateway()
+    async with client() as calling:
+        await calling.models.list()
+        await projects.revoke_key(ctx, "app")
+        await asyncio.sleep(1)
+
+        with pytest.raises(openai.AuthenticationError):
+            await calling.models.list()
+
+
+async def test_an_idle_worker_is_small_and_has_no_heavy_library(start_gateway, client):
+    gateway = await start_gateway()
+    async with client() as calling:
+        await calling.chat.completions.create(model="fast", messages=MESSAGES)
+
+    process = psutil.Process(gateway.pid)
+    mapped = {name for name in HEAVY for file in process.memory_maps() if f"/{name}" in file.path}
+    assert mapped == set()
+    assert process.memory_info().rss < 90 * 1024 * 1024
+
+
+async def test_the_gateway_imports_no_heavy_library():
+    code = f"import sys, flyball.web.gateway; print([name for name in {HEAVY!r} if name in sys.modules])"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+
+    assert said.decode().strip() == "[]"
+
+
+async def test_it_says_in_one_line_why_it_cannot_start(settings, listening):
+    environment = {**os.environ, "FLYBALL_DATA": settings.data, "FLYBALL_DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "flyball.web", "gateway", "--fd", str(listening.fileno()),
+        env=environment, pass_fds=(listening.fileno(),), stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await process.communicate()
+
+    assert process.returncode == 1
+    assert "gateway: PostgreSQL cannot be reached" in said.decode().splitlines()[-1]
