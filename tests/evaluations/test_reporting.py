@@ -5,7 +5,7 @@ import math
 import pytest
 
 from flyball.evaluations import reporting
-from flyball.evaluations.judging import judge_item
+from flyball.evaluations.judging import input_of, judge_item
 from flyball.evaluations.records import NOT_APPLICABLE, EvaluationSpec, Item, Result
 from flyball.evaluations.reports import DatasetRef, FunctionRef, Report, VariantRef
 from flyball.functions import Answer, PassageRef, PinnedVariant
@@ -251,3 +251,18 @@ async def test_a_number_that_is_none_of_the_scorers_is_an_error_and_never_a_scor
         "broken": "error: ZeroDivisionError: division by zero",
         "lacking": NOT_APPLICABLE,
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "row", "asked"),
+    [
+        (["question"], {"question": "q", "answer": "a"}, {"question": "q"}),
+        (["question"], {"input": {"question": "q", "top": 1}, "answer": "a"}, {"question": "q", "top": 1}),
+        (["input"], {"input": {"x": 1}}, {"input": {"x": 1}}),
+        (["question", "topic"], {"question": "q"}, {"question": "q"}),
+    ],
+)
+def test_an_item_asks_its_input_object_or_the_fields_that_the_schema_names(fields, row, asked):
+    spec = {"input": {"properties": dict.fromkeys(fields, {})}}
+
+    assert input_of(PinnedVariant(function="f", name="v", kind="rules", hash="h", spec=spec), row) == asked

@@ -50,9 +50,9 @@ async def judge_item(item: Item, variant: PinnedVariant, scorers: Sequence[Score
 
 def input_of(variant: PinnedVariant, row: dict[str, Any]) -> dict[str, Any]:
     """The function's input in a row: its `input` object where it has one, else the fields that the input schema names."""
-    if isinstance(row.get("input"), dict):
-        return dict(row["input"])
     properties = variant.spec.get("input", {}).get("properties", {})
+    if isinstance(row.get("input"), dict) and "input" not in properties:
+        return dict(row["input"])
     return {name: row[name] for name in properties if name in row}
 
 
