@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
@@ -23,7 +23,7 @@ async def insert(connection: Connection, function: Function) -> None:
         function.name,
         function.version,
         function.hash,
-        Jsonb(msgspec.to_builtins(function.spec)),
+        Json(msgspec.to_builtins(function.spec)),
         function.created_ns,
         function.created_by,
     )
@@ -117,9 +117,10 @@ async def live_variants(connection: Connection) -> dict[tuple[str, str], PinnedV
     rows = await fetch_all(
         connection,
         """
-        select distinct v.* from variants v
-        join live_releases l on l.project = v.project
-        join lateral jsonb_array_elements(l.shares) as share on share ->> 0 = v.hash
+        select v.* from variants v where exists (
+            select from live_releases l, jsonb_array_elements(l.shares) as share
+            where l.project = v.project and share ->> 0 = v.hash
+        )
         """,
     )
     return {(row["project"], row["hash"]): _variant(row) for row in rows}

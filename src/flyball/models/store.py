@@ -1,7 +1,7 @@
 """All SQL of models: connection in, records out."""
 
 import msgspec
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
@@ -21,7 +21,7 @@ async def insert(connection: Connection, model: Model) -> None:
         model.name,
         model.version,
         model.hash,
-        Jsonb(msgspec.to_builtins(model.spec)),
+        Json(msgspec.to_builtins(model.spec)),
         model.created_ns,
         model.created_by,
     )

@@ -5,7 +5,7 @@ create table model_versions (
     name text not null,
     version integer not null check (version > 0),
     hash text not null,
-    spec jsonb not null, -- endpoints, prices, licence; secrets stand in it as env:NAME only
+    spec json not null, -- in the order of declaration: endpoints, prices, licence; secrets stand in it as env:NAME only
     created_ns bigint not null,
     created_by text not null,
     unique (project, name, version)

@@ -1,11 +1,12 @@
--- Named tasks. A version holds the schemas and the variants as declared; the newest version of a name is in force.
+-- Named tasks. A version holds the schemas and the variants as declared, in their order (so `json`: `jsonb` would sort
+-- them); the newest version of a name is in force.
 create table function_versions (
     id text primary key,
     project text not null references projects (id),
     name text not null,
     version integer not null check (version > 0),
     hash text not null,
-    spec jsonb not null,
+    spec json not null,
     created_ns bigint not null,
     created_by text not null,
     unique (project, name, version)
