@@ -1,5 +1,7 @@
 """Every job of every room: a flat table without logic."""
 
+from flyball.datasets.jobs import JOBS as DATASETS
+from flyball.evaluations.jobs import JOBS as EVALUATIONS
 from flyball.infra.jobs import Job
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (*DATASETS, *EVALUATIONS)

@@ -16,12 +16,15 @@ from flyball.infra.events.channels import RUNS
 from flyball.infra.events.listen import listen
 from flyball.infra.jobs import Job
 from flyball.infra.jobs.engine import JobEngine
+from flyball.infra.lake.schema import TableSchema
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.kit.errors import UnavailableError
 from flyball.runs.ledger import RunLedger
 from flyball.settings import Settings
 
 from .jobs import JOBS
+from .tables import TABLES
+from .upkeep import keep_in_order
 
 _LOCK = 0x666C790001  # one worker per database, for pg_advisory_lock
 _POLL_SECONDS = 5.0
@@ -31,10 +34,10 @@ _log = logging.getLogger(__name__)
 def main(settings: Settings) -> None:
     """The process `python -m flyball.worker jobs`."""
     wait_to_begin()
-    asyncio.run(work(settings, JOBS))
+    asyncio.run(work(settings, JOBS, TABLES))
 
 
-async def work(settings: Settings, jobs: tuple[Job, ...]) -> None:
+async def work(settings: Settings, jobs: tuple[Job, ...], tables: tuple[TableSchema, ...] = ()) -> None:
     """Work until SIGTERM or SIGINT; then finish the steps that are running and leave the rest to the next start."""
     stop = asyncio.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
@@ -47,6 +50,7 @@ async def work(settings: Settings, jobs: tuple[Job, ...]) -> None:
         tasks = [
             asyncio.create_task(_hear(settings.database_url, news)),
             asyncio.create_task(_serve(ledger, engine, news)),
+            asyncio.create_task(keep_in_order(ctx.lake, tables)),
         ]
         say_ready()
         stopped = asyncio.create_task(stop.wait())

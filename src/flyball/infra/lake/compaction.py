@@ -17,8 +17,8 @@ from deltalake.transaction import RemoveAction
 from . import parquet
 from .schema import TableSchema
 
-_LARGEST_BYTES = 64 * 1024 * 1024
-_LARGEST_ROWS = 250_000
+_LARGEST_BYTES = 32 * 1024 * 1024
+_LARGEST_ROWS = 100_000
 
 
 class Compacted(NamedTuple):

@@ -1,0 +1,41 @@
+"""Keep tables fast to read and no larger than needed: join small files, delete what no kept version needs.
+
+Knows when; `infra.lake` knows how. It may stop or be killed at any moment: what is half done is not visible.
+"""
+
+import asyncio
+import logging
+
+from flyball.infra.lake.errors import LakeAwayError
+from flyball.infra.lake.lake import Lake
+from flyball.infra.lake.schema import TableSchema
+
+_LOOK_SECONDS = 30.0
+_MANY_NEW_FILES = 24
+_AT_LEAST_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
+
+
+async def keep_in_order(lake: Lake, tables: tuple[TableSchema, ...], *, look_seconds: float = _LOOK_SECONDS) -> None:
+    """For ever: compact each table when many files have come since the last time, and once an hour besides."""
+    async with asyncio.TaskGroup() as group:
+        for table in tables:
+            group.create_task(_keep(lake, table, look_seconds))
+        if not tables:
+            await asyncio.Event().wait()
+
+
+async def _keep(lake: Lake, table: TableSchema, look_seconds: float) -> None:
+    waited, left = 0.0, 0
+    while True:
+        await asyncio.sleep(look_seconds)
+        waited += look_seconds
+        try:
+            files = len(await asyncio.to_thread(lake.files, table))
+            if files - left < _MANY_NEW_FILES and waited < _AT_LEAST_SECONDS:
+                continue
+            done = await asyncio.to_thread(lake.compact, table)
+            waited, left = 0.0, files - done.joined + done.made
+            _log.info("table %s: joined %d files into %d, deleted %d", table.name, *done)
+        except LakeAwayError as error:
+            _log.warning("the table %s is not compacted now: %s", table.name, error)
