@@ -1,9 +1,11 @@
 """Every room's routes under `/api`, as one flat table. No logic."""
 
 from flyball.audit.api import router as audit
+from flyball.configuration.api import router as configuration
 from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
 from flyball.functions.api import router as functions
+from flyball.indexes.api import router as indexes
 from flyball.models.api import router as models
 from flyball.projects.api import router as projects
 from flyball.prompts.api import router as prompts
@@ -13,11 +15,13 @@ from flyball.surface.http import Router
 from flyball.traces.api import router as traces
 
 ROUTERS: tuple[Router, ...] = (
+    configuration,
     projects,
     models,
     prompts,
     functions,
     datasets,
+    indexes,
     evaluations,
     releases,
     traces,
