@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -75,7 +76,7 @@ class CodeFolder:
         self._folder = folder
         self._blobs = blobs
         self._modules: dict[tuple[str, str], ModuleType] = {}
-        self._lock = threading.Lock()
+        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 
     def load(self, reference: Reference, hash_: str) -> Any:
         """The function itself. Runs the module's code on first use: call it where the operator's code may run.
@@ -83,11 +84,11 @@ class CodeFolder:
         Raises:
             VariantFailedError: the blob is gone, or the module lacks the function.
         """
-        with self._lock:
-            module = self._modules.get((reference.module, hash_))
+        key = (reference.module, hash_)
+        with self._locks[key]:  # one module's slow import holds up no other's
+            module = self._modules.get(key)
             if module is None:
-                module = self._import(reference, hash_)
-                self._modules[reference.module, hash_] = module
+                module = self._modules[key] = self._import(reference, hash_)
         function = getattr(module, reference.function, None)
         if not callable(function):
             raise VariantFailedError(f"{reference.path} ({hash_}) defines no function {reference.function!r}")
@@ -103,7 +104,7 @@ class CodeFolder:
         sys.modules[name] = module  # dataclasses and pickling look a class's module up there
         try:
             spec.loader.exec_module(module)
-        except BaseException:
+        except BaseException:  # -- whatever the operator's code raised goes on; only the half-made module is taken back
             del sys.modules[name]
             raise
         return module
