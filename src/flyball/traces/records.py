@@ -10,6 +10,7 @@ import msgspec
 from flyball.llm.usage import Usage
 
 PREVIEW = 200  # characters of a payload that lists show; longer payloads lie in blobs
+APPLICATION = "application"  # the scope of spans that an application sent: what they say of releases is no evidence
 MAP_VERSION = 1  # of the mapping that made the columns from the producer's own attributes
 
 TraceId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
@@ -120,6 +121,7 @@ class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "unset"
     error: str = ""
     service: str = ""
+    scope: str = ""
     key_id: str = ""
     session_id: str = ""
     user_id: str = ""

@@ -15,7 +15,7 @@ from flyball.kit.paging import Page
 
 from . import inbox, queries, scores, tree
 from .errors import SpanRefusedError, TraceNotFoundError
-from .records import Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
+from .records import APPLICATION, Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
 
 FEEDBACK = "feedback"
 
@@ -37,7 +37,9 @@ async def take_spans(ctx: Context, spans: Iterable[Span]) -> int:
                 f"span {span.key} ends at {span.end_ns}, before it starts at {span.start_ns}",
                 next_step="send the times in nanoseconds since 1970, start first",
             )
-        items.append(inbox.span_item(msgspec.structs.replace(span, project=ctx.project)))
+        # Whoever sends it says what it likes; that it was sent, and by whom, is ours to say.
+        own = msgspec.structs.replace(span, project=ctx.project, key_id=ctx.actor.id, scope=APPLICATION)
+        items.append(inbox.span_item(own))
     if not items:
         return 0
     async with ctx.db.transaction() as connection:
