@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: ## Set everything up and run the main job. ONCE=1 ends after the last step and leaves nothing running.
 	@scripts/install demo
-	@$(BIN)/python scripts/demo.py $(if $(ONCE),--once) $(if $(DATA),--data $(DATA)) $(if $(PORT),--port $(PORT))
+	@$(BIN)/flyball demo $(if $(ONCE),--once) $(if $(DATA),--data $(DATA)) $(if $(PORT),--port $(PORT))
 
 up: ## Start flyball on the data directory .flyball.
 	@scripts/install server

@@ -21,6 +21,12 @@ class Entry(NamedTuple):
 
 COMMANDS: tuple[Entry, ...] = (
     Entry("up", "Start flyball on a data directory and stay until stopped.", "flyball.cli.up", verb=True),
+    Entry(
+        "demo",
+        "Run the main job on a real corpus, from documents to an explained answer.",
+        "flyball.cli.demo",
+        verb=True,
+    ),
     Entry("doctor", "Check everything that flyball needs and say what to do.", "flyball.cli.doctor", verb=True),
     Entry("apply", "Make everything as the file says, in one transaction.", "flyball.configuration.cli", verb=True),
     Entry("diff", "Show what `apply` would change.", "flyball.configuration.cli", verb=True),
@@ -35,9 +41,11 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
     Entry("functions", "Functions: named tasks and the variants that compete for them.", "flyball.functions.cli"),
     Entry("datasets", "Datasets: versioned rows with their sources.", "flyball.datasets.cli"),
+    Entry("index", "Indexes: retrieval over a dataset version.", "flyball.indexes.cli"),
     Entry("eval", "Evaluations: variants judged on a dataset.", "flyball.evaluations.cli"),
     Entry("release", "Releases: what serves a function, and why.", "flyball.releases.cli"),
     Entry("traces", "What happened: every call as a trace with its spans.", "flyball.traces.cli"),
+    Entry("why", "Print what an answer rests on, by content hash.", "flyball.lineage.cli", verb=True),
     Entry("feedback", "Say what you think of an answer: a score about its trace.", "flyball.traces.cli", verb=True),
     Entry("runs", "Durable executions: imports, index builds, evaluations.", "flyball.runs.cli"),
     Entry("audit", "The chained record of who did what to which object.", "flyball.audit.cli"),

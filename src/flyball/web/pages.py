@@ -4,6 +4,7 @@ from flyball.audit.pages import pages as audit
 from flyball.datasets.pages import pages as datasets
 from flyball.evaluations.pages import pages as evaluations
 from flyball.functions.pages import pages as functions
+from flyball.indexes.pages import pages as indexes
 from flyball.models.pages import pages as models
 from flyball.projects.pages import pages as projects
 from flyball.prompts.pages import pages as prompts
@@ -14,11 +15,15 @@ from flyball.traces.pages import pages as traces
 from flyball.traces.pages import score_pages as scores
 
 from .navigation import SITE
+from .overview import pages as overview
+from .reference import pages as reference
 
 __all__ = ["PAGES", "SITE"]
 
 PAGES: tuple[Pages, ...] = (
+    overview,
     datasets,
+    indexes,
     functions,
     prompts,
     models,
@@ -29,4 +34,5 @@ PAGES: tuple[Pages, ...] = (
     runs,
     projects,
     audit,
+    reference,
 )

@@ -6,6 +6,7 @@ from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
 from flyball.functions.api import router as functions
 from flyball.indexes.api import router as indexes
+from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
 from flyball.projects.api import router as projects
 from flyball.prompts.api import router as prompts
@@ -25,6 +26,7 @@ ROUTERS: tuple[Router, ...] = (
     evaluations,
     releases,
     traces,
+    lineage,
     runs,
     audit,
 )
