@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 
 from flyball.infra.processes.environment import child_environment
-from flyball.infra.processes.leash import leash
 
 from .collector import REFUSED_EXIT, Order, Refused
 from .errors import CollectorError, SourceNotFoundError
@@ -47,7 +46,6 @@ async def collect(declaration: Declaration, stage: Path, progress: Progress) -> 
         stderr=asyncio.subprocess.PIPE,
         cwd=stage.parent,
         env=_environment(),
-        preexec_fn=leash(),
     )
     try:
         last_words, _ = await asyncio.gather(_read_all(child), _follow(child, order, progress))
@@ -66,8 +64,7 @@ async def collect(declaration: Declaration, stage: Path, progress: Progress) -> 
 async def _follow(child: asyncio.subprocess.Process, order: Order, progress: Progress) -> None:
     assert child.stdin is not None  # noqa: S101 -- a pipe
     assert child.stdout is not None  # noqa: S101 -- a pipe
-    child.stdin.write(msgspec.json.encode(order))
-    child.stdin.close()
+    child.stdin.write(msgspec.json.encode(order) + b"\n")  # and stays open: the child ends when it closes
     async for line in child.stdout:
         await progress(int(line))
 

@@ -1,4 +1,4 @@
-"""The child process that reads a source: `python -m flyball.datasets.collector`, an `Order` on standard input.
+"""The child process that reads a source: `python -m flyball.datasets.collector`, an `Order` as a line on standard input.
 
 Importing the whole standard library, or parsing files that somebody sent, happens here and leaves the worker clean.
 Progress goes to standard output, one JSON number per line; the rows go into a stage. Nothing here talks to a network or
@@ -8,6 +8,7 @@ starts a program, except the reader of PDF files.
 import importlib
 import os
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -48,7 +49,8 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 def main() -> None:
     """Do one order."""
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     told = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what modules print at import is not ours
     warnings.simplefilter("ignore")
@@ -69,6 +71,12 @@ def main() -> None:
         refused = Refused(code=error.code, message=error.message, next_step=error.next_step)
         sys.stderr.write(msgspec.json.encode(refused).decode() + "\n")
         sys.exit(REFUSED_EXIT)
+
+
+def _end_with_parent() -> None:
+    """Standard input stays open while the parent lives: it ends with it, however that was."""
+    os.read(0, 1)
+    os._exit(1)
 
 
 def _refuse_side_effects(event: str, arguments: tuple[Any, ...]) -> None:

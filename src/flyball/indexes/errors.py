@@ -30,8 +30,9 @@ class IndexNotBuiltError(NotFoundError):
 
     code = "index_not_built"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"the index {name!r} has not been built", next_step=f"run `flyball index build {name}`")
+    def __init__(self, name: str, version: int | None = None) -> None:
+        what = "has not been built" if version is None else f"has no version {version}"
+        super().__init__(f"the index {name!r} {what}", next_step=f"run `flyball index build {name}`")
 
 
 class IndexInvalidError(InvalidInputError):

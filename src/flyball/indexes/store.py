@@ -121,5 +121,15 @@ async def versions(connection: Connection, project: str, name: str) -> tuple[Ind
     return tuple(_version(row) for row in rows)
 
 
+async def newest_versions(connection: Connection, project: str) -> tuple[IndexVersion, ...]:
+    """The newest version of every index that was built, by name."""
+    rows = await fetch_all(
+        connection,
+        "select distinct on (name) * from index_versions where project = %s order by name, version desc",
+        project,
+    )
+    return tuple(_version(row) for row in rows)
+
+
 def _version(row: Row) -> IndexVersion:
     return msgspec.convert(row, IndexVersion)

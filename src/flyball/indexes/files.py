@@ -1,0 +1,110 @@
+"""The files of an index version: a LanceDB table with full-text indexes, statistics, and a mark that they are whole.
+
+Everything here is derived and may be deleted. A folder appears under its final name when it is complete.
+"""
+
+import shutil
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import lancedb
+import msgspec
+import pyarrow as pa
+from lancedb.index import FTS
+
+from flyball.infra.layout import Layout
+
+from .errors import IndexFilesMissingError
+from .passages import PASSAGES, Tally
+from .ranking import Statistics
+from .records import IndexVersion
+
+ENGINE = f"lancedb {lancedb.__version__} bm25"
+SEARCHED = {
+    "names_terms": 1.5,
+    "summary_terms": 2.0,
+    "text_terms": 1.0,
+}  # the columns that candidates come from, and their weight
+
+_TABLE = "passages"
+_STATISTICS = "statistics.json"
+
+
+class Opened(NamedTuple):
+    """An index version, ready to be searched."""
+
+    table: Any
+    statistics: Statistics
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """Written last: what the folder holds."""
+
+    hash: str
+    documents: int
+    chunks: int
+    statistics: Statistics
+
+
+def write(layout: Layout, version_id: str, batches: Iterable[pa.Table]) -> Mark:
+    """Make the files of a version from its passages; those that are there already are replaced."""
+    folder = layout.indexes / version_id
+    beside = layout.indexes / f".{version_id}"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(mode=0o700, parents=True)
+    tally = Tally()
+
+    def counted() -> Iterable[pa.RecordBatch]:
+        for batch in batches:
+            tally.add(batch)
+            yield from batch.combine_chunks().to_batches()
+
+    database = lancedb.connect(str(beside))
+    table = database.create_table(_TABLE, pa.RecordBatchReader.from_batches(PASSAGES, counted()), schema=PASSAGES)
+    for column in SEARCHED:
+        table.create_index(column, config=_as_analysed())
+    mark = Mark(hash=tally.hash, documents=tally.documents, chunks=tally.passages, statistics=tally.statistics())
+    (beside / _STATISTICS).write_bytes(msgspec.json.encode(mark))
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.replace(folder)
+    return mark
+
+
+def exist(layout: Layout, version: IndexVersion) -> bool:
+    """Whether the files of a version are here and whole."""
+    return _mark(layout, version.id) is not None
+
+
+def open_(layout: Layout, version: IndexVersion) -> Opened:
+    """The files of a version. Raises IndexFilesMissingError."""
+    mark = _mark(layout, version.id)
+    if mark is None:
+        raise IndexFilesMissingError(version.name, version.version, "they are not on this machine")
+    try:
+        table = lancedb.connect(str(layout.indexes / version.id)).open_table(_TABLE)
+        found = table.count_rows()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise IndexFilesMissingError(version.name, version.version, f"{error}".splitlines()[0][:200]) from error
+    if found != version.chunks:
+        reason = f"{found:,} passages where {version.chunks:,} should be"
+        raise IndexFilesMissingError(version.name, version.version, reason)
+    return Opened(table, mark.statistics)
+
+
+def _mark(layout: Layout, version_id: str) -> Mark | None:
+    try:
+        return msgspec.json.decode((layout.indexes / version_id / _STATISTICS).read_bytes(), type=Mark)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _as_analysed() -> FTS:
+    """Terms as `analysis` made them: Lance splits at spaces and changes nothing."""
+    return FTS(
+        base_tokenizer="whitespace",
+        lower_case=False,
+        stem=False,
+        remove_stop_words=False,
+        ascii_folding=False,
+        max_token_length=None,
+    )
