@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from flyball.infra.context import Actor
 from flyball.kit.errors import NotFoundError
 from flyball.kit.nesting import nests_deeper
+from flyball.kit.paging import Page
 from flyball.surface.http import AUTHENTICATED, PUBLIC, Body, ContextDep, Router
 from flyball.surface.http.answers import install_error_answers
 from flyball.surface.http.identity import Proof
@@ -264,6 +265,28 @@ def test_the_document_describes_every_route(app):
     assert make["x-flyball-permission"] == "things.write"
     assert "422" not in make["responses"]
     assert "security" not in document["paths"]["/api/things/open"]["get"]
+
+
+def test_two_rooms_may_give_one_name_to_different_shapes(app):
+    first = Router("/api/a", tag="a")
+    second = Router("/api/b", tag="b")
+    one = msgspec.defstruct("Overview", [("x", int)])
+    other = msgspec.defstruct("Overview", [("y", int)])
+
+    @first.get(permission=PUBLIC, returns=Page[one])
+    async def show_one() -> None:
+        """One."""
+
+    @second.get(permission=PUBLIC, returns=Page[other])
+    async def show_other() -> None:
+        """Other."""
+
+    install(app, [first, second])
+
+    schemas = describe(app)["components"]["schemas"]
+    assert set(schemas["Overview"]["properties"]) == {"x"}
+    assert set(schemas["b.Overview"]["properties"]) == {"y"}
+    assert schemas["b.Page_Overview_"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/b.Overview"}
 
 
 @pytest.mark.parametrize(

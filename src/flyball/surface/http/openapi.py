@@ -16,12 +16,43 @@ from .router import RegisteredRoute, registered
 _REFERENCE = "#/components/schemas/{name}"
 
 
+class _Schemas:
+    """Shapes by name. Where two rooms give one name to different shapes, the later one's is prefixed with its room's tag."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Any] = {}
+        self._schemas: dict[Any, Any] = {}
+        self.add(Failure, "")
+
+    def add(self, shape: Any, tag: str) -> None:
+        """Describe a shape and everything in it."""
+        if shape in self._schemas:
+            return
+        for prefix in ("", f"{tag}."):
+            [schema], found = msgspec.json.schema_components(
+                [shape], ref_template=_REFERENCE.replace("{", prefix + "{")
+            )
+            named = {prefix + name: each for name, each in found.items()}
+            if all(self.components.get(name, each) == each for name, each in named.items()):
+                break
+        else:
+            raise ValueError(f"{shape!r} has the name of another shape of {tag!r}: rename one of the two")
+        self.components |= named
+        self._schemas[shape] = schema
+
+    def of(self, shape: Any) -> Any:
+        """The schema of a shape that was added."""
+        return self._schemas[shape]
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The document: every documented route with its body, answer, permission and the envelope of errors."""
     routes = [found for route in app.routes if (found := registered(route)) is not None and found.documented]
-    shapes = [Failure, *(shape for route in routes for shape in (route.returns, route.body) if shape is not None)]
-    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
-    schema_of = dict(zip(map(_key, shapes), schemas, strict=True))
+    schemas = _Schemas()
+    for route in routes:
+        for shape in (route.returns, route.body):
+            if shape is not None:
+                schemas.add(shape, route.tag)
 
     document: dict[str, Any] = get_openapi(
         title="flyball control API",
@@ -31,10 +62,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     )
     for route in routes:
         operation = document["paths"][_template(route.path)][route.method.lower()]
-        operation.update(_operation(route, schema_of))
-        operation["responses"] = _responses(route, schema_of)
+        operation.update(_operation(route, schemas))
+        operation["responses"] = _responses(route, schemas)
     document["components"] = {
-        "schemas": dict(sorted(components.items())),
+        "schemas": dict(sorted(schemas.components.items())),
         "securitySchemes": {
             "key": {"type": "http", "scheme": "bearer", "description": "An API key: `flyball keys create NAME`."},
             "session": {"type": "apiKey", "in": "cookie", "name": "flyball_session"},
@@ -57,7 +88,7 @@ class OpenApiDocument:
         return Json(copy.copy(self._document), headers={"cache-control": "no-cache"})
 
 
-def _operation(route: RegisteredRoute, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: RegisteredRoute, schemas: _Schemas) -> dict[str, Any]:
     parts: dict[str, Any] = {"x-flyball-permission": route.permission}
     if route.permission != PUBLIC:
         parts["security"] = [{"key": []}, {"session": []}]
@@ -66,7 +97,7 @@ def _operation(route: RegisteredRoute, schema_of: dict[str, Any]) -> dict[str, A
     if route.body is not None:
         parts["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema_of[_key(route.body)]}},
+            "content": {"application/json": {"schema": schemas.of(route.body)}},
         }
     return parts
 
@@ -76,16 +107,12 @@ def _described(route: RegisteredRoute) -> str:
     return f"{text}\n\nNeeds the permission `{route.permission}`.".strip()
 
 
-def _responses(route: RegisteredRoute, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _responses(route: RegisteredRoute, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if route.returns is not None and route.status != 204:
-        success["content"] = {"application/json": {"schema": schema_of[_key(route.returns)]}}
-    problem = {"application/json": {"schema": schema_of[_key(Failure)]}}
+        success["content"] = {"application/json": {"schema": schemas.of(route.returns)}}
+    problem = {"application/json": {"schema": schemas.of(Failure)}}
     return {str(route.status): success, "default": {"description": "What went wrong.", "content": problem}}
-
-
-def _key(shape: Any) -> str:
-    return repr(shape)
 
 
 def _template(path: str) -> str:
