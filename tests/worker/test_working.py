@@ -163,6 +163,30 @@ async def test_a_second_worker_waits_until_the_first_is_gone(ctx, workers):
     assert Counter(workers.steps()) == {"begin a 0": 2, "end a 0": 1, "begin b 0": 1, "end b 0": 1}
 
 
+async def test_the_command_itself_starts_with_the_rooms_jobs_says_ready_and_stops_cleanly(ctx):
+    knobs = {"FLYBALL_DATA": ctx.settings.data, "FLYBALL_DATABASE_URL": ctx.settings.database_url}
+    reader, writer = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "flyball.worker", "jobs",
+        env={**os.environ, **knobs, "FLYBALL_READY_FD": str(writer)}, pass_fds=(writer,), stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(writer)
+    said = await asyncio.wait_for(asyncio.to_thread(os.read, reader, 16), 60)
+    os.close(reader)
+    process.terminate()
+    _, complaints = await asyncio.wait_for(process.communicate(), 30)
+
+    assert said == b"ready\n", complaints.decode()
+    assert process.returncode == 0, complaints.decode()
+
+
+def test_a_word_that_is_no_process_is_refused_with_those_that_are():
+    done = subprocess.run([sys.executable, "-m", "flyball.worker", "job"], capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "jobs|runner" in done.stderr
+
+
 @pytest.fixture
 async def own_server(ctx, data_dir):
     """A PostgreSQL of this test alone, to be killed; the context points to it."""

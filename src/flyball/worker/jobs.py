@@ -2,6 +2,7 @@
 
 from flyball.datasets.jobs import JOBS as DATASETS
 from flyball.evaluations.jobs import JOBS as EVALUATIONS
+from flyball.indexes.jobs import JOBS as INDEXES
 from flyball.infra.jobs import Job
 
-JOBS: tuple[Job, ...] = (*DATASETS, *EVALUATIONS)
+JOBS: tuple[Job, ...] = (*DATASETS, *INDEXES, *EVALUATIONS)
