@@ -8,7 +8,7 @@ from flyball.projects import service
 
 
 async def test_without_a_key_and_a_password_only_loopback_is_served(database):
-    with pytest.raises(AddressRefusedError, match="192.0.2.1 can be reached from other machines") as refusal:
+    with pytest.raises(AddressRefusedError, match=r"192\.0\.2\.1 can be reached from other machines") as refusal:
         await check_somebody_can_prove_who_they_are(database, "192.0.2.1")
 
     assert "flyball keys create" in refusal.value.next_step

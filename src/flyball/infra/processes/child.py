@@ -26,7 +26,7 @@ class ChildSpec:
     command: tuple[str, ...]
     knobs: Mapping[str, str] = field(default_factory=dict)
     inherits: tuple[int, ...] = ()
-    sockets: tuple[Path, ...] = ()  # what it listens on: removed before it starts, since a killed one leaves them
+    sockets: tuple[Path, ...] = ()  # what it listens on: removed when it ends, since a killed one leaves them
     stop_wave: int = 0
     later: bool = False  # when the others are ready, so that it does not take the processor from them
     grace_seconds: float = 30.0
@@ -68,8 +68,7 @@ class Child:
         Raises:
             ChildFailedError: the operating system refused.
         """
-        for path in self.spec.sockets:
-            path.unlink(missing_ok=True)
+        self._remove_sockets()
         self.log.begin()
         self.started = time.monotonic()
         begin, printed, ready = os.pipe(), os.pipe(), os.pipe()
@@ -157,7 +156,12 @@ class Child:
             _close(self._begin)
             self._begin = -1
         self.log.close()
+        self._remove_sockets()  # callers are refused at once, instead of waiting for nobody
         self.ended.set()
+
+    def _remove_sockets(self) -> None:
+        for path in self.spec.sockets:
+            path.unlink(missing_ok=True)
 
     def _failure(self, what: str) -> ChildFailedError:
         lines = "".join(f"\n    {line}" for line in self.log.last_lines())
