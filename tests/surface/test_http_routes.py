@@ -1,7 +1,6 @@
 """surface.http: no route without a permission, bodies within caps, one envelope of errors, headers on everything."""
 
 import logging
-import time
 
 import msgspec
 import pytest
@@ -9,7 +8,6 @@ from fastapi import FastAPI
 
 from flyball.infra.context import Actor
 from flyball.kit.errors import NotFoundError
-from flyball.kit.nesting import nests_deeper
 from flyball.kit.paging import Page
 from flyball.surface.http import AUTHENTICATED, PUBLIC, Body, ContextDep, Router
 from flyball.surface.http.answers import install_error_answers
@@ -287,22 +285,3 @@ def test_two_rooms_may_give_one_name_to_different_shapes(app):
     assert set(schemas["Overview"]["properties"]) == {"x"}
     assert set(schemas["b.Overview"]["properties"]) == {"y"}
     assert schemas["b.Page_Overview_"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/b.Overview"}
-
-
-@pytest.mark.parametrize(
-    ("text", "depth"),
-    [(b"1", 0), (b"[]", 1), (b'{"a": [1, {"b": []}]}', 4), (b'["[[[["]', 1), (b'["\\"[[[["]', 1), (b'{"[": "]]", "]": [[]]}', 3),
-     (b"[[],[[]],[]]", 3), (b"[[[", 3)],
-)  # fmt: skip
-def test_nesting_is_told_before_parsing(text, depth):
-    assert not nests_deeper(text, depth)
-    assert depth == 0 or nests_deeper(text, depth - 1)
-
-
-@pytest.mark.parametrize("unit", [b'\\"', b'"', b"[", b"[]", b'{"'])
-def test_nesting_is_told_in_linear_time(unit):
-    started = time.perf_counter()
-
-    nests_deeper(unit * (8_000_000 // len(unit)) + b"\\" + b"[" * 100, 64)
-
-    assert time.perf_counter() - started < 3
