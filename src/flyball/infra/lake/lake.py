@@ -151,7 +151,7 @@ class Lake:
         except CommitFailedError:
             parquet.remove(folder, written)
             raise
-        except BaseException:
+        except BaseException:  # -- whatever stops it, no file may be left that nobody names
             self._writing.forget(table)
             if not self._named_by_log(table, transaction):
                 parquet.remove(folder, written)

@@ -43,7 +43,7 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
             pq.write_table(data, file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
+    except BaseException:  # -- whatever stops it, no half file may be left
         path.unlink(missing_ok=True)
         raise
     status = path.stat()
