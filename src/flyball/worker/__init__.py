@@ -1,0 +1,1 @@
+"""The door for background processes: the jobs worker and the runner."""
