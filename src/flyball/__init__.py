@@ -3,6 +3,7 @@
 What an application uses is here by name, loaded when it is first used, so that commands and servers do not pay for it.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,4 @@ __all__ = ["AsyncClient", "Client", "current_trace_id", "feedback", "flush", "ob
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'flyball' has no attribute {name!r}")
-    from . import sdk  # noqa: PLC0415 -- loaded when an application first uses it
-
-    return getattr(sdk, name)
+    return getattr(import_module("flyball.sdk"), name)

@@ -30,7 +30,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, seconds: float | None = None) -> T
     """Wait for a coroutine from synchronous code. Raises TimeoutError when it takes longer, after cancelling it."""
     try:
         future = asyncio.run_coroutine_threadsafe(coroutine, loop())
-    except BaseException:
+    except BaseException:  # -- whatever it is: a coroutine that is never awaited would warn
         coroutine.close()
         raise
     try:

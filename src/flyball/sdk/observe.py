@@ -82,7 +82,7 @@ class _Observed:
             try:
                 with span.as_current():
                     result = self._function(*arguments, **named)
-            except BaseException as error:
+            except BaseException as error:  # -- recorded, and raised as it was
                 span.finish(error=error)
                 raise
             span.finish(self._output(result))
@@ -96,7 +96,7 @@ class _Observed:
             try:
                 with span.as_current():
                     result = await self._function(*arguments, **named)
-            except BaseException as error:
+            except BaseException as error:  # -- recorded, and raised as it was
                 span.finish(error=error)
                 raise
             span.finish(self._output(result))
@@ -128,7 +128,7 @@ class _Observed:
             except GeneratorExit:
                 span.finish(self._output_of(yielded))
                 raise
-            except BaseException as error:
+            except BaseException as error:  # -- recorded, and raised as it was
                 span.finish(self._output_of(yielded), error)
                 raise
 
@@ -157,7 +157,7 @@ class _Observed:
             except GeneratorExit:
                 span.finish(self._output_of(yielded))
                 raise
-            except BaseException as error:
+            except BaseException as error:  # -- recorded, and raised as it was
                 span.finish(self._output_of(yielded), error)
                 raise
 

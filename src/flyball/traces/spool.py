@@ -49,7 +49,7 @@ class Spool:
             self.own = SpoolFile.create(
                 self._folder / f"{secrets.token_hex(8)}.spool", capacity=capacity, slot_bytes=slot_bytes
             )
-        except BaseException:
+        except BaseException:  # -- whatever it is: the name must not stay taken
             os.close(self._lock)
             raise
 
