@@ -263,6 +263,6 @@ async def test_a_number_that_is_none_of_the_scorers_is_an_error_and_never_a_scor
     ],
 )
 def test_an_item_asks_its_input_object_or_the_fields_that_the_schema_names(fields, row, asked):
-    spec = {"input": {"properties": dict.fromkeys(fields, {})}}
+    spec = {"input": {"properties": {name: {} for name in fields}}}
 
     assert input_of(PinnedVariant(function="f", name="v", kind="rules", hash="h", spec=spec), row) == asked

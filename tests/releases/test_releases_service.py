@@ -72,7 +72,7 @@ async def test_shares_that_do_not_sum_to_a_hundred_are_refused(ctx, hashes, shar
 
 
 async def test_a_variant_that_does_not_exist_is_refused_with_those_that_do(ctx, report, hashes):
-    with pytest.raises(SharesError, match="name one of: bad, new, old"):
+    with pytest.raises(SharesError, match="name one of: old, new, bad"):
         await propose(ctx, report, shares={"newest": 100})
     with pytest.raises(SharesError, match="has no variant sha256:00"):
         await propose(ctx, report, shares={"sha256:00": 100})

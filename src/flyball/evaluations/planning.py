@@ -68,7 +68,7 @@ def chosen(evaluation: Evaluation, pinned: tuple[PinnedVariant, ...]) -> tuple[V
     """The variants that the evaluation compares, the baseline first, those that cannot run with their reason."""
     spec = evaluation.spec
     by_name = {variant.name: variant for variant in pinned}
-    wanted = dict.fromkeys((spec.baseline, *(spec.variants or sorted(by_name))))
+    wanted = dict.fromkeys((spec.baseline, *(spec.variants or by_name)))
     unknown = [name for name in wanted if name not in by_name]
     if unknown:
         raise EvaluationSpecError(

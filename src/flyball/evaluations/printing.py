@@ -66,6 +66,11 @@ def verdict_lines(report: Report) -> list[str]:
         f"{report.spec.margin:g}, n = {one.n}; smallest effect that 80 % power could see: {_number(one.smallest_effect)}"
         for one in primary
     )
+    lines.extend(
+        f"note: {one.variant} is lower on {one.metric}, {_signed(one.mean, one.lo, one.hi)}, p (Holm) {_p(one.p_holm)}"
+        for one in report.findings.differences
+        if one not in primary and one.mean is not None and one.mean < 0 and one.p_holm is not None and one.p_holm < 0.05
+    )
     lines.append(f"verdict: {report.findings.verdict}; winner: {report.findings.winner}")
     return lines
 

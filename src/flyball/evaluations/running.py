@@ -4,6 +4,7 @@ Knows how variants are run here; the order of the steps is the job's.
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ from .plans import ITEMS_PER_CHUNK, Plan
 from .records import Item, Result
 from .reports import Report
 
-AT_ONCE = 8  # questions in flight
+# Questions in flight, by kind. Code of our own shares this process's cores, and more at once would measure the queue.
+AT_ONCE = {"rules": max(1, min(8, os.cpu_count() or 1)), "prompt": 8}
 
 
 async def judge_chunk(ctx: Context, run_id: str, plan: Plan, chunk: int) -> int:
@@ -40,10 +42,10 @@ async def judge_all(
 ) -> list[Result]:
     """Each item by each variant, a bounded number at once; in the order of the items, then of the variants."""
     judges = [scoring.scorer_of(name) for name in plan.spec.scorers]
-    turns = asyncio.Semaphore(AT_ONCE)
+    turns = {kind: asyncio.Semaphore(most) for kind, most in AT_ONCE.items()}
 
     async def one(item: Item, variant: PinnedVariant) -> Result:
-        async with turns:
+        async with turns.get(variant.kind, turns["rules"]):
             return await judge_item(item, variant, judges, ask, ctx.clock)
 
     return list(await asyncio.gather(*(one(item, variant) for item in wanted for variant in variants)))
