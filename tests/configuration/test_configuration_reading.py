@@ -1,5 +1,7 @@
 """What is wrong with a flyball.yaml is told with file, line and column, and what was expected."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -192,8 +194,6 @@ def test_any_text_is_a_configuration_or_a_clear_error(text):
 
 
 def test_the_published_schema_is_current():
-    from pathlib import Path
-
     from flyball.configuration.schema import schema_text
 
     published = Path(__file__).parents[2] / "docs" / "flyball.schema.json"
@@ -208,3 +208,11 @@ def test_the_published_schema_accepts_what_the_loader_accepts(folder):
     from flyball.configuration.schema import schema
 
     jsonschema.Draft202012Validator(schema()).validate(yaml.safe_load((folder / "flyball.yaml").read_text()))
+
+
+def test_every_example_that_the_repository_ships_is_sound():
+    examples = sorted((Path(__file__).parents[2] / "examples").glob("*/flyball.yaml"))
+
+    assert examples
+    for example in examples:
+        load(bundle(example))

@@ -16,7 +16,7 @@ from .errors import ExportError
 from .existing import Existing
 from .records import Configuration, DatasetSection, Export, FunctionSection, PromptSection
 
-_HEAD = "# Written by `flyball export`.\n# yaml-language-server: $schema=flyball.schema.json\n"
+_HEAD = "# Written by `flyball export`.\n"
 
 
 async def export(existing: Existing, blobs: Blobs, project: str) -> Export:
