@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from flyball.cli.commands import COMMANDS, Entry, MissingExtraError, load, load_all, load_server_part
+from flyball.cli.commands import COMMANDS, Entry, load, load_all, load_server_part
+from flyball.cli.errors import MissingExtraError
 from flyball.cli.root import app, options_last
 from flyball.surface.console.exits import EXITS, ExitCode
 
@@ -89,3 +91,9 @@ def test_a_command_costs_less_than_300_milliseconds_of_one_core(arguments):
 
 def test_every_exit_code_is_in_the_table_once():
     assert [row.code for row in EXITS] == list(ExitCode)
+
+
+def test_every_exit_code_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
+
+    assert [row.code for row in EXITS if f"| {row.code.value} |" not in page or row.meaning not in page] == []

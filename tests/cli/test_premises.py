@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flyball.cli import premises
-from flyball.cli.premises import DataDirectoryError, prepare
+from flyball.cli.errors import DataDirectoryError
+from flyball.cli.premises import prepare
 from flyball.kit.layout import Layout
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from flyball.kit.errors import FlyballError
+from .errors import MissingExtraError
 
 
 class Entry(NamedTuple):
@@ -51,12 +51,6 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("audit", "The chained record of who did what to which object.", "flyball.audit.cli"),
     Entry("sql", "Ask the tables a question in SQL.", "flyball.cli.sql", verb=True),
 )
-
-
-class MissingExtraError(FlyballError):
-    """A command needs libraries that the base install does not bring."""
-
-    code = "extra_missing"
 
 
 def load(entry: Entry) -> TyperCommand | TyperGroup:

@@ -10,9 +10,10 @@ from flyball.settings import Settings
 from flyball.surface.console import Column, Commands, ExitCode, control, say, show_list
 from flyball.surface.console.options import options
 
-from .commands import MissingExtraError, load_server_part
+from .commands import load_server_part
 from .diagnosis import directory, machine
 from .diagnosis.finding import Finding, failed, not_checked, ok
+from .errors import MissingExtraError
 
 verbs = Commands("doctor", help="Check everything that flyball needs and say what to do.")
 

@@ -7,18 +7,13 @@ import shutil
 import stat
 from pathlib import Path
 
-from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+
+from .errors import DataDirectoryError
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: PostgreSQL's log alone may need half of it
 MANY_FILES = 65_536
 _PROBE = 64 * 1024
-
-
-class DataDirectoryError(FlyballError):
-    """The data directory cannot be used as it is."""
-
-    code = "data_directory"
 
 
 def prepare(layout: Layout) -> None:

@@ -7,7 +7,8 @@ import stat
 import time
 from pathlib import Path
 
-from flyball.cli.premises import LEAST_FREE, DataDirectoryError, check_sockets_are_ours
+from flyball.cli.errors import DataDirectoryError
+from flyball.cli.premises import LEAST_FREE, check_sockets_are_ours
 from flyball.infra.processes.lock import Holder
 from flyball.kit.layout import Layout
 from flyball.surface.console import as_bytes
