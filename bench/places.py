@@ -65,15 +65,15 @@ def upstream() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def nginx(upstream_port: int) -> Iterator[int]:
-    """A reverse proxy that does nothing else, on one core: the limit."""
+def nginx(upstream_port: int) -> Iterator[tuple[int, int]]:
+    """A reverse proxy that does nothing else, on one core: the limit. Its port and its process id."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "nginx.conf"
         path.write_text(NGINX.format(folder=folder, port=port, upstream=upstream_port))
         program = shutil.which("nginx") or "/usr/sbin/nginx"
-        with _process([program, "-p", folder, "-c", str(path)], MEASURED, port):
-            yield port
+        with _process([program, "-p", folder, "-c", str(path)], MEASURED, port) as process:
+            yield port, process.pid
 
 
 @contextlib.contextmanager

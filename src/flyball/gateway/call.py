@@ -3,8 +3,7 @@
 Until then a failure is tried again, here and nowhere else; from then on it is the caller's to see.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from flyball.llm.dialects.openai_chat import ChatRequest
 from flyball.llm.patience import Patience
@@ -17,20 +16,15 @@ from .upstreams import call_model
 from .variants import call_variant
 
 
-@asynccontextmanager
-async def call(
+def call(
     route: Route, asked: ChatRequest, entry: Entry, house: House, patience: Patience
-) -> AsyncIterator[Reply]:
+) -> AbstractAsyncContextManager[Reply]:
     """The answer, to be sent on inside the block. Leaving the block stops whoever is still answering.
 
     Raises:
         UpstreamError: the model's upstreams failed, each attempt noted in the entry.
         GatewayError: the runner is away, or refused.
     """
-    calling = (
-        call_model(route, asked, entry, house, patience)
-        if isinstance(route, ModelRoute)
-        else call_variant(route, asked, entry, house)
-    )
-    async with calling as reply:
-        yield reply
+    if isinstance(route, ModelRoute):
+        return call_model(route, asked, entry, house, patience)
+    return call_variant(route, asked, entry, house)

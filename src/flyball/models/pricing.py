@@ -1,5 +1,6 @@
 """What a call costs. Money is integers of nano-dollars; a model without prices has an unknown cost, never a guessed 0."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from flyball.kit.hashing import content_hash, short
@@ -28,6 +29,7 @@ class Cost(NamedTuple):
     price_version: str
 
 
+@lru_cache(maxsize=1024)  # every call of a model asks, and prices never change
 def nano_prices(prices: Prices) -> NanoPrices:
     """A person's prices as integers. Unset cache prices follow `input`; reasoning costs what output costs.
 

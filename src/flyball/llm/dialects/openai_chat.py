@@ -110,6 +110,12 @@ class _Delta(msgspec.Struct):
     function_call: msgspec.Raw | None = None
     audio: msgspec.Raw | None = None
 
+    @property
+    def has_content(self) -> bool:
+        """Whether it says anything but who speaks."""
+        words = self.content or self.refusal or self.reasoning_content or self.reasoning
+        return bool(words or self.tool_calls or self.function_call or self.audio)
+
 
 class _Choice(msgspec.Struct):
     index: int = 0
@@ -134,8 +140,7 @@ class Chunk(msgspec.Struct):
     def has_content(self) -> bool:
         """Whether anything that an application would show or act on is in it; the role alone is not."""
         return any(
-            choice.finish_reason is not None
-            or (choice.delta is not None and any(getattr(choice.delta, name) for name in _CONTENT_FIELDS))
+            choice.finish_reason is not None or (choice.delta is not None and choice.delta.has_content)
             for choice in self.choices
         )
 
@@ -150,7 +155,6 @@ class Chunk(msgspec.Struct):
         return not self.choices and self.usage is not None
 
 
-_CONTENT_FIELDS = tuple(field.name for field in msgspec.structs.fields(_Delta))
 _CHUNK = msgspec.json.Decoder(Chunk)
 
 

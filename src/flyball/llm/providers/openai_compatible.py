@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -153,7 +154,7 @@ class OpenAICompatible:
             ) from error
 
     def _client_for(self, base_url: str) -> Client:
-        return self._loopback if urlsplit(base_url).hostname in _LOOPBACK else self._outside
+        return self._loopback if _is_loopback(base_url) else self._outside
 
     async def _refusal(self, reply: Reply, upstream: Upstream) -> UpstreamError:
         try:
@@ -225,9 +226,18 @@ def error_in_body(error: Any, where: str) -> UpstreamRefusedError:
 
 def place(upstream: Upstream) -> str:
     """How errors name an upstream: the model and the host, without credentials or path."""
-    parts = urlsplit(upstream.base_url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"the upstream of model {upstream.model!r} at {parts.hostname}{port}"
+    return f"the upstream of model {upstream.model!r} at {_host_and_port(upstream.base_url)}"
+
+
+@lru_cache(maxsize=1024)
+def _host_and_port(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(base_url: str) -> bool:
+    return urlsplit(base_url).hostname in _LOOPBACK
 
 
 def _builder(connect_seconds: float) -> ClientBuilder:
