@@ -9,6 +9,7 @@ import pytest
 from flyball.cli import premises
 from flyball.cli.errors import DataDirectoryError
 from flyball.cli.premises import prepare
+from flyball.kit.errors import ForbiddenError
 from flyball.kit.layout import Layout
 
 
@@ -56,5 +57,5 @@ def test_a_link_in_place_of_the_sockets_directory_is_refused(tmp_path: Path):
     (tmp_path / "elsewhere").mkdir()
     layout.sockets.symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(DataDirectoryError, match="is not a directory of this user"):
+    with pytest.raises(ForbiddenError, match="belongs to somebody else"):
         prepare(layout)

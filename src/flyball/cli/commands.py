@@ -23,7 +23,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("up", "Start flyball on a data directory and stay until stopped.", "flyball.cli.up", verb=True),
     Entry(
         "demo",
-        "Run the main job on a real corpus, from documents to an explained answer.",
+        "Run the main job on a real corpus: collect, index, evaluate, release, serve, observe, learn, explain.",
         "flyball.cli.demo",
         verb=True,
     ),

@@ -4,7 +4,6 @@ import errno
 import os
 import resource
 import shutil
-import stat
 from pathlib import Path
 
 from flyball.kit.layout import Layout
@@ -21,10 +20,10 @@ def prepare(layout: Layout) -> None:
 
     Raises:
         DataDirectoryError: what is in the way, and what to do.
+        ForbiddenError: the folder for sockets is not this user's alone.
     """
     try:
         layout.create()
-        check_sockets_are_ours(layout.sockets)
         _write_probe(layout.root / ".probe")
     except OSError as error:
         raise _explained(layout.root, error) from None
@@ -42,22 +41,6 @@ def allow_many_open_files() -> None:
     wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def check_sockets_are_ours(sockets: Path) -> None:
-    """The directory of sockets may lie in the temporary folder: nobody else may own it or look into it.
-
-    Raises:
-        DataDirectoryError: it belongs to somebody else, or is a link.
-    """
-    status = sockets.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise DataDirectoryError(
-            f"{sockets}, where the sockets go, is not a directory of this user",
-            next_step=f"remove {sockets}, or choose a data directory with a shorter path",
-        )
-    if status.st_mode & 0o077:
-        sockets.chmod(0o700)
 
 
 def _write_probe(path: Path) -> None:

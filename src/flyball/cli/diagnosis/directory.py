@@ -7,8 +7,7 @@ import stat
 import time
 from pathlib import Path
 
-from flyball.cli.errors import DataDirectoryError
-from flyball.cli.premises import LEAST_FREE, check_sockets_are_ours
+from flyball.cli.premises import LEAST_FREE
 from flyball.infra.processes.lock import Holder
 from flyball.kit.layout import Layout
 from flyball.surface.console import as_bytes
@@ -54,11 +53,12 @@ def check_permissions(layout: Layout) -> Finding:
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         return warning("permissions", f"{layout.root} is open to others (mode {mode:04o})", f"chmod 700 {layout.root}")
-    try:
-        if layout.sockets.exists():
-            check_sockets_are_ours(layout.sockets)
-    except DataDirectoryError as error:
-        return failed("permissions", error.message, error.next_step)
+    if layout.sockets.exists() and layout.sockets.lstat().st_uid != os.geteuid():
+        return failed(
+            "permissions",
+            f"the folder for sockets, {layout.sockets}, belongs to somebody else",
+            "have it removed, or choose a data directory with a shorter path",
+        )
     return ok("permissions", f"open to its owner alone (mode {mode:04o})")
 
 
