@@ -316,3 +316,23 @@ async def test_many_streams_of_which_a_fifth_is_left_are_all_recorded_once(gatew
     assert sum(span.kind == "gateway" for span in gateway.spans) == 40
     assert len({span.span_id for span in gateway.spans}) == len(gateway.spans)
     assert gateway.house.gate.calls == gateway.house.gate.bytes == 0
+
+
+async def test_a_client_that_does_not_read_holds_the_upstream_back_and_gets_everything_when_it_does(gateway):
+    gateway.upstream.then(Turn(text=" ".join(["x" * 100_000] * 200)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.base.rpartition(":")[2]), limit=1024)
+    body = msgspec.json.encode({"model": "fast", "messages": MESSAGES, "stream": True})
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer fb_the-callers-own-key\r\ncontent-length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await asyncio.sleep(0.7)
+
+    waiting = sum(connection.waiting_bytes for connection in gateway.upstream.connections)
+    assert waiting > 8_000_000, "what the client does not read stays with the upstream"
+
+    received = b""
+    while not received.endswith(b"0\r\n\r\n"):
+        received = received[-20:] + (piece := await reader.read(1_000_000))
+        assert piece
+    assert b"[DONE]" in received
+    writer.close()
+    await writer.wait_closed()

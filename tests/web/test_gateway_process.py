@@ -11,6 +11,7 @@ import openai
 import psutil
 import psycopg
 import pytest
+from psycopg import sql
 
 from flyball.functions import service as functions
 from flyball.functions.live import set_live
@@ -104,10 +105,10 @@ def client(listening, key):
     )
 
 
-async def recorded(url, count):
+async def recorded(url, count, seconds=4):
     """The spans of calls in the inbox, when there are so many."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        for _ in range(200):
+        for _ in range(seconds * 50):
             cursor = await connection.execute("select body from inbox")
             spans = [msgspec.json.decode(row[0]) for row in await cursor.fetchall()]
             calls = [span for span in spans if span.get("kind") == "gateway"]
@@ -182,6 +183,26 @@ async def test_a_revoked_key_is_refused_within_a_second(ctx, start_gateway, clie
 
         with pytest.raises(openai.AuthenticationError):
             await calling.models.list()
+
+
+async def test_while_postgresql_is_away_calls_are_served_and_recorded_later_once(
+    start_gateway, client, key, database_url, postgres
+):
+    await start_gateway()
+    name = database_url.partition("?")[0].rpartition("/")[2]
+    allow = sql.SQL("alter database {} allow_connections {}")
+
+    with psycopg.connect(postgres.url, autocommit=True) as admin:
+        admin.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        async with client() as calling:
+            await asyncio.gather(*(calling.chat.completions.create(model="fast", messages=MESSAGES) for _ in range(20)))
+        await asyncio.sleep(0.5)
+        admin.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+    spans, calls = await recorded(database_url, 20, seconds=15)
+    assert len(calls) == 20
+    assert len({span["span_id"] for span in spans}) == len(spans)
 
 
 async def test_an_idle_worker_is_small_and_has_no_heavy_library(start_gateway, client):

@@ -199,6 +199,11 @@ class _Connection(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What was written and the client has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
     def drop(self) -> None:
         """Close at once."""
         self._transport.abort()
