@@ -76,7 +76,7 @@ class Stage:
         process = subprocess.Popen([*self._command(words), "--json"], stdout=subprocess.PIPE)  # noqa: S603 -- as above
         self._flyball = process
         try:
-            yield self._first_line(process)
+            yield self._greeting(process)
         finally:
             with _signals_held():
                 process.send_signal(signal.SIGTERM)
@@ -89,17 +89,20 @@ class Stage:
             if self._flyball is not None:
                 self._flyball.wait()
 
-    def _first_line(self, process: subprocess.Popen[bytes]) -> Running:
+    def _greeting(self, process: subprocess.Popen[bytes]) -> Running:
+        """What `flyball up --json` prints once, when everything runs."""
         timer = threading.Timer(_PATIENCE_SECONDS, process.kill)
         timer.start()
+        printed = b""
         try:
-            line = process.stdout.readline() if process.stdout else b""
+            for line in process.stdout or ():
+                printed += line
+                with contextlib.suppress(msgspec.DecodeError):
+                    told = msgspec.json.decode(printed)
+                    return Running(told["address"], told["sign_in"], told["seconds"])
         finally:
             timer.cancel()
-        if not line:
-            raise StoryError("flyball did not start", next_step=f"see the lines above and {self.settings.data}/logs")
-        told = msgspec.json.decode(line)
-        return Running(told["address"], told["sign_in"], told["seconds"])
+        raise StoryError("flyball did not start", next_step=f"see the lines above and {self.settings.data}/logs")
 
     def _command(self, words: Sequence[str]) -> list[str]:
         return [sys.executable, "-m", "flyball.cli", *words, "--data", str(self.settings.data)]
