@@ -17,7 +17,7 @@ from flyball.runs import service as runs
 from .conftest import CODE, ITEMS
 
 SCRIPT = Path(__file__).with_name("evaluating_worker.py")
-SLOW = CODE.replace("def _answer(input, right):\n", "def _answer(input, right):\n    import time; time.sleep(0.4)\n")
+SLOW = CODE.replace("def _answer(input, right):\n", "def _answer(input, right):\n    import time; time.sleep(0.06)\n")
 KILLS = 6
 
 
@@ -56,6 +56,7 @@ async def until_begun(ctx, run, attempts):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_a_worker_killed_at_random_moments_leaves_every_answer_once_and_one_report(ctx, bench, worker):
     chance = random.Random(2026)
     bench.code = SLOW
