@@ -102,3 +102,26 @@ def test_every_exit_code_is_documented():
     page = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
 
     assert [row.code for row in EXITS if f"| {row.code.value} |" not in page or row.meaning not in page] == []
+
+
+def test_every_command_loads_in_the_base_install():
+    server = [
+        "psycopg",
+        "psutil",
+        "fastapi",
+        "pydantic",
+        "duckdb",
+        "pyarrow",
+        "lancedb",
+        "deltalake",
+        "dbos",
+        "uvicorn",
+        "jinja2",
+    ]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({server!r}))\n"
+        "from flyball.cli.commands import load_all; load_all()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
