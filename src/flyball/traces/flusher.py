@@ -31,7 +31,7 @@ _LOCK = 0x666C757368  # "flush"
 _MOST_ROWS = 5_000
 _MOST_BYTES = 64 * 1024 * 1024
 _LONGEST_PAUSE_SECONDS = 30.0
-_COMPACT_AT_FILES = 48  # about a minute's flushes: questions open few files, and little is rewritten
+_COMPACT_AT_FILES = 240  # the worker joins files long before; this is for when it is away
 _FORGET_EVERY_NS = 300 * 1_000_000_000
 
 _log = logging.getLogger(__name__)

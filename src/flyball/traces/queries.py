@@ -1,7 +1,6 @@
 """Lists of traces, newest first, and counts: the waiting inbox and the tables read as one.
 
-A list reads a window of the newest spans and widens it only while the page is not full, so that its cost follows the page
-and not the store. The inbox is read before the table: a row that moves between the two reads is seen twice, never missed,
+A list looks back in time step by step and stops when the page is full, so that its cost follows the page and not the store. The inbox is read before the table: a row that moves between the two reads is seen twice, never missed,
 and counted once. Knows questions; knows not who asks (callers give the project of the context, always).
 """
 
@@ -9,22 +8,24 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Row
 from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
+from flyball.llm.usage import Usage
 
 from . import inbox
 from .mending import read_span
-from .records import TraceCounts, TraceFilter, TraceRow
+from .records import Span, TraceCounts, TraceFilter, TraceRow, enters, preview
 from .tables import SPANS, store_span
 
 _APART_NS = 600 * 1_000_000_000  # spans of one trace that lie further apart may be listed apart
 _HEAD = 2_000  # waiting spans that a list looks at; more wait only while the flusher is behind
-_NEAR = 4_000  # newest spans that are looked at first
-_FURTHER = 64  # times as far back in time, if that was not enough; then everything
-_TEXT = 60_000  # newest spans whose texts are searched for one page; the next page searches on
+_MINUTE_NS = 60 * 1_000_000_000
+_STEPS = (_MINUTE_NS, 60 * _MINUTE_NS, 4_320 * _MINUTE_NS)  # how far back is looked; then everything
+_TEXT = 40_000  # newest spans whose texts are searched for one page; the next page searches on
 _END = 2**62
 _COLUMNS = [
     "project",
@@ -49,7 +50,35 @@ _COLUMNS = [
     "input_preview",
     "output_preview",
 ]
+_PLAIN = [name for name in _COLUMNS if name in Span.__struct_fields__]
 _WAITING = pa.schema([SPANS.arrow.field(name) for name in _COLUMNS])
+
+
+class _Waiting(msgspec.Struct):
+    """What a list needs of a span in the inbox."""
+
+    trace_id: str
+    span_id: str
+    name: str
+    start_ns: int
+    end_ns: int
+    project: str = ""
+    parent_id: str = ""
+    remote_parent: bool = False
+    kind_otel: str = ""
+    status: str = "unset"
+    session_id: str = ""
+    user_id: str = ""
+    function: str = ""
+    variant: str = ""
+    release: str = ""
+    usage: Usage = Usage()
+    cost_nano_usd: int | None = None
+    input: str = ""
+    output: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Waiting)
 
 # Both ends as one relation; a span that is in both counts once where it is added up.
 _BOTH = f"select {', '.join(_COLUMNS)} from spans where project = $project union all by name from waiting"
@@ -162,21 +191,19 @@ async def count(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
 
 
 def _find(ctx: Context, search: _Search) -> _Found:
-    """The next traces that match, looking back step by step until there are enough."""
+    """The next traces that match, looking back step by step until there are enough; files further back stay closed."""
     since_ns = search.wanted.since_ns
-    reach, complete = _reach(ctx, search, _NEAR)
-    found = _Found(_places(ctx, search, reach), reach, complete)
-    if len(found.places) >= search.most or complete:
-        return found
+    newest = min(search.after.position_ns, ctx.clock.now_ns())
+    for step in _STEPS[:1] if search.wanted.text else _STEPS:
+        reach = newest - step
+        if reach <= since_ns:
+            break
+        found = _Found(_places(ctx, search, reach), reach, complete=False)
+        if len(found.places) >= search.most:
+            return found
     if search.wanted.text:
         reach, complete = _reach(ctx, search, _TEXT)
         return _Found(_places(ctx, search, reach), reach, complete)
-    newest = min(search.after.position_ns, ctx.clock.now_ns())
-    further = newest - (newest - reach) * _FURTHER
-    if further > since_ns:
-        found = _Found(_places(ctx, search, further), further, complete=False)
-        if len(found.places) >= search.most:
-            return found
     return _Found(_places(ctx, search, since_ns), since_ns, complete=True)
 
 
@@ -257,5 +284,24 @@ def of_project(project: str) -> str:
 
 
 def _relation(rows: Iterable[Row]) -> pa.Table:
-    stored = [store_span(read_span(row)).row for row in rows if row["kind"] == "span"]
-    return pa.Table.from_pylist([{name: row[name] for name in _COLUMNS} for row in stored], schema=_WAITING)
+    return pa.Table.from_pylist([_columns_of(row) for row in rows if row["kind"] == "span"], schema=_WAITING)
+
+
+def _columns_of(row: Row) -> dict[str, Any]:
+    """What a list needs of a waiting span; most of its record is skipped unread."""
+    try:
+        span = _decoder.decode(row["body"])
+    except msgspec.MsgspecError:
+        return {name: store_span(read_span(row)).row[name] for name in _COLUMNS}
+    usage = span.usage
+    return {
+        **{name: getattr(span, name) for name in _PLAIN},
+        "entry": enters(span.parent_id, span.kind_otel, remote_parent=span.remote_parent),
+        "input_tokens": usage.input_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "input_preview": preview(span.input),
+        "output_preview": preview(span.output),
+    }

@@ -78,7 +78,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def entry(self) -> bool:
         """Whether the trace enters a process here: no parent, or one elsewhere. Lists filter on these spans."""
-        return not self.parent_id or self.remote_parent or self.kind_otel in {"server", "consumer"}
+        return enters(self.parent_id, self.kind_otel, remote_parent=self.remote_parent)
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,6 +219,11 @@ class TraceCounts(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     waiting: int
     lag_ns: int
+
+
+def enters(parent_id: str, kind_otel: str, *, remote_parent: bool) -> bool:
+    """Whether a span with this parent is the first of its process."""
+    return not parent_id or remote_parent or kind_otel in {"server", "consumer"}
 
 
 def preview(text: str) -> str:

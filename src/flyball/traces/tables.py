@@ -23,6 +23,7 @@ _text, _int = pa.string(), pa.int64()
 SPANS = TableSchema(
     name="spans",
     sort_by=("start_ns",),
+    find_by=("trace_id",),
     history_hours=1,
     arrow=pa.schema(
         [
@@ -80,6 +81,7 @@ SPANS = TableSchema(
 PAYLOADS = TableSchema(
     name="payloads",
     sort_by=("start_ns",),
+    find_by=("trace_id",),
     history_hours=1,
     arrow=pa.schema(
         [
@@ -97,6 +99,7 @@ PAYLOADS = TableSchema(
 SCORES = TableSchema(
     name="scores",
     sort_by=("created_ns",),
+    find_by=("trace_id",),
     history_hours=1,
     arrow=pa.schema(
         [

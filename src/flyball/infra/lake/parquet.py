@@ -40,7 +40,13 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
     path = folder / f"part-{secrets.token_hex(16)}.parquet"
     try:
         with path.open("xb") as file:
-            pq.write_table(data, file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+            pq.write_table(
+                data,
+                file,
+                compression="zstd",
+                row_group_size=_ROWS_PER_GROUP,
+                bloom_filter_options={name: _bloom(data) for name in table.find_by} or None,
+            )
             file.flush()
             os.fsync(file.fileno())
     except BaseException:  # -- whatever stops it, no half file may be left
@@ -55,6 +61,10 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
         data_change=changes_data,
         stats=_statistics(data, (*table.partition_by, *table.sort_by)),
     )
+
+
+def _bloom(data: pa.Table) -> dict[str, float]:
+    return {"ndv": max(1, min(data.num_rows, _ROWS_PER_GROUP)), "fpp": 0.01}
 
 
 def sync_folder(folder: Path) -> None:
