@@ -69,7 +69,7 @@ async def show_dataset(ctx: ContextDep, name: str, version: int | None = None, c
 
 
 @pages.get(
-    "/datasets/{name}/versions/{version}/rows/{row_id}", permission="datasets.read", template="datasets/row.html"
+    "/datasets/{name}/versions/{version}/rows/{row_id:path}", permission="datasets.read", template="datasets/row.html"
 )
 async def show_row(ctx: ContextDep, name: str, version: int, row_id: str) -> RowPage:
     """One row whole, with its source, licence and lineage."""
