@@ -34,7 +34,7 @@ def settings_page() -> str:
 def errors_page() -> str:
     """Every error class: code, status, meaning."""
     for module in pkgutil.walk_packages(flyball.__path__, "flyball."):
-        if module.name.endswith(".errors") or ".errors" in module.name:
+        if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     found = {cls.code: cls for cls in _family(FlyballError) if "code" in vars(cls)}
     rows = [
