@@ -9,7 +9,7 @@ from flyball.kit.errors import FlyballError
 from flyball.llm.dialects import openai_chat
 from flyball.llm.errors import UpstreamRefusedError
 
-from .errors import GatewayError, WrongMethodError
+from .errors import GatewayError, OwnKeyRefusedError, WrongMethodError
 from .exchange import JSON, Exchange, Header, answer_whole
 from .record import Entry
 from .replies import Reply, StreamedReply
@@ -59,7 +59,10 @@ def trace_header(entry: Entry) -> Header:
 
 def _worded(error: FlyballError) -> tuple[int, bytes, tuple[Header, ...]]:
     if isinstance(error, UpstreamRefusedError):
-        return _upstreams_own(error)
+        if error.upstream_status not in _KEY_REFUSED:
+            return _upstreams_own(error)
+        # What it says of a key must not read as if it were said of the caller's.
+        error = OwnKeyRefusedError(error.upstream_status)
     status = error.status
     retry_after = error.retry_after if isinstance(error, GatewayError) else None
     headers: list[Header] = []
@@ -77,11 +80,8 @@ def _worded(error: FlyballError) -> tuple[int, bytes, tuple[Header, ...]]:
 
 
 def _upstreams_own(error: UpstreamRefusedError) -> tuple[int, bytes, tuple[Header, ...]]:
-    """An upstream's own error body and status, except where they would speak of a key that is not the caller's."""
+    """An upstream's own status and error body, where its body is one that clients understand."""
     status = error.upstream_status
-    if status in _KEY_REFUSED:
-        message = f"the upstream refused this server's own key (status {status}). Next: check the model's api_key"
-        return 502, openai_chat.error_body(502, message, code="upstream_key_refused"), ((b"x-should-retry", b"false"),)
     if not 400 <= status < 600 or not openai_chat.is_error_body(error.body):
         status = status if 400 <= status < 600 else 502
         return status, openai_chat.error_body(status, str(error), code=error.code), ((b"x-should-retry", b"false"),)

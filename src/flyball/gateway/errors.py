@@ -208,3 +208,25 @@ class RunnerAwayError(GatewayError):
             f"the runner that executes functions does not answer ({reason})",
             next_step="try again in a second; `flyball doctor` says what is wrong if it stays away",
         )
+
+
+class VariantRefusedError(GatewayError):
+    """Why a variant has no answer: the runner's words, status and code."""
+
+    def __init__(self, status: int, code: str, message: str, next_step: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.status = status
+        self.code = code
+
+
+class OwnKeyRefusedError(GatewayError):
+    """An upstream refused the key that this server has for it."""
+
+    status = 502
+    code = "upstream_key_refused"
+
+    def __init__(self, upstream_status: int) -> None:
+        super().__init__(
+            f"the upstream refused this server's own key (status {upstream_status})",
+            next_step="check the api_key of the model's endpoints",
+        )

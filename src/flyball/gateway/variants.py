@@ -17,10 +17,10 @@ from flyball.llm.dialects.openai_chat import ChatRequest, ChunkWriter, completio
 from flyball.llm.usage import Usage
 
 from .choose import FunctionRoute
-from .errors import GatewayError, RunnerAwayError
+from .errors import RunnerAwayError, VariantRefusedError
 from .exchange import JSON
 from .house import House
-from .orders import RUN_PATH, RunLine, RunOrder, RunRefusal
+from .orders import RUN_PATH, RunLine, RunOrder
 from .record import Entry
 from .replies import Reply, StreamedReply, WholeReply
 
@@ -121,21 +121,13 @@ class _Run:
             raise RunnerAwayError(f"its answer cannot be understood: {error}") from error
         if decoded.refusal is not None:
             self._entry.spans = decoded.refusal.spans
-            raise VariantRefusedError(decoded.refusal)
+            said = decoded.refusal
+            raise VariantRefusedError(said.status, said.code, said.message, said.next_step)
         if decoded.answer is not None:
             self._answer = decoded.answer
             self._entry.spans = decoded.answer.spans
             self._entry.finish_reason = decoded.answer.finish_reason
         return decoded
-
-
-class VariantRefusedError(GatewayError):
-    """The runner says why a variant has no answer: its words, its status."""
-
-    def __init__(self, refusal: RunRefusal) -> None:
-        super().__init__(refusal.message, next_step=refusal.next_step)
-        self.status = refusal.status
-        self.code = refusal.code
 
 
 def _provenance(route: FunctionRoute, entry: Entry, answer: Answer) -> dict[str, Any]:
