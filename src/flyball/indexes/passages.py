@@ -14,7 +14,7 @@ from .chunking import chunks
 from .ranking import Statistics
 from .records import ChunkSettings
 
-MOST_USES = 600  # of a name that is used everywhere
+MOST_USES = 300  # of a name that is used everywhere
 
 PASSAGES = pa.schema(
     [

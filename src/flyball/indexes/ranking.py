@@ -19,7 +19,7 @@ VERSION = 1
 _K1 = 1.2
 _ALTERNATIVE = 0.3  # what an alternative of the asked word counts
 _COVERAGE = 0.5  # exponent: an answer to the whole question goes before one to a rare word in it
-_USE = 1.0  # what being used everywhere adds at most
+_USE = 1.5  # what being used everywhere adds at most
 _COVERED = 0.2  # the frequency from which a term counts as covered
 
 

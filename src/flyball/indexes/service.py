@@ -15,7 +15,7 @@ from flyball.kit.ids import new_id
 from flyball.runs import service as runs
 from flyball.runs.records import Run
 
-from . import retriever, store
+from . import engines, store
 from .errors import IndexInvalidError, IndexNotBuiltError, IndexNotFoundError
 from .records import ChunkSettings, Index, IndexDeclaration, IndexVersion, Passage
 
@@ -122,11 +122,11 @@ async def build_later(
 
 
 async def search(ctx: Context, name: str, query: str, k: int = 5, version: int | None = None) -> list[Passage]:
-    """The best passages of an index for a question. Raises as `get_version` and `retriever.search` do."""
+    """The best passages of an index for a question. Raises as `get_version` and the engine's `search` do."""
     if not query.strip():
         raise IndexInvalidError("an empty question cannot be searched for", next_step="give some words")
     found = await get_version(ctx, name, version)
-    return await asyncio.to_thread(retriever.search, ctx.layout, found, query, k)
+    return await asyncio.to_thread(engines.search, ctx.layout, found, query, k)
 
 
 def chunk_settings(size: int | None, overlap: int | None) -> ChunkSettings:

@@ -29,13 +29,23 @@ class Document(NamedTuple):
 
 
 class Documents:
-    """All documents, sorted by title. After the walk, `undocumented` counts the objects without a docstring."""
+    """All documents, sorted by title. After the walk, `undocumented` counts the objects without a docstring.
+
+    Of these there is the signature, which tells names, parameters and place.
+    """
 
     def __init__(self, modules: dict[str, ModuleType], names: list[Name]) -> None:
         self.undocumented = 0
         self._modules = modules
-        self._names = names
-        self._classes = {id(name.value) for name in names if inspect.isclass(name.value)}
+        implementations = {
+            id(base)
+            for name in names
+            if inspect.isclass(name.value)
+            for base in name.value.__mro__[1:]
+            if base.__name__ == name.value.__name__  # `_socket.socket` below `socket.socket`, also known as SocketType
+        }
+        self._names = [name for name in names if id(name.value) not in implementations]
+        self._classes = {id(name.value) for name in self._names if inspect.isclass(name.value)}
         self._bound = {
             (name.module, id(name.value.__func__)): name.title for name in names if inspect.ismethod(name.value)
         }
@@ -56,8 +66,8 @@ class Documents:
         for name in self._names:
             if inspect.isclass(name.value):
                 yield from self._of_class(name)
-            elif (doc := self._doc(name.value)) or name.listed:
-                yield self._of_routine(name.title, "function", name.value, doc, name.aliases)
+            else:
+                yield self._of_routine(name.title, "function", name.value, self._doc(name.value), name.aliases)
 
     def _of_class(self, name: Name) -> Iterator[Document]:
         value = name.value
@@ -66,12 +76,11 @@ class Documents:
         if inspect.isfunction(made) and made.__doc__ and made.__doc__ not in _SAME_FOR_ALL:
             doc = "\n\n".join(filter(None, (doc, _clean(made.__doc__))))
         members = self._members(value)
-        if not doc and name.listed:
-            doc = "Members: " + ", ".join(member for member, _ in members) if members else ""
-        if doc or name.listed:
-            signature = _signature(name.title, value, doc)
-            text = f"class {signature}\n\n{_without_signature(name.name, doc)}".strip()
-            yield Document(name.title, "class", signature, text, self._places.of(value), name.aliases)
+        if not doc and members:
+            doc = "Members: " + ", ".join(member for member, _ in members)
+        signature = _signature(name.title, value, doc)
+        text = f"class {signature}\n\n{_without_signature(name.name, doc)}".strip()
+        yield Document(name.title, "class", signature, text, self._places.of(value), name.aliases)
         for member, raw in members:
             title = f"{name.title}.{member}"
             routine = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
@@ -81,8 +90,8 @@ class Documents:
                 if doc := _clean(getattr(raw, "__doc__", None)):
                     place = self._places.of(getattr(raw, "fget", None) or getattr(raw, "func", raw))
                     yield Document(title, "property", title, f"{title}\n\n{doc}", place)
-            elif doc := self._doc(routine):
-                yield self._of_routine(title, "method", routine, doc)
+            else:
+                yield self._of_routine(title, "method", routine, self._doc(routine))
 
     def _of_routine(
         self,

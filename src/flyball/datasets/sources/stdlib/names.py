@@ -18,7 +18,6 @@ class Name(NamedTuple):
     name: str
     value: Any
     aliases: tuple[str, ...]
-    listed: bool  # in the module's `__all__`: public beyond doubt
 
     @property
     def title(self) -> str:
@@ -34,11 +33,25 @@ def canonical_names(modules: dict[str, ModuleType]) -> list[Name]:
             candidates.setdefault(id(value), []).append((module_name, name, value))
     chosen = []
     for names in candidates.values():
+        names.extend(_in_packages_above(modules, names))
         module_name, name, value = min(names, key=_preference)
         aliases = sorted({_full(m, n) for m, n, _ in names} - {_full(module_name, name)})
-        listed = name in getattr(modules[module_name], "__all__", ())
-        chosen.append(Name(module_name, name, value, tuple(aliases), listed))
+        chosen.append(Name(module_name, name, value, tuple(aliases)))
     return sorted(chosen, key=lambda entry: entry.title)
+
+
+def _in_packages_above(modules: dict[str, ModuleType], names: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
+    """Where a package offers an object of a module below it without listing it: `asyncio.TaskGroup` in 3.11."""
+    known = {(module, name) for module, name, _ in names}
+    found = []
+    for module, name, value in names:
+        package = module.rpartition(".")[0]
+        while package:
+            if (package, name) not in known and getattr(modules.get(package), name, None) is value:
+                found.append((package, name, value))
+                known.add((package, name))
+            package = package.rpartition(".")[0]
+    return found
 
 
 def defining_module(value: Any) -> str:

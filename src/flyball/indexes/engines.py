@@ -1,0 +1,31 @@
+"""The shelf of retrieval engines: an engine's module is loaded when something is searched first, and not before.
+
+LanceDB alone costs a second and 60 MB at import, which a process that only lists indexes should not pay. Light.
+"""
+
+from importlib import import_module
+from typing import Protocol, cast
+
+from flyball.infra.layout import Layout
+
+from .records import IndexVersion, Passage
+
+_MODULES = {"lancedb": "flyball.indexes.retriever"}  # the first word of `IndexSettings.engine`
+
+
+class Engine(Protocol):
+    """What every engine's module offers. Blocking; called in threads."""
+
+    def search(self, layout: Layout, version: IndexVersion, query: str, k: int) -> list[Passage]:
+        """The `k` best passages, best first; raises IndexFilesMissingError and IndexInvalidError."""
+        ...
+
+
+def engine(name: str = "lancedb") -> Engine:
+    """The engine of that name, loaded now if it was not."""
+    return cast(Engine, import_module(_MODULES[name]))
+
+
+def search(layout: Layout, version: IndexVersion, query: str, k: int) -> list[Passage]:
+    """Search a version with the engine that built it. Raises as the engine's `search` does."""
+    return engine(version.settings.engine.partition(" ")[0]).search(layout, version, query, k)
