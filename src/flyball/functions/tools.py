@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from flyball.indexes import retriever
+from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.layout import Layout
 from flyball.kit.clock import Clock
@@ -35,7 +35,7 @@ async def open_tools(*, layout: Layout, blobs: Blobs, clock: Clock, settings: Se
     )
     async with provider:
         yield Tools(
-            search=partial(retriever.search, layout),
+            search=partial(engines.search, layout),
             code=CodeFolder(layout.code, blobs),
             models=ModelCaller(provider, clock, seconds=settings.request_deadline_seconds),
             clock=clock,

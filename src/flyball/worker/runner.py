@@ -22,6 +22,7 @@ from flyball.functions.errors import VariantError
 from flyball.functions.execution import run_variant
 from flyball.functions.tools import Tools, open_tools
 from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder, RunRefusal
+from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.kit.clock import SystemClock
@@ -50,7 +51,10 @@ async def serve(settings: Settings) -> None:
     layout.create()
     blobs = Blobs(settings.blobs_url or layout.blobs.as_uri())
     async with open_tools(layout=layout, blobs=blobs, clock=SystemClock(), settings=settings) as tools:
+        # The engine is loaded beside the first orders: whoever needs none does not wait for it.
+        loading = asyncio.create_task(asyncio.to_thread(engines.engine))
         await Server(RunnerApp(tools)).serve([_bind(layout.runner_socket)])
+        await loading
 
 
 class Server(uvicorn.Server):
