@@ -260,7 +260,7 @@ def main() -> None:
     found = asyncio.run(run(options))
     for name, row in found["questions"].items():
         print(
-            f"{name:32} median {row['median_ms']:6.1f} ms   p95 {row['p95_ms']:6.1f} ms   max {row['max_ms']:6.1f} ms"
+            f"{name:32} median {row['median_ms']:6.1f} ms   p95 {row['p95_ms']:6.1f} ms   cpu {row['cpu_ms']:6.1f} ms"
         )
     print(*(f"{name} {value:,.1f}" for name, value in (found["tables"] | found["way"]).items()), sep=", ")
     print(f"load of the machine {found['machine']['load']:.1f} on {found['machine']['cores']} cores")

@@ -24,9 +24,10 @@ from .tables import SPANS, store_span
 _APART_NS = 600 * 1_000_000_000  # spans of one trace that lie further apart may be listed apart
 _HEAD = 2_000  # waiting spans that a list looks at; more wait only while the flusher is behind
 _MINUTE_NS = 60 * 1_000_000_000
-_STEPS = (_MINUTE_NS, 60 * _MINUTE_NS, 4_320 * _MINUTE_NS)  # how far back is looked; then everything
+_STEPS = (_MINUTE_NS, 60 * _MINUTE_NS, 3_600 * _MINUTE_NS, 216_000 * _MINUTE_NS)  # how far back is looked; then all
 _TEXT = 40_000  # newest spans whose texts are searched for one page; the next page searches on
 _END = 2**62
+_ANY = "true"
 _COLUMNS = [
     "project",
     "trace_id",
@@ -194,9 +195,12 @@ def _find(ctx: Context, search: _Search) -> _Found:
     """The next traces that match, looking back step by step until there are enough; files further back stay closed."""
     since_ns = search.wanted.since_ns
     newest = min(search.after.position_ns, ctx.clock.now_ns())
-    for step in _STEPS[:1] if search.wanted.text else _STEPS:
+    conditions, _ = _conditions(search.wanted)
+    # A minute holds a page of everything, seldom one of something; texts are looked for in one look further back.
+    steps = _STEPS[:1] if search.wanted.text else _STEPS if conditions == _ANY else _STEPS[1:]
+    for step in steps:
         reach = newest - step
-        if reach <= since_ns:
+        if reach <= since_ns or (step > 60 * _MINUTE_NS and not _older_files(ctx, reach)):
             break
         found = _Found(_places(ctx, search, reach), reach, complete=False)
         if len(found.places) >= search.most:
@@ -205,6 +209,13 @@ def _find(ctx: Context, search: _Search) -> _Found:
         reach, complete = _reach(ctx, search, _TEXT)
         return _Found(_places(ctx, search, reach), reach, complete)
     return _Found(_places(ctx, search, since_ns), since_ns, complete=True)
+
+
+def _older_files(ctx: Context, reach: int) -> bool:
+    """Whether the table has files that a look back to `reach` leaves closed."""
+    mine = of_project(ctx.project)
+    near = ctx.lake.files(SPANS, where=f"{mine} and start_ns >= {reach}")
+    return len(near) < len(ctx.lake.files(SPANS, where=mine))
 
 
 def _reach(ctx: Context, search: _Search, window: int) -> tuple[int, bool]:
@@ -241,7 +252,7 @@ def _conditions(wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
         parameters["text"] = wanted.text.lower()
         found = " or ".join(f"contains(lower({name}), $text)" for name in ("name", "input_preview", "output_preview"))
         conditions.append(f"trace_id in (select trace_id from near where {found})" if conditions else f"({found})")
-    return " and ".join(conditions) or "true", parameters
+    return " and ".join(conditions) or _ANY, parameters
 
 
 def _sum_up(ctx: Context, places: list[_Place], waiting: Iterable[Row]) -> tuple[TraceRow, ...]:

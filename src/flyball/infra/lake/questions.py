@@ -7,12 +7,13 @@ libraries disagree on string types. DuckDB never loads or installs an extension,
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
+from pyarrow import parquet
 
 from .errors import LakeAwayError, QuestionError, QuestionTookTooLongError
 from .schema import TableSchema
@@ -113,11 +114,22 @@ def _show(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], rela
             _view(connection, table, f"select {every} from {_name(_empty(table))}")
             continue
         paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-        read = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+        # Bringing columns together by name makes DuckDB look into every file twice: only where files differ.
+        differ = "true" if len({_columns(path) for path in files}) > 1 else "false"
+        read = f"read_parquet([{paths}], union_by_name = {differ}, hive_partitioning = false)"
         try:
             _view(connection, table, f"select {every} from {read}")
         except duckdb.BinderException:  # a column was declared that none of these files has yet
             _view(connection, table, _with_missing_columns(connection, table, read))
+
+
+@lru_cache(maxsize=20_000)
+def _columns(path: str) -> tuple[str, ...]:
+    """The columns of a file, which never change."""
+    try:
+        return tuple(parquet.read_schema(path).names)
+    except OSError as error:
+        raise LakeAwayError(f"a table's file cannot be read: {error}", next_step="run `flyball doctor`") from error
 
 
 def _with_missing_columns(connection: duckdb.DuckDBPyConnection, table: TableSchema, read: str) -> str:
