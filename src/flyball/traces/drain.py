@@ -22,7 +22,7 @@ from . import inbox
 from .spool import Spool, decode, spool_name
 from .spool_file import SpoolFile
 
-_MOST_RECORDS = 200  # they are taken apart on the loop that answers calls: a millisecond or two
+_MOST_RECORDS = 1_000
 _MOST_BYTES = 4 * 1024 * 1024
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
