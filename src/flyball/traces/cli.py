@@ -78,7 +78,8 @@ def show(trace: Annotated[str, typer.Argument(help="The trace's id (the header x
     row = tree["trace"]
     say(f"{row['name']}  {row['status']}  {_duration(row)}  started {as_time(row['start_ns'])}")
     facts = {"function": row["function"], "variant": row["variant"], "release": row["release"]}
-    say("  ".join(f"{name} {value}" for name, value in facts.items() if value))
+    if any(facts.values()):
+        say("  ".join(f"{name} {value}" for name, value in facts.items() if value))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("span", "kind", "status", "after", "took", "output"):
         table.add_column(heading, justify="right" if heading in {"after", "took"} else "left")
