@@ -230,3 +230,12 @@ def produce_until_killed(folder: Path, url: str, seconds: float) -> list[str]:
     process.wait()
     timer.join()
     return [line for line in lines if len(line) == 49]
+
+
+def test_what_the_gateway_imports_of_this_room_is_light() -> None:
+    modules = ("records", "inbox", "spool", "drain", "errors")
+    program = f"import sys, {', '.join(f'flyball.traces.{name}' for name in modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+
+    assert loaded.isdisjoint({"pyarrow", "duckdb", "lancedb", "deltalake", "fastapi", "dbos", "numpy"})
