@@ -16,10 +16,11 @@ from psycopg import sql
 from flyball.functions import service as functions
 from flyball.functions.live import set_live
 from flyball.functions.pinning import pin_variants
-from flyball.functions.records import FunctionSpec, LiveRelease, RulesVariant
+from flyball.functions.records import FunctionSpec, LiveRelease, PromptVariant, RulesVariant
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec
 from flyball.projects import service as projects
+from flyball.prompts import service as prompts
 from flyball.testing import ScriptedUpstream, Turn
 
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
@@ -43,15 +44,18 @@ async def upstream():
 async def key(ctx, upstream):
     spec = ModelSpec(endpoints=(Endpoint(provider="openai-compatible", base_url=upstream.base_url, model="small"),))
     rules = FunctionSpec(input=QUESTION, variants={"rules": RulesVariant(code="rules:answer")})
+    prompt = FunctionSpec(input=QUESTION, variants={"small": PromptVariant(prompt="ask", model="fast")})
     async with ctx.db.transaction() as connection:
         await models.put(connection, ctx, "fast", spec)
-        function = await functions.put(connection, ctx, "echo", rules, {"rules": SOURCE})
-        (variant,) = await pin_variants(connection, ctx, function)
-        shares = ((variant.hash, 1.0),)
-        live = LiveRelease(
-            project=ctx.project, function="echo", release_id="rel_1", release_hash="sha256:r", shares=shares
-        )
-        await set_live(connection, ctx, live)
+        await prompts.put(connection, ctx, "ask", "ask.md", "---\nvariables: [question]\n---\n{{ question }}\n")
+        for name, declared, sources in (("echo", rules, {"rules": SOURCE}), ("ask", prompt, {})):
+            function = await functions.put(connection, ctx, name, declared, sources)
+            (variant,) = await pin_variants(connection, ctx, function)
+            shares = ((variant.hash, 1.0),)
+            live = LiveRelease(
+                project=ctx.project, function=name, release_id="rel_1", release_hash="sha256:r", shares=shares
+            )
+            await set_live(connection, ctx, live)
     made = await projects.create_key(ctx, "app")
     return made.secret.reveal()
 
@@ -138,6 +142,38 @@ async def test_models_and_functions_are_served_and_every_call_is_in_the_inbox(
     assert len(calls) == 4
     children = {span["parent_id"] for span in spans if span.get("parent_id")}
     assert {span["span_id"] for span in calls} <= children
+
+
+async def test_a_prompts_answer_is_streamed_from_the_model_through_the_runner_to_the_client(
+    start, start_gateway, client, key, database_url
+):
+    await asyncio.gather(start_gateway(), start("flyball.worker", "runner"))
+
+    async with client() as calling:
+        asked = {"model": "ask", "messages": MESSAGES, "stream": True, "stream_options": {"include_usage": True}}
+        chunks = [chunk async for chunk in await calling.chat.completions.create(**asked)]
+
+    words = [c.choices[0].delta.content for c in chunks if c.choices and c.choices[0].delta.content]
+    assert "".join(words) == Turn().text
+    assert len(words) > 3
+    assert chunks[-1].usage.total_tokens == 20
+    spans, _ = await recorded(database_url, 1)
+    assert [span["usage"]["output_tokens"] for span in spans if span["kind"] == "llm"] == [9]
+    assert len({span["trace_id"] for span in spans}) == 1
+
+
+async def test_a_runner_that_is_killed_is_an_error_and_the_next_one_answers(start, start_gateway, client, key):
+    first, _ = await asyncio.gather(start("flyball.worker", "runner"), start_gateway())
+    async with client() as calling:
+        await calling.chat.completions.create(model="echo", messages=MESSAGES)
+        first.kill()
+        await first.wait()
+        with pytest.raises(openai.InternalServerError, match="runner") as caught:
+            await calling.chat.completions.create(model="echo", messages=MESSAGES)
+        assert caught.value.status_code == 503
+
+        await start("flyball.worker", "runner")
+        assert (await calling.chat.completions.create(model="echo", messages=MESSAGES)).choices
 
 
 async def test_what_a_killed_worker_had_not_recorded_the_next_one_records_once(
