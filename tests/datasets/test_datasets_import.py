@@ -1,5 +1,6 @@
 """Importing: a folder, a file of rows, the same again, what is refused, what is kept once."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -19,6 +20,7 @@ from flyball.datasets.jobs import JOBS
 from flyball.datasets.records import Declaration
 from flyball.infra.context import Actor, Context
 from flyball.infra.jobs.immediate import Immediate, run_immediately
+from flyball.infra.lake.errors import LakeAwayError
 from flyball.kit.hashing import bytes_hash
 
 
@@ -70,6 +72,28 @@ async def test_the_same_content_again_makes_no_version_and_says_so(ctx, docs, tm
     assert (again["version"], again["hash"]) == (1, first["hash"])
     assert "nothing new: manual version 1 has exactly this content" in again["message"]
     assert len(await service.list_versions(ctx, "manual")) == 1
+    assert list(ctx.layout.staging.iterdir()) == []
+
+
+async def test_two_imports_of_the_same_at_once_make_one_version(ctx, docs):
+    runs = [await service.import_later(ctx, "manual", folder(docs)) for _ in range(2)]
+    first, second = await asyncio.gather(*(run_immediately(ctx, JOBS[0], run.arguments, run_id=run.id) for run in runs))
+
+    assert sorted([first["changed"], second["changed"]]) == [False, True]
+    assert first["version_id"] == second["version_id"]
+    assert len(await service.list_versions(ctx, "manual")) == 1
+    assert list(ctx.layout.staging.iterdir()) == []
+
+
+async def test_an_import_that_fails_leaves_nothing_behind(ctx, docs, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise LakeAwayError("the table dataset_rows cannot be written: no space left on device")
+
+    monkeypatch.setattr(ctx.lake, "append", full)
+
+    with pytest.raises(LakeAwayError):
+        await imported(ctx, "manual", folder(docs))
+
     assert list(ctx.layout.staging.iterdir()) == []
 
 
@@ -181,6 +205,7 @@ async def test_a_captured_file_is_imported_from_its_blob(ctx):
     result = await imported(ctx, "captured", Declaration(source="jsonl", location=f"blob:{hash_}"))
 
     assert result["rows"] == 1
+    assert list(ctx.layout.staging.iterdir()) == []
 
 
 async def test_a_folder_without_anything_to_read_is_an_error_that_names_the_first_refusals(ctx, tmp_path):

@@ -1,5 +1,6 @@
 """Building and searching: a version per content and settings, files that may be lost, passages that quote their document."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -79,6 +80,17 @@ async def test_the_version_names_its_dataset_and_settings(ctx, docs):
     assert version.documents == 3
     assert version.settings.chunk == ChunkSettings(size=200)
     assert version.settings.engine.startswith("lancedb ")
+
+
+async def test_two_builds_of_the_same_at_once_make_one_version(ctx, docs):
+    await imported(ctx, docs)
+    runs = [await service.build_later(ctx, "manual", IndexDeclaration(dataset="manual")) for _ in range(2)]
+    first, second = await asyncio.gather(*(run_immediately(ctx, JOBS[0], run.arguments, run_id=run.id) for run in runs))
+
+    assert sorted([first["changed"], second["changed"]]) == [False, True]
+    assert first["version_id"] == second["version_id"]
+    assert [path.name for path in ctx.layout.indexes.iterdir()] == [first["version_id"]]
+    assert not any((ctx.layout.staging).iterdir())
 
 
 async def test_the_same_dataset_and_settings_make_no_new_version(ctx, docs):
@@ -170,7 +182,9 @@ async def test_the_best_passage_of_each_document_comes_before_further_ones(ctx, 
     assert "governor.md" in documents[2:]
 
 
-@pytest.mark.parametrize("query", ["the of and", "?!", "zzzz qqqq", '"quoted" AND (col:x OR y*) ~2', "\0\ud800x", "é" * 5000])
+@pytest.mark.parametrize(
+    "query", ["the of and", "?!", "zzzz qqqq", '"quoted" AND (col:x OR y*) ~2', "\0\ud800x", "é" * 5000]
+)
 async def test_a_question_without_known_words_finds_nothing_or_something_but_never_fails(ctx, docs, query):
     await imported(ctx, docs)
     await built(ctx)

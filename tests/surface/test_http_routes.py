@@ -3,6 +3,7 @@
 import logging
 
 import msgspec
+import psycopg
 import pytest
 from fastapi import FastAPI
 
@@ -62,6 +63,11 @@ def make_router() -> Router:
     async def broken(ctx: ContextDep) -> Thing:
         """Fails."""
         raise ZeroDivisionError("with private content")
+
+    @router.get("/twin", permission=PUBLIC, returns=Thing)
+    async def twin(ctx: ContextDep) -> Thing:
+        """Somebody else was faster."""
+        raise psycopg.errors.UniqueViolation("Key (name)=(private) already exists")
 
     return router
 
@@ -198,6 +204,13 @@ async def test_an_unforeseen_error_tells_the_caller_nothing_but_where_to_look(cl
     assert "req-7" in answered.json()["error"]["message"]
 
 
+async def test_two_who_make_the_same_at_once_are_told_so_and_neither_meets_a_failure_of_ours(client):
+    answered = await client.get("/api/things/twin")
+
+    assert (answered.status, answered.json()["error"]["code"]) == (409, "changed_meanwhile")
+    assert "private" not in answered.text
+
+
 @pytest.mark.parametrize("path", ["/api/things", "/api/things/open", "/api/nowhere", "/api/things/broken", "/nowhere"])
 async def test_every_answer_has_the_security_headers(client, caplog, path):
     with caplog.at_level(logging.CRITICAL):
@@ -255,7 +268,7 @@ def test_the_document_describes_every_route(app):
     document = describe(app)
 
     assert set(document["paths"]) == {
-        "/api/things", "/api/things/{name}", "/api/things/open", "/api/things/known", "/api/things/broken",
+        "/api/things", "/api/things/{name}", "/api/things/open", "/api/things/known", "/api/things/broken", "/api/things/twin",
     }  # fmt: skip
     make = document["paths"]["/api/things"]["post"]
     assert make["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Thing"}

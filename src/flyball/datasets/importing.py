@@ -84,7 +84,12 @@ async def finish(ctx: Context, name: str, collected: Collected, source: Declarat
     version = await publish(ctx, msgspec.structs.replace(made, source=source, run_id=run_id))
     assert version is not None  # noqa: S101 -- only a conditional publication may be refused
     staging.clear(_stage(ctx, collected.version_id))
-    return _ended(version, changed=True, manifest=manifest)
+    return _ended(version, changed=version.id == collected.version_id, manifest=manifest)
+
+
+async def give_up(ctx: Context, version_id: str) -> None:
+    """The import has failed: leave no stage behind, which a full disk would miss most."""
+    await asyncio.to_thread(staging.clear, _stage(ctx, version_id))
 
 
 def _version(ctx: Context, dataset: Dataset, manifest: Manifest, version_id: str) -> DatasetVersion:
@@ -110,25 +115,19 @@ def _version(ctx: Context, dataset: Dataset, manifest: Manifest, version_id: str
 
 async def _staged(ctx: Context, version_id: str, source: Declaration, progress: Progress) -> Manifest:
     """The stage, collected anew where it was lost."""
-    ctx.layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if source.location.startswith("blob:"):
-        source = msgspec.structs.replace(source, location=str(await _captured(ctx, source.location)))
-    return await collecting.collect(source, _stage(ctx, version_id), progress)
-
-
-async def _captured(ctx: Context, location: str) -> Path:
-    """A blob as a file beside the stages; it appears whole or not at all."""
-    hash_ = location.removeprefix("blob:")
-    path = ctx.layout.staging / f"{hash_.removeprefix('sha256:')}.jsonl"
-
-    def write() -> None:
-        if not path.exists():
-            beside = path.with_suffix(".part")
-            beside.write_bytes(ctx.blobs.get(hash_))
-            beside.replace(path)
-
-    await asyncio.to_thread(write)
-    return path
+    stage = _stage(ctx, version_id)
+    stage.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known = staging.read_manifest(stage)
+    if known is not None:
+        return known
+    if not source.location.startswith("blob:"):
+        return await collecting.collect(source, stage, progress)
+    copy = stage.with_suffix(".jsonl")
+    try:
+        await asyncio.to_thread(lambda: copy.write_bytes(ctx.blobs.get(source.location.removeprefix("blob:"))))
+        return await collecting.collect(msgspec.structs.replace(source, location=str(copy)), stage, progress)
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def _stage(ctx: Context, version_id: str) -> Path:

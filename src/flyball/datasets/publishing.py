@@ -15,6 +15,7 @@ async def publish(
 ) -> DatasetVersion | None:
     """The version under the dataset's next number. Published again under the same id, it is the one that is there.
 
+    Where the newest version has this very content (two imports of one source at once), it is that one.
     With `after`, only where that is still the newest version; None where another one came between.
     """
     async with ctx.db.transaction() as connection:
@@ -27,6 +28,8 @@ async def publish(
         newest = await store.get_version(connection, ctx.project, version.dataset)
         if after is not None and (newest is None or newest.id != after.id):
             return None
+        if newest is not None and newest.hash == version.hash:
+            return newest
         numbered = msgspec.structs.replace(version, version=newest.version + 1 if newest else 1)
         await store.insert_version(connection, numbered)
         await audit.record(

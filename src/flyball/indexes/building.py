@@ -74,8 +74,7 @@ async def unchanged(ctx: Context, planned: Plan, *, rebuild: bool) -> Build | No
         newest = await store.get_version(connection, ctx.project, planned.index)
     if newest is None or newest.id == planned.version_id:
         return None
-    same = newest.dataset_version_id == planned.dataset_version_id and newest.settings == planned.settings
-    if not same:
+    if not _same(newest, planned):
         return None
     if not rebuild and files.exist(ctx.layout, newest):
         return _ended(newest, changed=False, message=f"nothing new: {_what(newest)} was made of the same")
@@ -84,7 +83,7 @@ async def unchanged(ctx: Context, planned: Plan, *, rebuild: bool) -> Build | No
         await stage_batch(ctx, planned, number)
     mark = await asyncio.to_thread(files.write, ctx.layout, newest.id, _staged(ctx, planned))
     retriever.close(ctx.layout, newest)
-    _clear(ctx, planned)
+    clear(ctx, planned)
     if _hash(dataset, planned.settings, mark.hash) != newest.hash:
         raise IndexInvalidError(
             f"{_what(newest)}, built again, has other passages than before",
@@ -120,7 +119,10 @@ async def finish(ctx: Context, planned: Plan, run_id: str) -> Build:
     dataset = await datasets.get_version_by_id(ctx, planned.dataset_version_id)
     mark = await asyncio.to_thread(files.write, ctx.layout, planned.version_id, _staged(ctx, planned))
     version = await _publish(ctx, planned, dataset, mark, run_id)
-    _clear(ctx, planned)
+    clear(ctx, planned)
+    if version.id != planned.version_id:  # another build of the same was faster
+        await asyncio.to_thread(files.remove, ctx.layout, planned.version_id)
+        return _ended(version, changed=False, message=f"nothing new: {_what(version)} was made of the same")
     message = f"{_what(version)}: {version.chunks:,} passages of {version.documents:,} documents of {version.dataset} version {version.dataset_version}"
     return _ended(version, changed=True, message=message)
 
@@ -134,6 +136,8 @@ async def _publish(ctx: Context, planned: Plan, dataset: DatasetVersion, mark: f
         if known is not None:
             return known
         newest = await store.get_version(connection, ctx.project, planned.index)
+        if newest is not None and _same(newest, planned):
+            return newest
         version = IndexVersion(
             id=planned.version_id,
             project=ctx.project,
@@ -165,6 +169,10 @@ async def _publish(ctx: Context, planned: Plan, dataset: DatasetVersion, mark: f
     return version
 
 
+def _same(newest: IndexVersion, planned: Plan) -> bool:
+    return newest.dataset_version_id == planned.dataset_version_id and newest.settings == planned.settings
+
+
 def _hash(dataset: DatasetVersion, settings: IndexSettings, passages_hash: str) -> str:
     return content_hash({"dataset": dataset.hash, "settings": settings, "passages": passages_hash})
 
@@ -179,7 +187,8 @@ def _path(ctx: Context, planned: Plan, number: int) -> Path:
     return ctx.layout.staging / planned.version_id / f"passages-{number:06}.arrow"
 
 
-def _clear(ctx: Context, planned: Plan) -> None:
+def clear(ctx: Context, planned: Plan) -> None:
+    """Leave none of the staged passages behind."""
     shutil.rmtree(ctx.layout.staging / planned.version_id, ignore_errors=True)
 
 

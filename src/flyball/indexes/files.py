@@ -70,6 +70,11 @@ def write(layout: Layout, version_id: str, batches: Iterable[pa.Table]) -> Mark:
     return mark
 
 
+def remove(layout: Layout, version_id: str) -> None:
+    """Delete the files of a version that nobody names."""
+    shutil.rmtree(layout.indexes / version_id, ignore_errors=True)
+
+
 def exist(layout: Layout, version: IndexVersion) -> bool:
     """Whether the files of a version are here and whole."""
     return _mark(layout, version.id) is not None

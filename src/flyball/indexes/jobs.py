@@ -7,6 +7,8 @@ import msgspec
 from flyball.infra.jobs import Job, RunContext
 
 from . import building
+from .building import Plan
+from .records import Build
 
 
 async def build_index(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -14,17 +16,26 @@ async def build_index(run: RunContext, arguments: dict[str, Any]) -> dict[str, A
     rebuild = bool(arguments.get("rebuild"))
     planned = await run.step("plan", building.plan, run.ctx, arguments["index"])
     total = planned.documents * 2
-    result = await run.step("compare", building.unchanged, run.ctx, planned, rebuild=rebuild)
-    if result is None:
-        for number in range(planned.batches):
-            done = number * building.BATCH_DOCUMENTS
-            await run.progress(done, total, f"cutting {planned.documents:,} documents into passages")
-            await run.step(f"cut batch {number}", building.stage_batch, run.ctx, planned, number)
-        await run.progress(planned.documents, total, "writing the index")
-        result = await run.step("write and publish", building.finish, run.ctx, planned, run.run_id)
+    try:
+        result = await _build(run, planned, total, rebuild=rebuild)
+    except Exception:  # -- whatever ended it is raised again
+        building.clear(run.ctx, planned)  # a full disk would miss most what nobody needs any more
+        raise
     await run.progress(total, total, result.message)
     finished: dict[str, Any] = msgspec.to_builtins(result)
     return finished
+
+
+async def _build(run: RunContext, planned: Plan, total: int, *, rebuild: bool) -> Build:
+    same = await run.step("compare", building.unchanged, run.ctx, planned, rebuild=rebuild)
+    if same is not None:
+        return same
+    for number in range(planned.batches):
+        done = number * building.BATCH_DOCUMENTS
+        await run.progress(done, total, f"cutting {planned.documents:,} documents into passages")
+        await run.step(f"cut batch {number}", building.stage_batch, run.ctx, planned, number)
+    await run.progress(planned.documents, total, "writing the index")
+    return await run.step("write and publish", building.finish, run.ctx, planned, run.run_id)
 
 
 JOBS: tuple[Job, ...] = (Job(kind="indexes.build", work=build_index),)

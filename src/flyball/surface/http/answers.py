@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from psycopg.errors import UniqueViolation
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from flyball.kit.errors import FlyballError, InvalidInputError
 
+from .errors import ChangedMeanwhileError
 from .responses import failure
 
 logger = logging.getLogger("flyball.http")
@@ -40,6 +42,12 @@ def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101 -- likewise
         return _answer(request, _from_validation(error), render)
 
+    async def on_unique_violation(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- it names columns
+        twin = ChangedMeanwhileError(
+            "somebody made the same thing at this very moment", next_step="look at what is there, and repeat it"
+        )
+        return _answer(request, twin, render)
+
     async def on_anything(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- its text may hold content
         return _answer(
             request,
@@ -53,6 +61,7 @@ def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
     app.add_exception_handler(FlyballError, on_flyball_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
+    app.add_exception_handler(UniqueViolation, on_unique_violation)
     app.add_exception_handler(Exception, on_anything)
 
 

@@ -10,10 +10,12 @@ FlyballError
 +-- ForbiddenError (403)
 |   +-- ForgedRequestError    a browser's request without proof that our own page sent it
 |   +-- PermissionMissingError
++-- ConflictError (409)
+|   +-- ChangedMeanwhileError   somebody made the same thing at the same moment
 +-- TooManyTriesError         429
 """
 
-from flyball.kit.errors import ForbiddenError, InvalidInputError
+from flyball.kit.errors import ConflictError, ForbiddenError, InvalidInputError
 
 
 class BodyNotJsonError(InvalidInputError):
@@ -59,3 +61,9 @@ class PermissionMissingError(ForbiddenError):
     """The caller is known and lacks the permission that the route requires."""
 
     code = "permission_missing"
+
+
+class ChangedMeanwhileError(ConflictError):
+    """Two callers made a thing of the same name at the same moment; the other one was first."""
+
+    code = "changed_meanwhile"
