@@ -65,7 +65,8 @@ def query_terms(query: str) -> list[str]:
 def passage_fields(title: str, data: dict[str, Any], headings: tuple[str, ...], text: str, *, first: bool) -> Fields:
     """The terms of a passage of a document with this title; `first` is the document's first passage.
 
-    A document that documents a name says so in `data`: `signature` (its first paragraph) and `aliases`.
+    A document that documents a name says so in `data`: `signature` (its first paragraph), `aliases`, and `overview`, what
+    other documents say of it in a line.
     """
     parent, _, own = title.rpartition(".")
     names = [*name_terms(own), *name_terms(own), *name_terms(parent)]
@@ -76,5 +77,6 @@ def passage_fields(title: str, data: dict[str, Any], headings: tuple[str, ...], 
     if first and signature:
         body = text.partition("\n\n")[2]
     summary = _SENTENCE.split(_HEADING.sub("", body, count=1), maxsplit=1)[0] if first else ""
+    overview = " ".join(data.get("overview", ())) if first else ""
     parameters = signature.removeprefix(title)
-    return Fields(names, name_terms(parameters), terms(summary), terms(body))
+    return Fields(names, name_terms(parameters), terms(f"{summary} {overview}"), terms(body))

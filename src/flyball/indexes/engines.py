@@ -23,7 +23,7 @@ class Engine(Protocol):
 
 def engine(name: str = "lancedb") -> Engine:
     """The engine of that name, loaded now if it was not."""
-    return cast(Engine, import_module(_MODULES[name]))
+    return cast("Engine", import_module(_MODULES[name]))
 
 
 def search(layout: Layout, version: IndexVersion, query: str, k: int) -> list[Passage]:

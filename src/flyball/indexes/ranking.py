@@ -1,7 +1,8 @@
 """Which of the candidates answers best: BM25F over the fields, alternatives from the thesaurus, coverage, and use.
 
 BM25F with k1 = 1.2: per term, the fields' frequencies are summed by weight, each normalised by its field's length with b,
-and the sum saturates once. idf = ln(1 + (N - n + 0.5) / (n + 0.5)) over passages. Equal scores order by passage id.
+and the sum saturates once. A term weighs the square root of idf = ln(1 + (N - n + 0.5) / (n + 0.5)) over passages: with idf
+itself, an everyday word of the question that happens to be rare in documentation would decide. Equal scores order by id.
 """
 
 import math
@@ -18,8 +19,8 @@ VERSION = 1
 
 _K1 = 1.2
 _ALTERNATIVE = 0.3  # what an alternative of the asked word counts
-_COVERAGE = 0.5  # exponent: an answer to the whole question goes before one to a rare word in it
-_USE = 1.5  # what being used everywhere adds at most
+_COVERAGE = 0.3  # exponent: an answer to the whole question goes before one to a rare word in it
+_USE = 1.0  # what being used everywhere adds at most
 _COVERED = 0.2  # the frequency from which a term counts as covered
 
 
@@ -62,17 +63,17 @@ class Ranked(NamedTuple):
 
 def rank(query: Sequence[str], candidates: Sequence[Candidate], statistics: Statistics) -> list[Ranked]:
     """The candidates that share a term with the query, best first."""
-    asked = [(term, thesaurus.alternatives(term), _weight(term, statistics)) for term in query]
-    total = sum(idf for _, _, idf in asked)
+    asked = [(term, thesaurus.alternatives(term), math.sqrt(_weight(term, statistics))) for term in query]
+    total = sum(weight for _, _, weight in asked)
     wanted = {word for term, others, _ in asked for word in (term, *others)}
     ranked = []
     for position, candidate in enumerate(candidates):
         frequencies = _frequencies(candidate.fields, wanted, statistics.lengths)
         score = covered = 0.0
-        for term, others, idf in asked:
+        for term, others, weight in asked:
             found = frequencies.get(term, 0.0) + _ALTERNATIVE * sum(frequencies.get(other, 0.0) for other in others)
-            score += idf * found / (_K1 + found)
-            covered += idf if found > _COVERED else 0.0
+            score += weight * found / (_K1 + found)
+            covered += weight if found > _COVERED else 0.0
         if score > 0:
             score = score * (covered / total) ** _COVERAGE + _USE * candidate.weight
             ranked.append(Ranked(position, score))

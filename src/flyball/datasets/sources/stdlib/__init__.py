@@ -37,6 +37,7 @@ def collect(location: str, licence: str) -> Collected:
                 "kind": document.kind,
                 "signature": document.signature,
                 "aliases": list(document.aliases),
+                "overview": list(document.overview),
                 "uses": uses.of((document.title, *document.aliases)),
             },
         )

@@ -2,16 +2,16 @@
 
 import functools
 import inspect
-import re
 from collections.abc import Iterator
 from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any, Literal, NamedTuple
 
+from .docstrings import ADDRESS, cleaned, without_calls
 from .names import Name
+from .overviews import overviews
 from .places import Places
 from .reference import reference_texts
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # an object's address is another one in every process
 _SAME_FOR_ALL = frozenset({object.__init__.__doc__, type.__init__.__doc__})
 _WITHOUT_SIGNATURE = (ValueError, TypeError, AttributeError, NameError)
 _PROPERTIES = (property, functools.cached_property, GetSetDescriptorType, MemberDescriptorType)
@@ -26,6 +26,7 @@ class Document(NamedTuple):
     text: str
     source: str
     aliases: tuple[str, ...] = ()
+    overview: tuple[str, ...] = ()  # what the docstring of its module or class says of it; in the text too
 
 
 class Documents:
@@ -53,11 +54,28 @@ class Documents:
         self._reference = reference_texts()
 
     def __iter__(self) -> Iterator[Document]:
-        """Each title once."""
+        """Each title once, with what overviews say of it."""
         found: dict[str, Document] = {}
         for document in self._all():
             found.setdefault(document.title, document)
-        yield from (found[title] for title in sorted(found))
+        said = self._said(found)
+        for title in sorted(found):
+            document = found[title]
+            lines = tuple(dict.fromkeys(said.get(title, ())))
+            yield document._replace(text="\n\n".join((document.text, *lines)), overview=lines)
+
+    def _said(self, found: dict[str, Document]) -> dict[str, list[str]]:
+        """What the docstrings of modules and classes say of what is in them, by title."""
+        known = {alias: document.title for document in found.values() for alias in document.aliases}
+        said: dict[str, list[str]] = {}
+        for document in found.values():
+            if document.kind in ("module", "class"):
+                for name, words in overviews(document.text):
+                    full = f"{document.title}.{name}"
+                    title = full if full in found else known.get(full)
+                    if title:
+                        said.setdefault(title, []).append(words)
+        return said
 
     def _all(self) -> Iterator[Document]:
         for title, module in self._modules.items():
@@ -74,12 +92,12 @@ class Documents:
         doc = self._doc(value, vars(value).get("__doc__"))
         made = vars(value).get("__init__")
         if inspect.isfunction(made) and made.__doc__ and made.__doc__ not in _SAME_FOR_ALL:
-            doc = "\n\n".join(filter(None, (doc, _clean(made.__doc__))))
+            doc = "\n\n".join(filter(None, (doc, cleaned(made.__doc__))))
         members = self._members(value)
         if not doc and members:
             doc = "Members: " + ", ".join(member for member, _ in members)
-        signature = _signature(name.title, value, doc)
-        text = f"class {signature}\n\n{_without_signature(name.name, doc)}".strip()
+        signature, doc = _signed(name.title, value, doc)
+        text = f"class {signature}\n\n{doc}".strip()
         yield Document(name.title, "class", signature, text, self._places.of(value), name.aliases)
         for member, raw in members:
             title = f"{name.title}.{member}"
@@ -87,7 +105,7 @@ class Documents:
             if (name.module, id(routine)) in self._bound:
                 continue  # the module offers it as a function already, bound to an instance of this class
             if isinstance(raw, _PROPERTIES):
-                if doc := _clean(getattr(raw, "__doc__", None)):
+                if doc := cleaned(getattr(raw, "__doc__", None)):
                     place = self._places.of(getattr(raw, "fget", None) or getattr(raw, "func", raw))
                     yield Document(title, "property", title, f"{title}\n\n{doc}", place)
             else:
@@ -101,8 +119,8 @@ class Documents:
         doc: str,
         aliases: tuple[str, ...] = (),
     ) -> Document:
-        signature = _signature(title, value, doc)
-        paragraphs = (signature, _without_signature(title.rpartition(".")[2], doc), self._reference.get(title, ""))
+        signature, doc = _signed(title, value, doc)
+        paragraphs = (signature, doc, self._reference.get(title, ""))
         text = "\n\n".join(filter(None, paragraphs))
         return Document(title, kind, signature, text, self._places.of(value), aliases)
 
@@ -125,30 +143,18 @@ class Documents:
 
     def _doc(self, value: Any, own: str | None = None) -> str:
         """The docstring, or the comment above the definition, as `help` shows them."""
-        doc = _clean(own if inspect.isclass(value) else getattr(value, "__doc__", None))
+        doc = cleaned(own if inspect.isclass(value) else getattr(value, "__doc__", None))
         if not doc and (inspect.isclass(value) or inspect.isfunction(value)):
             doc = self._places.comment_above(value)
         self.undocumented += not doc
         return doc
 
 
-def _clean(doc: Any) -> str:
-    return _ADDRESS.sub("", inspect.cleandoc(doc)).strip() if isinstance(doc, str) else ""
-
-
-def _signature(title: str, value: Any, doc: str) -> str:
+def _signed(title: str, value: Any, doc: str) -> tuple[str, str]:
+    """The signature, and the docstring without it: from the object itself or, for C, from the docstring's first line."""
+    name = title.rpartition(".")[2]
+    calls, rest = without_calls(name, doc)
     try:
-        shown = str(inspect.signature(value))
+        return title + ADDRESS.sub("", str(inspect.signature(value))), rest
     except _WITHOUT_SIGNATURE:
-        first = doc.partition("\n")[0]
-        name = title.rpartition(".")[2]
-        match = re.match(rf"{re.escape(name)}\([^\n]*?\)(?= *(?:->|-|:|$))", first)
-        return title.removesuffix(name) + match[0] if match else f"{title}(...)"
-    return title + _ADDRESS.sub("", shown)
-
-
-def _without_signature(name: str, doc: str) -> str:
-    """The docstring without a first paragraph that only repeats the signature, as those of C functions often do."""
-    first, _, rest = doc.partition("\n\n")
-    only = first.startswith(f"{name}(") and "\n" not in first and " -" not in first
-    return rest.strip() if only and rest.strip() else doc
+        return f"\n{name}".join([title + (calls[0] if calls else "(...)"), *calls[1:]]), rest

@@ -14,12 +14,10 @@ LEFT_OUT = {
     "__phello__": "prints when imported",
     "antigravity": "opens a browser when imported",
     "this": "prints when imported",
-    "distutils": "removed from the language since 3.12",
     "encodings": "tables of characters behind `codecs`",
     "ensurepip": "an installer without an interface for programs",
     "genericpath": "the implementation of `os.path`",
     "idlelib": "a graphical program",
-    "lib2to3": "removed from the language since 3.13",
     "nt": "the implementation of `os` on another platform",
     "ntpath": "`os.path` on another platform",
     "nturl2path": "the implementation of `urllib.request` on another platform",
@@ -33,6 +31,11 @@ LEFT_OUT = {
     "turtle": "graphical",
     "turtledemo": "graphical",
 }
+_REMOVED = (  # from the language in 3.12 and 3.13 (PEP 594, PEP 632), so that every interpreter gives much the same
+    "aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp lib2to3 mailcap msilib nis nntplib ossaudiodev "
+    "pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib"
+)
+LEFT_OUT |= dict.fromkeys(_REMOVED.split(), "removed from the language by 3.13")
 KNOWN_AS = {"posixpath": "os.path"}  # what everybody calls it
 
 
