@@ -18,7 +18,7 @@ from flyball.llm.usage import Usage
 
 from . import inbox
 from .mending import read_span
-from .records import Span, TraceCounts, TraceFilter, TraceRow, enters, preview
+from .records import Activity, Span, TraceCounts, TraceFilter, TraceRow, enters, preview
 from .tables import SPANS, store_span
 
 _APART_NS = 600 * 1_000_000_000  # spans of one trace that lie further apart may be listed apart
@@ -126,8 +126,18 @@ _COUNTS = f"""
     select
         count(*) as spans,
         count(distinct trace_id) as traces,
-        count(distinct trace_id) filter (entry and status = 'error') as errors
+        count(distinct trace_id) filter (entry and status = 'error') as errors,
+        coalesce(min(start_ns), 0)::bigint as first_ns
     from everything where start_ns >= $since
+"""
+
+_ACTIVITY = f"""
+    with everything as not materialized ({_BOTH})
+    select
+        ((start_ns - $since) // $stretch)::bigint as number,
+        count(distinct trace_id) as traces,
+        count(distinct trace_id) filter (status = 'error') as errors
+    from everything where entry and start_ns >= $since and start_ns < $until group by number
 """
 
 
@@ -189,6 +199,23 @@ async def count(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
     )
     lag_ns = max(0, ctx.clock.now_ns() - waiting.oldest_ns) if waiting.rows else 0
     return TraceCounts(**found, waiting=waiting.rows, lag_ns=lag_ns)
+
+
+async def activity(ctx: Context, *, begin_ns: int, stretch_ns: int, stretches: int) -> Activity:
+    """Traces by the time at which they entered; one that enters twice counts where it does."""
+    bounds = {"project": ctx.project, "since": begin_ns, "stretch": stretch_ns}
+    async with ctx.db.connection() as connection:
+        rows = await inbox.newest(connection, ctx.project, "span", since_ns=begin_ns, most=_HEAD)
+    until_ns = begin_ns + stretch_ns * stretches
+    found = await asyncio.to_thread(_ask, ctx, _ACTIVITY, bounds | {"until": until_ns}, _relation(rows), begin_ns)
+    by_number = {row["number"]: row for row in found}
+    numbers = [by_number.get(number, {"traces": 0, "errors": 0}) for number in range(stretches)]
+    return Activity(
+        begin_ns=begin_ns,
+        stretch_ns=stretch_ns,
+        traces=tuple(row["traces"] for row in numbers),
+        errors=tuple(row["errors"] for row in numbers),
+    )
 
 
 def _find(ctx: Context, search: _Search) -> _Found:

@@ -212,11 +212,12 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there is, and how far the tables lag behind what was acknowledged."""
+    """How much there is since when (0: nothing), and how far the tables lag behind what was acknowledged."""
 
     traces: int
     spans: int
     errors: int
+    first_ns: int
     waiting: int
     lag_ns: int
 
@@ -224,6 +225,15 @@ class TraceCounts(msgspec.Struct, frozen=True, kw_only=True):
 def enters(parent_id: str, kind_otel: str, *, remote_parent: bool) -> bool:
     """Whether a span with this parent is the first of its process."""
     return not parent_id or remote_parent or kind_otel in {"server", "consumer"}
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """How many traces began in each of some equal stretches of time, and how many of them failed."""
+
+    begin_ns: int
+    stretch_ns: int
+    traces: tuple[int, ...]
+    errors: tuple[int, ...]
 
 
 def preview(text: str) -> str:

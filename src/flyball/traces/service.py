@@ -15,7 +15,7 @@ from flyball.kit.paging import Page
 
 from . import inbox, queries, scores, tree
 from .errors import SpanRefusedError, TraceNotFoundError
-from .records import APPLICATION, Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
+from .records import APPLICATION, Activity, Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
 
 FEEDBACK = "feedback"
 
@@ -117,6 +117,11 @@ async def list_traces(
 async def count_traces(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
     """How much there is in the project."""
     return await queries.count(ctx, since_ns=since_ns)
+
+
+async def activity(ctx: Context, *, begin_ns: int, stretch_ns: int, stretches: int) -> Activity:
+    """How many of the project's traces began, and failed, in each of some equal stretches of time."""
+    return await queries.activity(ctx, begin_ns=begin_ns, stretch_ns=stretch_ns, stretches=stretches)
 
 
 async def get_trace(ctx: Context, trace_id: str) -> TraceTree:
