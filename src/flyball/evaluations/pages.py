@@ -2,6 +2,7 @@
 
 import msgspec
 
+from flyball.kit.paging import encode_cursor
 from flyball.surface.html import Pages, See
 from flyball.surface.http import ContextDep
 
@@ -33,10 +34,14 @@ class EvaluationPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/report.html shows. `previous` is the evaluation's report before this one, `span` the widest difference."""
+    """What templates/report.html shows. `previous` is the evaluation's report before this one, `span` the widest difference.
+
+    `check` is None until somebody asks for the numbers to be computed again, which takes its time.
+    """
 
     report: Report
-    check: ReportCheck
+    hash_holds: bool
+    check: ReportCheck | None
     previous: str
     span: float
     shown: tuple[Result, ...]
@@ -78,19 +83,19 @@ async def start_run(ctx: ContextDep, name: str) -> See:
 
 
 @pages.get("/reports/{report_id}", permission="evaluations.read", template="evaluations/report.html")
-async def show_report(ctx: ContextDep, report_id: str) -> ReportPage:
-    """One report, computed again from its stored results to see whether it still says the same."""
+async def show_report(ctx: ContextDep, report_id: str, check: bool = False) -> ReportPage:
+    """One report; with `check` computed again from its stored results, to see whether it still says the same."""
     report = await service.get_report(ctx, report_id)
-    earlier = await service.list_reports(ctx, report.evaluation)
-    older = [line.id for line in earlier.items if line.created_ns < report.created_ns]
+    older = await service.list_reports(ctx, report.evaluation, encode_cursor(report.created_ns, report.id), 1)
     bounds = [
         abs(bound) for found in report.findings.differences for bound in (found.lo, found.hi) if bound is not None
     ]
     results = await service.list_results(ctx, report_id)
     return ReportPage(
         report=report,
-        check=await service.check_report(ctx, report_id),
-        previous=older[0] if older else "",
+        hash_holds=report.content_hash() == report.hash,
+        check=await service.check_report(ctx, report_id) if check else None,
+        previous=older.items[0].id if older.items else "",
         span=max([0.01, report.spec.margin, *bounds]),
         shown=tuple(results[:_SHOWN_ITEMS]),
         results=len(results),

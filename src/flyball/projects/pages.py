@@ -1,5 +1,8 @@
 """Signing in and out, one's own password, and the keys, as pages. Parse, one verb, render; a key's secret is shown once."""
 
+import re
+from urllib.parse import urlencode
+
 import msgspec
 from starlette.requests import Request
 
@@ -17,16 +20,18 @@ pages = Pages(tag="projects", section="/keys")
 
 
 class SignInPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/sign-in.html shows; `token` is that of a one-time link, or empty."""
+    """What templates/sign-in.html shows; `token` is that of a one-time link, or empty, `next` where to go afterwards."""
 
     token: str
+    next: str
 
 
 class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/account.html shows. `needs_current` where the session began with a password."""
+    """What templates/account.html shows. `needs_current` where the session began with a password; passwords have `shortest` characters."""
 
     name: str
     needs_current: bool
+    shortest: int
     is_member: bool
     sessions: tuple[Session, ...]
     own_session: str
@@ -44,15 +49,15 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @pages.get("/sign-in", permission=PUBLIC, template="projects/sign-in.html")
-async def show_sign_in() -> SignInPage:
-    """The form for name and password."""
-    return SignInPage(token="")
+async def show_sign_in(next: str = "") -> SignInPage:  # noqa: A002 -- the name that it has in the address
+    """The form for name and password; `next` is the page that was asked for."""
+    return SignInPage(token="", next=_own_page(next))
 
 
 @pages.get("/sign-in/{token}", permission=PUBLIC, template="projects/sign-in.html")
 async def show_link(token: str) -> SignInPage:
     """A one-time link: it is used up by the button, not by looking, so that a preview of the link harms nothing."""
-    return SignInPage(token=token)
+    return SignInPage(token=token, next="")
 
 
 @pages.post("/sign-in", permission=PUBLIC)
@@ -65,11 +70,17 @@ async def do_sign_in(request: Request, ctx: ContextDep, form: FormDep) -> See:
         else:
             signed_in = await sign_in.sign_in(ctx, form.get("name", ""), Secret(form.get("password", "")))
     except (SignInRefusedError, TooManySignInsError) as error:
-        return See("/sign-in", str(error), tone="bad")
+        again = urlencode({"next": kept}) if (kept := _own_page(form.get("next", ""))) else ""
+        return See(f"/sign-in?{again}" if again else "/sign-in", str(error), tone="bad")
     set_session_cookie(request, signed_in.token.reveal(), seconds=ctx.settings.session_hours * 3600)
     if link and not signed_in.member.has_password:
         return See("/account", "Signed in. Choose a password now: the link works only once.")
-    return See("/")
+    return See(_own_page(form.get("next", "")) or "/")
+
+
+def _own_page(address: str) -> str:
+    """The address, if it is a page of ours: no other site's, however written; else nothing."""
+    return address if re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", address) else ""
 
 
 @pages.post("/sign-out", permission=AUTHENTICATED)
@@ -88,6 +99,7 @@ async def show_account(request: Request, ctx: ContextDep) -> AccountPage:
     return AccountPage(
         name=ctx.actor.name,
         needs_current=bool(found and found[1].method == "password"),
+        shortest=sign_in.SHORTEST_PASSWORD,
         is_member=found is not None,
         sessions=tuple(session for session in sessions if session.member == ctx.actor.id),
         own_session=found[1].id if found else "",

@@ -22,7 +22,8 @@ from .tries import tries_of
 
 ADMINISTRATOR = "administrator"  # the name of the first member
 LINK_SECONDS = 3_600
-_PASSWORD_LENGTHS = range(10, 257)
+SHORTEST_PASSWORD = 10
+_PASSWORD_LENGTHS = range(SHORTEST_PASSWORD, 257)
 
 
 async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) -> MadeLink:

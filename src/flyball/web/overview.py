@@ -4,27 +4,40 @@ import msgspec
 
 from flyball.datasets import service as datasets
 from flyball.evaluations import service as evaluations
-from flyball.evaluations.reports import ReportLine
+from flyball.evaluations.reports import Metric, ReportLine
 from flyball.functions import service as functions
 from flyball.indexes import service as indexes
+from flyball.infra.context import Context
+from flyball.kit.clock import NANOSECONDS
 from flyball.releases import service as releases
 from flyball.releases.records import Release
 from flyball.surface.html import Pages
 from flyball.surface.http import ContextDep
 from flyball.traces import service as traces
-from flyball.traces.records import TraceCounts, TraceRow
+from flyball.traces.records import Activity, TraceCounts, TraceRow
 
 pages = Pages(tag="overview", section="/")
+
+_MINUTE = 60 * NANOSECONDS
+# How far the chart looks back: the first line whose reach covers all traces, else the last. (stretch, how many, in words)
+_WINDOWS = ((_MINUTE, 60, "an hour"), (30 * _MINUTE, 48, "a day"), (180 * _MINUTE, 56, "a week"))
+_MOST_SCORES = 200
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of the loop: its verb, where it is, how much lies there, and a word about its state."""
 
     verb: str
-    label: str
     href: str
     figure: str
     word: str
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """A live release, and what its evidence says of the variant that serves most: None where there is no evidence."""
+
+    release: Release
+    metric: Metric | None
 
 
 class OverviewPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,30 +46,22 @@ class OverviewPage(msgspec.Struct, frozen=True, kw_only=True):
     stops: tuple[Stop, ...]
     command: str
     sentence: str
-    live: tuple[Release, ...]
+    live: tuple[Serving, ...]
     reports: tuple[ReportLine, ...]
     traces: tuple[TraceRow, ...]
-    counts: TraceCounts
+    activity: Activity
+    window: str
 
 
 @pages.get("/", permission="traces.read", template="web/overview.html")
 async def overview(ctx: ContextDep) -> OverviewPage:
     """The loop at a glance."""
     counts = await traces.count_traces(ctx)
-    recent = await traces.list_traces(ctx, limit=5)
     reports = (await evaluations.list_reports(ctx, None, "", 5)).items
     shown = (await releases.list_releases(ctx, None, "", 50)).items
-    live = tuple(release for release in shown if release.status == "live")
-    scores = (await traces.list_scores(ctx, limit=200)).items
-    stops = (
-        _stop("Collect", "Datasets", "/datasets", len(await datasets.list_datasets(ctx)), "versioned rows"),
-        _stop("Prepare", "Indexes", "/indexes", len(await indexes.list_indexes(ctx)), "for retrieval"),
-        _stop("Adapt", "Functions", "/functions", len(await functions.list_functions(ctx)), "with variants"),
-        _stop("Evaluate", "Reports", "/evaluations", len(reports), reports[0].verdict if reports else "none yet"),
-        _stop("Release", "Live", "/releases", len(live), "approved, on evidence"),
-        _stop("Observe", "Traces", "/traces", counts.traces, f"{counts.errors:,} failed"),
-        _stop("Learn", "Scores", "/scores", len(scores), "by people, models, code"),
-    )
+    live = tuple([await _serving(ctx, release) for release in shown if release.status == "live"])
+    activity, window = await _activity(ctx, counts)
+    stops = await _stops(ctx, counts, reports, live)
     command, sentence = _next(stops)
     return OverviewPage(
         stops=stops,
@@ -64,13 +69,57 @@ async def overview(ctx: ContextDep) -> OverviewPage:
         sentence=sentence,
         live=live,
         reports=reports,
-        traces=recent.items,
-        counts=counts,
+        traces=(await traces.list_traces(ctx, limit=6)).items,
+        activity=activity,
+        window=window,
     )
 
 
-def _stop(verb: str, label: str, href: str, count: int, word: str) -> Stop:
-    return Stop(verb=verb, label=label, href=href, figure=f"{count:,}", word=word)
+async def _stops(
+    ctx: Context, counts: TraceCounts, reports: tuple[ReportLine, ...], live: tuple[Serving, ...]
+) -> tuple[Stop, ...]:
+    versions = await datasets.list_datasets(ctx)
+    rows = sum(dataset.newest.rows for dataset in versions if dataset.newest)
+    built = await indexes.list_indexes(ctx)
+    chunks = sum(index.newest.chunks for index in built if index.newest)
+    scores = await traces.list_scores(ctx, limit=_MOST_SCORES)
+    judged = f"{len(scores.items)}+" if scores.next else str(len(scores.items))
+    return (
+        _stop("Collect", "/datasets", len(versions), "dataset", f"{rows:,} rows"),
+        _stop("Prepare", "/indexes", len(built), "index", f"{chunks:,} chunks"),
+        _stop("Adapt", "/functions", len(await functions.list_functions(ctx)), "function", "with variants"),
+        _stop(
+            "Evaluate", "/evaluations", len(reports), "report", f"the last: {reports[0].verdict}" if reports else "none yet"
+        ),
+        _stop("Release", "/releases", len(live), "live release", "on evidence"),
+        _stop("Observe", "/traces", counts.traces, "trace", f"{counts.errors:,} failed"),
+        Stop(verb="Learn", href="/scores", figure=judged, word="scores, by people, models and code"),
+    )
+
+
+def _stop(verb: str, href: str, count: int, noun: str, word: str) -> Stop:
+    plural = noun if count == 1 else f"{noun}es" if noun.endswith("x") else f"{noun}s"
+    return Stop(verb=verb, href=href, figure=f"{count:,}", word=f"{plural}, {word}")
+
+
+async def _serving(ctx: Context, release: Release) -> Serving:
+    """The release with the primary metric of its leading variant, from the first report that judged it."""
+    leading = max(release.bundle.shares, key=lambda share: share.percent)
+    for evidence in release.bundle.evidence:
+        report = await evaluations.get_report(ctx, evidence.report_id)
+        for variant in report.findings.variants:
+            if variant.variant.hash == leading.variant_hash:
+                return Serving(release=release, metric=variant.metric(report.spec.primary_metric))
+    return Serving(release=release, metric=None)
+
+
+async def _activity(ctx: Context, counts: TraceCounts) -> tuple[Activity, str]:
+    """Traces over the shortest window that shows them all, up to now; and the window in words."""
+    now_ns = ctx.clock.now_ns()
+    age = now_ns - counts.first_ns
+    stretch, stretches, window = next((line for line in _WINDOWS if age < line[0] * line[1]), _WINDOWS[-1])
+    begin_ns = now_ns - stretch * stretches + 1
+    return await traces.activity(ctx, begin_ns=begin_ns, stretch_ns=stretch, stretches=stretches), window
 
 
 def _next(stops: tuple[Stop, ...]) -> tuple[str, str]:

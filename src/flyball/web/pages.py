@@ -5,6 +5,7 @@ from flyball.datasets.pages import pages as datasets
 from flyball.evaluations.pages import pages as evaluations
 from flyball.functions.pages import pages as functions
 from flyball.indexes.pages import pages as indexes
+from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
 from flyball.projects.pages import pages as projects
 from flyball.prompts.pages import pages as prompts
@@ -31,6 +32,7 @@ PAGES: tuple[Pages, ...] = (
     releases,
     traces,
     scores,
+    lineage,
     runs,
     projects,
     audit,

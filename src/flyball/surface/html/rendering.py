@@ -1,11 +1,12 @@
 """Templates: found by `<room>/<file>`, autoescaped, strict about names. Knows how values are shown, not what they mean."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -22,6 +23,8 @@ from .site import Chrome, Site
 
 _PACKAGE = Path(__file__).parents[2]
 _SURFACE = Path(__file__).parent / "templates" / "surface"
+_CODE = re.compile(r"`([^`]+)`")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class FailurePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +63,7 @@ def _chrome(request: Request, section: str) -> Chrome:
     return Chrome(
         stages=site.stages,
         section=section,
-        actor=ctx.actor.name if ctx else "",
+        actor=ctx.actor.name if ctx and ctx.actor.kind != "anonymous" else "",
         csrf=form_token(request),
         now_ns=clock.now_ns(),
         notice=notice,
@@ -115,16 +118,52 @@ def _pretty(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def _usd(nano: int | None) -> str:
+    """An amount; what is not known is said to be unknown, never nothing."""
+    if nano is None:
+        return "unknown"
+    return format_usd(nano) if nano else "$0"
+
+
+def _who(actor_id: str) -> str:
+    """An actor's id for reading: the owner at the machine, a part of flyball itself, or an id cut short."""
+    kind, _, rest = actor_id.partition(":")
+    if kind == "local":
+        return "the owner, at the machine"
+    if kind == "system":
+        return f"flyball's {rest}"
+    return actor_id[:12]
+
+
+def _prose(text: str) -> Markup:
+    """A sentence of ours, in which `backticks` mark what can be typed."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(_visible(text)))))  # noqa: S704 -- escaped one call before
+
+
+def _visible(value: object) -> object:
+    """What a template shows: control characters, and marks that turn the direction of text, stand as symbols."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _CONTROL.sub("\N{SYMBOL FOR SUBSTITUTE FORM TWO}", value)
+
+
 def _make_environment() -> Environment:
     environment = Environment(
-        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         iso=_iso,
         relative_to=_relative,
         duration=_duration,
         size=_size,
-        usd=format_usd,
+        usd=_usd,
+        who=_who,
+        prose=_prose,
         short_hash=short,
         pretty=_pretty,
         count=lambda number: f"{number:,}",

@@ -1,30 +1,26 @@
-// A little script of our own. Every page works without it: it copies identifiers, keeps times fresh, remembers the theme and
+// A little script of our own. Every page works without it: it copies identifiers, keeps times fresh, switches the theme and
 // refreshes the regions that say so (data-live), and nothing else. It loads nothing from elsewhere.
 "use strict";
 
-document.documentElement.classList.add("script");
+const root = document.documentElement;
 
-const theme = {
-  read() { try { return localStorage.getItem("flyball-theme"); } catch { return null; } },
-  apply(name) { if (name) document.documentElement.dataset.theme = name; else delete document.documentElement.dataset.theme; },
-  next() {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
-    const other = now === "dark" ? "light" : "dark";
-    try { localStorage.setItem("flyball-theme", other); } catch { /* private mode: the choice lasts for this page */ }
-    this.apply(other);
-  },
-};
-theme.apply(theme.read());
+function switchTheme() {
+  const now = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  root.dataset.theme = now === "dark" ? "light" : "dark";
+  try { localStorage.setItem("flyball-theme", root.dataset.theme); } catch { /* the choice lasts for this page */ }
+}
 
-document.addEventListener("click", async (event) => {
+async function copy(button) {
+  try { await navigator.clipboard.writeText(button.dataset.copy); button.dataset.said = "copied"; }
+  catch { button.dataset.said = "not allowed"; }
+  setTimeout(() => { delete button.dataset.said; }, 1200);
+}
+
+document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy], button[data-theme-toggle]");
   if (!button) return;
-  if (button.hasAttribute("data-theme-toggle")) { theme.next(); return; }
-  const before = button.textContent;
-  try { await navigator.clipboard.writeText(button.dataset.copy); button.textContent = "copied"; }
-  catch { button.textContent = "press Ctrl+C"; }
-  setTimeout(() => { button.textContent = before; }, 1200);
+  if (button.hasAttribute("data-theme-toggle")) switchTheme();
+  else copy(button);
 });
 
 function relative(milliseconds) {
@@ -40,17 +36,32 @@ function refreshTimes() {
 setInterval(refreshTimes, 10_000);
 
 // A region with data-live="seconds" is fetched again from the page's own address and replaced when it changed, while it is on
-// screen and nobody is typing in it.
+// screen and nobody is typing or selecting in it.
+function busy(region) {
+  const selection = getSelection();
+  return document.hidden || region.contains(document.activeElement)
+    || (!selection.isCollapsed && region.contains(selection.anchorNode));
+}
 for (const region of document.querySelectorAll("[data-live]")) {
   const wait = Math.max(1, Number(region.dataset.live)) * 1000;
   let current = region;
-  setInterval(async () => {
-    if (document.hidden || current.contains(document.activeElement)) return;
-    try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (!answer.ok || answer.redirected) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(current.id);
-      if (fresh && fresh.innerHTML !== current.innerHTML) { current.replaceWith(fresh); current = fresh; refreshTimes(); }
-    } catch { /* the server is away: the page keeps what it has and tries again */ }
-  }, wait);
+  let shown = region.innerHTML;
+  const again = async () => {
+    if (!busy(current)) {
+      try {
+        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+        if (answer.ok && !answer.redirected) {
+          const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(current.id);
+          if (fresh && fresh.innerHTML !== shown && !busy(current)) {
+            shown = fresh.innerHTML;
+            current.replaceWith(fresh);
+            current = fresh;
+            refreshTimes();
+          }
+        }
+      } catch { /* the server is away: the page keeps what it has and tries again */ }
+    }
+    if (current.hasAttribute("data-live")) setTimeout(again, wait);
+  };
+  setTimeout(again, wait);
 }
