@@ -1,6 +1,7 @@
 """Rules: the operator's code gets an input and tools, and whatever it does, the caller gets an answer or a clear error."""
 
 import asyncio
+import dataclasses
 import threading
 import time
 
@@ -119,6 +120,19 @@ async def test_a_rule_that_fails_is_told_with_function_variant_file_and_line(rul
     assert message in caught.value.message
     assert caught.value.spans[0].status == "error"
     assert caught.value.spans[0].error == caught.value.message
+
+
+async def test_loading_what_searches_is_not_on_the_rule_s_time(rule, tools):
+    async def slowly() -> None:
+        await asyncio.sleep(0.4)
+
+    source = "def answer(input, tools):\n    return tools.retrieve(input['question'])[0].text\n"
+
+    answer = await run_variant(
+        rule(source, timeout_seconds=0.3), ASKED, tools=dataclasses.replace(tools, ready_to_search=slowly)
+    )
+
+    assert answer.text
 
 
 async def test_a_rule_that_takes_too_long_is_given_up_and_its_thread_ends(rule, tools):

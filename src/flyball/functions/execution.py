@@ -65,6 +65,8 @@ async def run_variant(
 async def _run(variant: PinnedVariant, input_: Input, tools: Tools, log: SpanLog, on_delta: OnDelta | None) -> Answer:
     if reason := unavailable_reason(variant.spec):
         raise VariantUnavailableError(f"{_where(variant)} cannot run: {reason}")
+    if variant.spec.get("retrieval"):
+        await tools.ready_to_search()
     passages = Passages(variant, tools.search, log, tools.clock)
     if variant.kind == "prompt":
         return await run_prompt(variant, input_, tools=tools, passages=passages, log=log, on_delta=on_delta)

@@ -1,6 +1,6 @@
 """What executions need of this process: the retriever, captured code, model calls, the clock. Heavy: never in the gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,10 @@ from .completion import ModelCaller
 from .passages import Search
 
 
+async def _at_once() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """One per process; what belongs to one execution is made by `run_variant`."""
@@ -25,6 +29,7 @@ class Tools:
     code: CodeFolder
     models: ModelCaller
     clock: Clock
+    ready_to_search: Callable[[], Awaitable[None]] = _at_once  # what is loaded once is on no execution's time
 
 
 @asynccontextmanager
@@ -39,4 +44,5 @@ async def open_tools(*, layout: Layout, blobs: Blobs, clock: Clock, settings: Se
             code=CodeFolder(layout.code, blobs),
             models=ModelCaller(provider, clock, seconds=settings.request_deadline_seconds),
             clock=clock,
+            ready_to_search=engines.load,
         )

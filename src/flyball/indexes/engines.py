@@ -3,6 +3,7 @@
 LanceDB alone costs a second and 60 MB at import, which a process that only lists indexes should not pay. Light.
 """
 
+import asyncio
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -21,9 +22,20 @@ class Engine(Protocol):
         ...
 
 
+_loaded: dict[str, Engine] = {}
+
+
 def engine(name: str = "lancedb") -> Engine:
     """The engine of that name, loaded now if it was not."""
-    return cast("Engine", import_module(_MODULES[name]))
+    if name not in _loaded:
+        _loaded[name] = cast("Engine", import_module(_MODULES[name]))
+    return _loaded[name]
+
+
+async def load(name: str = "lancedb") -> None:
+    """Load the engine of that name without holding up others; nothing where it is loaded."""
+    if name not in _loaded:
+        await asyncio.to_thread(engine, name)
 
 
 def search(layout: Layout, version: IndexVersion, query: str, k: int) -> list[Passage]:

@@ -52,7 +52,7 @@ async def serve(settings: Settings) -> None:
     blobs = Blobs(settings.blobs_url or layout.blobs.as_uri())
     async with open_tools(layout=layout, blobs=blobs, clock=SystemClock(), settings=settings) as tools:
         # The engine is loaded beside the first orders: whoever needs none does not wait for it.
-        loading = asyncio.create_task(asyncio.to_thread(engines.engine))
+        loading = asyncio.create_task(engines.load())
         await Server(RunnerApp(tools)).serve([_bind(layout.runner_socket)])
         await loading
 
