@@ -30,6 +30,7 @@ ASKED = (
     "Split a command line the way a shell would",
     "How do I measure how long a small snippet takes to execute?",
 )
+EXPLAINED = 7  # the question whose answer is explained at the end
 CORRECTION = "timeit.timeit runs a statement many times and returns the seconds that it took."
 CORRECT_OBJECT = "timeit.timeit"
 
@@ -54,7 +55,7 @@ def tell(settings: Settings, example: Path, *, once: bool) -> None:
         _observe(stage, asked)
         _learn(stage, asked[-1], report)
         stage.step("Explain", "from the answer back to the documents, by content hash")
-        stage.run("why", asked[0].trace_id)
+        stage.run("why", asked[EXPLAINED].trace_id)
         _end(stage, running, time.monotonic() - began, once=once)
 
 
