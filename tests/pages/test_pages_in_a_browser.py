@@ -1,5 +1,7 @@
 """Every page, furnished and empty, on a phone and on a desktop, light and dark: what a browser and a reader ask of it."""
 
+from pathlib import Path
+
 import pytest
 
 from flyball.web.navigation import SITE
@@ -7,6 +9,8 @@ from flyball.web.navigation import SITE
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
 NAVIGATION = [link.href for stage in SITE.stages for link in stage.items]
+ALWAYS_FULL = {"/audit", "/account", "/reference"}  # what a new flyball has as well
+INSPECTION = (Path(__file__).parent / "works" / "inspection.js").read_text()
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
@@ -43,37 +47,76 @@ def details(works):
         "why": f"/why/{traces['answer']}",
         "why-hostile": f"/why/{traces['hostile']}",
         **{f"run-{state}": f"/runs/{run.id}" for state, run in runs.items()},
-        "not-found": "/traces/" + "0" * 32,
     }
 
 
 async def look(page, name, shots, world):
-    """The page in both sizes and both schemes."""
+    """What is wrong with the page in both sizes and both schemes."""
+    wrong = []
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
         for size, viewport in SIZES.items():
             await page.set_viewport_size(viewport)
+            wrong += [f"{name}, {size}, {scheme}: {found}" for found in await page.evaluate(INSPECTION)]
             if shots:
                 (shots / world).mkdir(parents=True, exist_ok=True)
                 await page.screenshot(path=shots / world / f"{name}-{size}-{scheme}.png", full_page=True)
+    return wrong
 
 
-async def test_every_page_of_a_furnished_flyball(works, browse, shots):
-    async with browse(works) as (page, seen):
-        for path in NAVIGATION:
-            await page.goto(path)
-            await look(page, path.strip("/") or "overview", shots, "full")
-        for name, path in details(works.works).items():
+async def test_every_page_of_a_furnished_flyball_is_fit_to_be_read(works, browse, shots):
+    pages = {path.strip("/") or "overview": path for path in NAVIGATION} | details(works.works)
+    wrong = []
+    async with browse(works) as (page, _):
+        for name, path in pages.items():
             answered = await page.goto(path)
             if answered.status != 200:
-                print(name, path, answered.status)
-            await look(page, name, shots, "full")
-        print("\n".join(seen.complaints), seen.elsewhere)
+                wrong.append(f"{name}: {path} answered {answered.status}")
+            wrong += await look(page, name, shots, "full")
+
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_every_page_of_an_empty_flyball_names_the_next_command(empty, browse, shots):
+    wrong = []
+    async with browse(empty) as (page, _):
+        for path in NAVIGATION:
+            answered = await page.goto(path)
+            wrong += [] if answered.status == 200 else [f"{path} answered {answered.status}"]
+            wrong += await look(page, path.strip("/") or "overview", shots, "empty")
+            if path not in ALWAYS_FULL:
+                command = await page.locator(".empty .command code").first.inner_text()
+                wrong += [] if command.startswith("flyball ") else [f"{path} names no command"]
+
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_what_is_not_there_is_said_in_the_frame_with_the_next_step(works, browse):
+    async with browse(works) as (page, seen):
+        for path in (
+            "/traces/" + "0" * 32,
+            "/datasets/nothing",
+            "/releases/rel_no",
+            "/why/" + "0" * 32,
+            "/nowhere",
+            "/traces?cursor=x",
+        ):
+            answered = await page.goto(path)
+
+            assert answered.status in (400, 404)
+            assert await look(page, path, None, "") == []
+            assert "Next" in await page.get_by_role("alert").inner_text()
+        assert {"status of 40" in complaint for complaint in seen.complaints} == {True}
         seen.complaints.clear()
 
 
-async def test_every_page_of_an_empty_flyball(empty, browse, shots):
-    async with browse(empty) as (page, _):
-        for path in NAVIGATION:
+async def test_the_door_is_fit_to_be_read(works, browse, shots):
+    async with browse(works, signed_in=False) as (page, _):
+        for name, path in {
+            "sign-in": "/sign-in",
+            "sign-in-link": await works.link(),
+            "asked": "/traces?status=ok",
+        }.items():
             await page.goto(path)
-            await look(page, path.strip("/") or "overview", shots, "empty")
+
+            assert await look(page, name, shots, "door") == []

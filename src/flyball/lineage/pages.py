@@ -1,11 +1,13 @@
 """Why an answer was what it was, as a page: the chain with each link's place, hash, proof and facts. Parse, one verb, render."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
+from flyball.kit.hashing import short
 from flyball.surface.html import Pages
 from flyball.surface.http import ContextDep
 
@@ -14,8 +16,18 @@ from .records import Link
 
 pages = Pages(tag="lineage", section="/traces")
 
-State = Literal["verified", "altered", "missing", "unproven"]
+State = Literal["verified", "altered", "missing", "unproven", "stated"]
 _QUOTED = ("text", "quote", "retrieved")
+_SHOWN_ALREADY = {  # facts that a link's title, place or neighbours say
+    "answer": ("function",),
+    "release": ("version",),
+    "approval": ("release",),
+    "evaluation": ("evaluation", "dataset_hash"),
+    "index": ("dataset_hash",),
+    "passage": ("document", "start", "end"),
+    "prompt": ("version",),
+}
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.?\d*\+00:00")
 
 
 class ChainLine(NamedTuple):
@@ -61,7 +73,7 @@ def _line(number: int, links: tuple[Link, ...]) -> ChainLine:
     facts = tuple(
         (name.replace("_", " "), words)
         for name, value in link.facts.items()
-        if name not in _QUOTED and (words := _words(value))
+        if name not in _QUOTED and name not in _SHOWN_ALREADY.get(link.kind, ()) and (words := _words(value))
     )
     return ChainLine(link=link, href=_href(number, links), state=_state(link), quote=quote_, facts=facts)
 
@@ -70,7 +82,7 @@ def _state(link: Link) -> State:
     if not link.recorded:
         return "missing"
     if link.verified is None:
-        return "unproven"
+        return "unproven" if link.hash else "stated"
     return "verified" if link.verified else "altered"
 
 
@@ -79,28 +91,40 @@ def _href(number: int, links: tuple[Link, ...]) -> str:
     link = links[number]
     if not link.recorded:
         return ""
-    match link.kind:
-        case "answer":
-            return f"/traces/{quote(link.id, safe='')}"
-        case "release":
-            return f"/releases/{quote(link.id, safe='')}"
-        case "approval":
-            return f"/releases/{quote(str(link.facts.get('release', '')), safe='')}"
-        case "evaluation":
-            return f"/reports/{quote(link.id, safe='')}"
-        case "variant":
-            return f"/functions/{quote(link.title.partition(' / ')[0], safe='')}"
-        case "prompt" | "model":
-            version = link.facts.get("version", "")
-            return f"/{link.kind}s/{quote(link.id, safe='')}" + (f"?version={version}" if version else "")
-        case "index" | "dataset":
-            name, _, version = link.title.rpartition(" version ")
-            folder = "indexes" if link.kind == "index" else "datasets"
-            return f"/{folder}/{quote(name, safe='')}?version={version}"
-        case "passage" | "document":
-            return _row(link, _dataset_of(number, links))
-        case _:
-            return ""
+    if link.kind in ("passage", "document"):
+        return _row(link, _dataset_of(number, links))
+    place = _PLACES.get(link.kind)
+    return place(link) if place else ""
+
+
+def _version(folder: str, link: Link) -> str:
+    """Of a link whose title ends with its version."""
+    name, _, version = link.title.rpartition(" version ")
+    return f"/{folder}/{_part(name)}?version={version}"
+
+
+def _named(folder: str, link: Link) -> str:
+    """Of a link whose id is a name; its version is a fact where it is known."""
+    version = link.facts.get("version", "")
+    return f"/{folder}/{_part(link.id)}" + (f"?version={version}" if version else "")
+
+
+def _part(value: object) -> str:
+    """A value as one part of an address."""
+    return quote(str(value), safe="")
+
+
+_PLACES: dict[str, Callable[[Link], str]] = {
+    "answer": lambda link: f"/traces/{_part(link.id)}",
+    "release": lambda link: f"/releases/{_part(link.id)}",
+    "approval": lambda link: f"/releases/{_part(link.facts.get('release', ''))}",
+    "evaluation": lambda link: f"/reports/{_part(link.id)}",
+    "variant": lambda link: f"/functions/{_part(link.title.partition(' / ')[0])}",
+    "prompt": lambda link: _version("prompts", link),
+    "model": lambda link: _named("models", link),
+    "index": lambda link: _version("indexes", link),
+    "dataset": lambda link: _version("datasets", link),
+}
 
 
 def _dataset_of(number: int, links: tuple[Link, ...]) -> Link | None:
@@ -115,7 +139,7 @@ def _row(link: Link, dataset: Link | None) -> str:
         return ""
     name, _, version = dataset.title.rpartition(" version ")
     document = link.facts.get("document", "") if link.kind == "passage" else link.id
-    return f"/datasets/{quote(name, safe='')}/versions/{version}/rows/{quote(str(document), safe='')}"
+    return f"/datasets/{_part(name)}/versions/{version}/rows/{_part(document)}"
 
 
 def _words(value: Any) -> str:
@@ -126,4 +150,8 @@ def _words(value: Any) -> str:
         return ", ".join(f"{name} {words}" for name, part in value.items() if (words := _words(part)))
     if isinstance(value, list | tuple):
         return ", ".join(words for part in value if (words := _words(part)))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    words = str(value)
+    moment = _MOMENT.fullmatch(words)
+    return f"{moment[1]} {moment[2]} UTC" if moment else short(words) if words.startswith("sha256:") else words

@@ -17,6 +17,7 @@ from .records import Key, Session
 from .roles import ROLES
 
 pages = Pages(tag="projects", section="/keys")
+account_pages = Pages(tag="projects", section="/account")
 
 
 class SignInPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,19 +49,19 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
     made_name: str = ""
 
 
-@pages.get("/sign-in", permission=PUBLIC, template="projects/sign-in.html")
+@account_pages.get("/sign-in", permission=PUBLIC, template="projects/sign-in.html")
 async def show_sign_in(next: str = "") -> SignInPage:  # noqa: A002 -- the name that it has in the address
     """The form for name and password; `next` is the page that was asked for."""
     return SignInPage(token="", next=_own_page(next))
 
 
-@pages.get("/sign-in/{token}", permission=PUBLIC, template="projects/sign-in.html")
+@account_pages.get("/sign-in/{token}", permission=PUBLIC, template="projects/sign-in.html")
 async def show_link(token: str) -> SignInPage:
     """A one-time link: it is used up by the button, not by looking, so that a preview of the link harms nothing."""
     return SignInPage(token=token, next="")
 
 
-@pages.post("/sign-in", permission=PUBLIC)
+@account_pages.post("/sign-in", permission=PUBLIC)
 async def do_sign_in(request: Request, ctx: ContextDep, form: FormDep) -> See:
     """Begin a session, by link or by password."""
     link = form.get("token", "")
@@ -83,7 +84,7 @@ def _own_page(address: str) -> str:
     return address if re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", address) else ""
 
 
-@pages.post("/sign-out", permission=AUTHENTICATED)
+@account_pages.post("/sign-out", permission=AUTHENTICATED)
 async def do_sign_out(request: Request, ctx: ContextDep) -> See:
     """End the session."""
     await sign_in.sign_out(ctx, Secret(session_token(request)))
@@ -91,7 +92,7 @@ async def do_sign_out(request: Request, ctx: ContextDep) -> See:
     return See("/sign-in", "Signed out.")
 
 
-@pages.get("/account", permission=AUTHENTICATED, template="projects/account.html")
+@account_pages.get("/account", permission=AUTHENTICATED, template="projects/account.html")
 async def show_account(request: Request, ctx: ContextDep) -> AccountPage:
     """One's own password and sessions."""
     found = await sign_in.authenticate_session(ctx, Secret(session_token(request)))
@@ -106,7 +107,7 @@ async def show_account(request: Request, ctx: ContextDep) -> AccountPage:
     )
 
 
-@pages.post("/account/password", permission=AUTHENTICATED)
+@account_pages.post("/account/password", permission=AUTHENTICATED)
 async def set_password(request: Request, ctx: ContextDep, form: FormDep) -> See:
     """Set one's password; every other session of the member ends."""
     if form.get("password", "") != form.get("again", ""):

@@ -89,11 +89,15 @@ async def _stops(
         _stop("Prepare", "/indexes", len(built), "index", f"{chunks:,} chunks"),
         _stop("Adapt", "/functions", len(await functions.list_functions(ctx)), "function", "with variants"),
         _stop(
-            "Evaluate", "/evaluations", len(reports), "report", f"the last: {reports[0].verdict}" if reports else "none yet"
+            "Evaluate",
+            "/evaluations",
+            len(reports),
+            "report",
+            f"the last: {reports[0].verdict}" if reports else "none yet",
         ),
         _stop("Release", "/releases", len(live), "live release", "on evidence"),
         _stop("Observe", "/traces", counts.traces, "trace", f"{counts.errors:,} failed"),
-        Stop(verb="Learn", href="/scores", figure=judged, word="scores, by people, models and code"),
+        Stop(verb="Learn", href="/scores", figure=judged, word="scores"),
     )
 
 

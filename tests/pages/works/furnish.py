@@ -3,7 +3,6 @@
 Everything is made by the verbs that a user's commands call, each at a time of its own. Used by the fixtures of the pages.
 """
 
-
 import json
 import random
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,6 @@ from flyball.releases import service as releases
 from flyball.releases import serving
 from flyball.releases.records import Proposal
 from flyball.runs import service as runs
-
 from flyball.runs.ledger import RunLedger
 from flyball.traces import inbox, service
 from flyball.traces.flusher import Flusher
@@ -100,7 +98,9 @@ def write_handbook(folder):
         place.mkdir(parents=True)
         for section in document["sections"]:
             title = f"{document['title']}: {section['heading'].lower()}"
-            (place / f"{section['heading'].lower().replace(' ', '-')}.md").write_text(f"# {title}\n\n{section['text']}\n")
+            (place / f"{section['heading'].lower().replace(' ', '-')}.md").write_text(
+                f"# {title}\n\n{section['text']}\n"
+            )
             questions.append((section["question"], title, section["text"]))
     root = folder / "handbook"
     (root / "hostile.md").write_text(f"# {MARKUP}\n\n{MARKDOWN} {MARKUP}\n")
@@ -163,7 +163,10 @@ async def release(works):
     works.releases["live"] = await serve(works, 120, better)
     ctx = works.at(60)
     both = Proposal(
-        function="ask-works", evidence=evidence, shares={"best-passage": 90, "last-passage": 10}, reason="a small canary"
+        function="ask-works",
+        evidence=evidence,
+        shares={"best-passage": 90, "last-passage": 10},
+        reason="a small canary",
     )
     refused = await releases.propose(ctx, both)
     await releases.decide(ctx, refused.id, "rejected", "nobody asked for the old one")
@@ -246,7 +249,9 @@ async def answers(works, count):
 def model_call(start_ns, chance, *, failed):
     trace_id, root = new_trace_id(), new_span_id()
     end_ns = start_ns + chance.randint(80_000_000, 4 * SECOND)
-    question = chance.choice(("Summarise the log of the night shift.", "Translate: Das Ventil klemmt.", "Is 9 bar too much?"))
+    question = chance.choice(
+        ("Summarise the log of the night shift.", "Translate: Das Ventil klemmt.", "Is 9 bar too much?")
+    )
     answer = "" if failed else "The pressure stood at eight bar all night, and nothing was written under faults. " * 3
     error = "upstream_timeout: the model did not answer within 30 s" if failed else ""
     names = {"trace_id": trace_id, "project": "default", "status": "error" if failed else "ok", "error": error}
@@ -290,9 +295,16 @@ def deep_tree(works):
         )
         spans.append(span)
         parent = span.span_id
-    lost = {"trace_id": trace_id, "project": "default", "start_ns": start_ns + SECOND, "end_ns": start_ns + SECOND + 900}
+    lost = {
+        "trace_id": trace_id,
+        "project": "default",
+        "start_ns": start_ns + SECOND,
+        "end_ns": start_ns + SECOND + 900,
+    }
     failed = {"status": "error", "error": "LookupError: no drawing of valve 7"}
-    spans.append(Span(span_id=new_span_id(), parent_id=spans[3].span_id, name="fetch a drawing", kind="tool", **failed, **lost))
+    spans.append(
+        Span(span_id=new_span_id(), parent_id=spans[3].span_id, name="fetch a drawing", kind="tool", **failed, **lost)
+    )
     spans.append(Span(span_id=new_span_id(), parent_id="f" * 16, name="a child whose parent was lost", **lost))
     return spans
 
@@ -300,7 +312,13 @@ def deep_tree(works):
 def hostile(works):
     trace_id = works.traces["hostile"] = new_trace_id()
     now_ns = works.ctx.clock.now_ns() - HOUR // 4
-    names = {"trace_id": trace_id, "project": "default", "start_ns": now_ns, "end_ns": now_ns + SECOND, "scope": APPLICATION}
+    names = {
+        "trace_id": trace_id,
+        "project": "default",
+        "start_ns": now_ns,
+        "end_ns": now_ns + SECOND,
+        "scope": APPLICATION,
+    }
     texts = {"input": MARKUP + MARKDOWN, "output": ANSI + MARKDOWN, "error": MARKUP}
     root = Span(
         span_id=new_span_id(),
@@ -323,8 +341,12 @@ def application(works):
     now_ns = works.ctx.clock.now_ns() - 12 * SECOND
     names = {"trace_id": trace_id, "project": "default", "scope": APPLICATION, "status": "ok", "service": "crew-app"}
     return [
-        Span(span_id=root, name="answer_crew", start_ns=now_ns, end_ns=now_ns + SECOND, input="{}", output="ok", **names),
-        Span(span_id=new_span_id(), parent_id=root, name="look_up", start_ns=now_ns + 9, end_ns=now_ns + 700_000, **names),
+        Span(
+            span_id=root, name="answer_crew", start_ns=now_ns, end_ns=now_ns + SECOND, input="{}", output="ok", **names
+        ),
+        Span(
+            span_id=new_span_id(), parent_id=root, name="look_up", start_ns=now_ns + 9, end_ns=now_ns + 700_000, **names
+        ),
     ]
 
 
@@ -350,14 +372,24 @@ async def learn(works):
             explanation="every sentence stands in the passage",
         )
         await service.record_score(ctx, score)
-    row = {"id": "q900", "question": "What moves the throttle?", "expected": ["Governor: purpose"], "answer": "The governor."}
+    row = {
+        "id": "q900",
+        "question": "What moves the throttle?",
+        "expected": ["Governor: purpose"],
+        "answer": "The governor.",
+    }
     await datasets.add_row_from_trace(ctx, "questions", trace_id=answer, data=row)
     await judge(works, 1, ("works-quality",))
 
 
 async def govern(works):
     """Keys of every kind; a run that goes on and one that waits."""
-    for name, role in (("my-app", "application"), ("night-batch", "developer"), (MARKUP[:99], "viewer"), (UNBROKEN[:99], "viewer")):
+    for name, role in (
+        ("my-app", "application"),
+        ("night-batch", "developer"),
+        (MARKUP[:99], "viewer"),
+        (UNBROKEN[:99], "viewer"),
+    ):
         works.keys[name] = (await projects.create_key(works.ctx, name, role)).key.id
     await projects.revoke_key(works.ctx, works.keys["night-batch"])
     going = await evaluations.start(works.ctx, "works-quality")
@@ -366,5 +398,3 @@ async def govern(works):
     await ledger.progress(going.id, 11, 25, "asking")
     works.runs["running"] = await runs.get(works.ctx, going.id)
     works.runs["queued"] = await evaluations.start(works.ctx, "works-glance")
-
-

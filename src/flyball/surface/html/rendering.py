@@ -129,7 +129,7 @@ def _who(actor_id: str) -> str:
     """An actor's id for reading: the owner at the machine, a part of flyball itself, or an id cut short."""
     kind, _, rest = actor_id.partition(":")
     if kind == "local":
-        return "the owner, at the machine"
+        return "local owner"
     if kind == "system":
         return f"flyball's {rest}"
     return actor_id[:12]
