@@ -7,10 +7,16 @@ import pytest
 
 from flyball.kit.clock import SystemClock
 from flyball.kit.secrets import Secret
-from flyball.llm.errors import UpstreamAwayError, UpstreamCutError, UpstreamRefusedError, UpstreamTimeoutError
+from flyball.llm.errors import (
+    UpstreamAwayError,
+    UpstreamCutError,
+    UpstreamError,
+    UpstreamRefusedError,
+    UpstreamTimeoutError,
+)
 from flyball.llm.messages import Message
 from flyball.llm.patience import Patience
-from flyball.llm.providers.openai_compatible import OpenAICompatible, Upstream, complete
+from flyball.llm.providers.openai_compatible import OpenAICompatible, Upstream, understand
 from flyball.llm.usage import Usage
 from flyball.testing import ScriptedUpstream, Turn
 
@@ -34,8 +40,19 @@ def at(upstream, key="sk-upstream"):
 
 
 async def ask(provider, upstream, *, tries=1, seconds=2.0):
+    """As whoever owns the retries of a call does."""
     patience = Patience(SystemClock(), seconds=seconds, tries=tries)
-    return await complete(provider, at(upstream), MESSAGES, parameters={"temperature": 0}, patience=patience)
+    body = msgspec.json.encode({"temperature": 0, "model": "mock-small", "messages": MESSAGES})
+    while True:
+        patience.start_try()
+        try:
+            async with provider.chat(at(upstream), body, seconds=patience.seconds_left) as reply:
+                return understand(await reply.read_all(), "the upstream")
+        except UpstreamError as failure:
+            wait = patience.wait_after(failure)
+            if wait is None:
+                raise
+        await asyncio.sleep(wait)
 
 
 async def test_an_answer_comes_with_its_usage_in_exclusive_buckets(provider, upstream):

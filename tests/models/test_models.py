@@ -104,3 +104,12 @@ async def test_no_secret_reaches_the_database(ctx, monkeypatch):
 
     assert "sk-very-secret" not in rows[0]["text"]
     assert "env:KEY" in rows[0]["text"]
+
+
+async def test_a_model_whose_name_has_a_slash_has_its_own_page(ctx, admin):
+    async with ctx.db.transaction() as connection:
+        await service.put(connection, ctx, "local/small", spec())
+
+    page = await admin.get("/models/local/small", headers={"accept": "text/html"})
+
+    assert (page.status, "local/small" in page.body.decode()) == (200, True)

@@ -284,6 +284,22 @@ def test_without_configuration_nothing_happens_and_one_warning_says_so(caplog, m
     assert "FLYBALL_SERVER" in caplog.text
 
 
+def test_an_address_that_cannot_be_called_is_told_once_and_nothing_waits_for_it(caplog) -> None:
+    sdk_telemetry.reset(AsyncClient("127.0.0.1:9", "key"))
+
+    @flyball.observe
+    def work() -> int:
+        return 1
+
+    with caplog.at_level(logging.WARNING, "flyball"):
+        assert work() == 1
+        assert flyball.flush(2)
+
+    assert [record.getMessage() for record in caplog.records if "no address" in record.getMessage()]
+    assert sdk_telemetry.telemetry().dropped == 1
+    sdk_telemetry.reset()
+
+
 def test_threads_observe_at_once_without_loss(listener) -> None:
     @flyball.observe
     def work(number: int) -> int:
@@ -306,8 +322,10 @@ def test_the_client_says_what_is_wrong(listener) -> None:
         client.feedback("0" * 32, 1)
     assert (refused.value.status, refused.value.code, refused.value.next_step) == (403, "refused", "wait")
 
-    with pytest.raises(UnavailableError, match="does not answer"):
+    with pytest.raises(UnavailableError, match=r"does not answer \(Connection refused"):
         flyball.Client("http://127.0.0.1:9", "key").get_trace("0" * 32)
+    with pytest.raises(NotConfiguredError, match=r"'127\.0\.0\.1:9' is no address .* such as http://"):
+        flyball.Client("127.0.0.1:9", "key").get_trace("0" * 32)
     with pytest.raises(NotConfiguredError, match="flyball keys create"):
         flyball.Client().get_trace("0" * 32)
 
@@ -389,6 +407,7 @@ def test_importing_the_sdk_brings_none_of_the_servers_libraries(statement: str) 
     assert loaded.isdisjoint(SERVER_LIBRARIES)
     assert {name for name in done.stdout.split() if name.startswith("flyball.")} <= {
         "flyball.kit",
+        "flyball.kit.causes",
         "flyball.kit.clock",
         "flyball.kit.errors",
         "flyball.kit.ids",

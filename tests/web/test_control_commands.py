@@ -1,4 +1,4 @@
-"""The commands of keys and audit against a control process that runs."""
+"""The commands of keys, runs and audit against a control process that runs."""
 
 import asyncio
 import json
@@ -73,3 +73,17 @@ async def test_the_record_is_listed_and_verified(flyball):
     code, _, error = await flyball("audit", "verify", "--head", "nonsense")
     assert code == 2
     assert "SEQ:HASH" in error
+
+
+async def test_a_run_is_listed_and_shown_with_its_state(flyball, tmp_path):
+    rows = tmp_path / "questions.jsonl"
+    rows.write_text('{"question": "why?"}\n')
+    code, out, _ = await flyball("datasets", "import", "rows", str(rows), "--no-wait", "--json")
+    run = json.loads(out)
+    assert (code, run["status"]) == (0, "queued")
+
+    _, listed, _ = await flyball("runs", "list")
+    _, shown, _ = await flyball("runs", "show", run["id"])
+
+    assert listed.splitlines()[1].split()[:3] == [run["id"], "datasets.import", "queued"]
+    assert "queued" in shown

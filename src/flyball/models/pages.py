@@ -41,7 +41,7 @@ async def list_models(ctx: ContextDep) -> ModelList:
     )
 
 
-@pages.get("/models/{name}", permission="models.read", template="models/show.html")
+@pages.get("/models/{name:path}", permission="models.read", template="models/show.html")
 async def show_model(ctx: ContextDep, name: str, version: int | None = None) -> ModelPage:
     """One model."""
     model = await service.get_model(ctx, name, version)

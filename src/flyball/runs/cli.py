@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from flyball.surface.console import Column, Commands, as_ago, as_words, control, segment, show_list, show_one
+from flyball.surface.console import Column, Commands, as_ago, control, segment, show_list, show_one
 
 app = Commands("runs", help="Durable executions: imports, index builds, evaluations.")
 
 _LIST = (
     Column("id"),
     Column("kind"),
-    Column("status", "state", as_words),
+    Column("status", "state"),
     Column("done", right=True),
     Column("total", right=True),
     Column("created_ns", "created", as_ago),

@@ -16,6 +16,7 @@ from pyreqwest.client import Client as HttpClient
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
+from flyball.kit.causes import last_cause
 from flyball.kit.errors import FlyballError, InvalidInputError, UnavailableError
 
 from . import bridge
@@ -117,7 +118,15 @@ class AsyncClient:
         status, answer = await self._exchange(method, self.server + path, headers, data)
         if status >= 400:
             raise _refusal(method, path, status, answer)
-        return msgspec.json.decode(answer)
+        try:
+            return msgspec.json.decode(answer)
+        except msgspec.DecodeError as error:
+            raise RefusedError(
+                f"{method} {path} was answered with something that is not JSON: {answer[:80]!r}",
+                status=502,
+                code="not_json",
+                next_step="check that FLYBALL_SERVER names a flyball",
+            ) from error
 
     async def _exchange(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
         try:
@@ -125,13 +134,19 @@ class AsyncClient:
                 self._http = ClientBuilder().timeout(timedelta(seconds=self._seconds)).build()
         except RuntimeError:  # forked after the parent had used the client, whose threads are not here
             return await _send_forked(method, url, headers, body, self._seconds)
-        request = self._http.request(method, url).headers(headers)
         try:
+            request = self._http.request(method, url).headers(headers)
             response = await (request if body is None else request.body_bytes(body)).build().send()
             return response.status, bytes(await response.bytes())
+        except ValueError as error:
+            raise NotConfiguredError(
+                f"{self.server!r:.200} is no address that can be called ({last_cause(error)})",
+                next_step="set FLYBALL_SERVER to the whole address, such as http://127.0.0.1:4000",
+            ) from error
         except PyreqwestError as error:
             raise UnavailableError(
-                f"{self.server} does not answer ({error})", next_step="check FLYBALL_SERVER, and that flyball is up"
+                f"{self.server} does not answer ({last_cause(error)})",
+                next_step="check FLYBALL_SERVER, and that flyball is up",
             ) from error
 
 

@@ -19,7 +19,7 @@ import msgspec
 from flyball.kit.errors import FlyballError
 
 from . import bridge
-from .client import AsyncClient, RefusedError
+from .client import AsyncClient, NotConfiguredError, RefusedError
 from .spans import as_text, current_trace_id
 
 MOST_WAITING = 10_000
@@ -123,7 +123,7 @@ class Telemetry:
         while True:
             try:
                 await self._send(batch)
-            except RefusedError as error:
+            except (RefusedError, NotConfiguredError) as error:
                 if error.status < 500 and error.status not in {408, 429}:
                     self.dropped += len(batch)
                     self.warn_once(str(error))

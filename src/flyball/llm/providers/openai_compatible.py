@@ -18,6 +18,7 @@ from pyreqwest.exceptions import BuilderError, ConnectError, ConnectTimeoutError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
+from flyball.kit.causes import last_cause
 from flyball.kit.clock import Clock
 from flyball.kit.secrets import Secret
 from flyball.llm.dialects import openai_chat
@@ -28,8 +29,7 @@ from flyball.llm.errors import (
     UpstreamRefusedError,
     UpstreamTimeoutError,
 )
-from flyball.llm.messages import Message
-from flyball.llm.patience import Patience, asked_wait, may_retry
+from flyball.llm.patience import asked_wait, may_retry
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
@@ -65,7 +65,9 @@ class Reply:
                 next_step="raise FLYBALL_IDLE_TIMEOUT_SECONDS if such pauses are expected",
             ) from None
         except PyreqwestError as error:
-            raise UpstreamCutError(f"{self._where} broke off in the middle of its answer ({_reason(error)})") from error
+            raise UpstreamCutError(
+                f"{self._where} broke off in the middle of its answer ({last_cause(error)})"
+            ) from error
         return None if chunk is None else bytes(chunk)
 
     async def read_all(self, limit: int = LARGEST_ANSWER) -> bytes:
@@ -86,7 +88,6 @@ class OpenAICompatible:
     def __init__(self, clock: Clock, *, connect_seconds: float = 5, idle_seconds: float = 60) -> None:
         self._clock = clock
         self._idle_seconds = idle_seconds
-        self._connect_seconds = connect_seconds
         self._outside = _builder(connect_seconds).build()
         self._loopback = _builder(connect_seconds).no_proxy().build()
 
@@ -121,13 +122,13 @@ class OpenAICompatible:
                 response = await request.__aenter__()
         except (ConnectError, ConnectTimeoutError) as error:
             raise UpstreamAwayError(
-                f"{where} cannot be reached ({_reason(error)})",
+                f"{where} cannot be reached ({last_cause(error)})",
                 next_step="check that it runs and that the model's base_url is right",
             ) from error
         except (TimeoutError, RequestTimeoutError):
             raise UpstreamTimeoutError(f"{where} did not begin to answer in time") from None
         except PyreqwestError as error:
-            raise UpstreamCutError(f"{where} closed the connection before it answered ({_reason(error)})") from error
+            raise UpstreamCutError(f"{where} closed the connection before it answered ({last_cause(error)})") from error
         try:
             reply = Reply(response, where=where, idle_seconds=self._idle_seconds)
             if reply.status != 200:
@@ -170,37 +171,6 @@ class OpenAICompatible:
             retry_after=asked_wait(reply.headers, self._clock.now_ns()),
             retryable=may_retry(reply.status, reply.headers),
         )
-
-
-async def complete(
-    provider: OpenAICompatible,
-    upstream: Upstream,
-    messages: Iterable[Message],
-    *,
-    parameters: Mapping[str, Any],
-    patience: Patience,
-) -> openai_chat.Completion:
-    """One whole answer to a conversation, tried again while patience lasts. Raises UpstreamError."""
-    body = msgspec.json.encode({**parameters, "model": upstream.model, "messages": list(messages)})
-    while True:
-        patience.start_try()
-        try:
-            async with asyncio.timeout(patience.seconds_left):
-                return await _complete_once(provider, upstream, body, patience)
-        except TimeoutError:
-            raise patience.expired() from None
-        except UpstreamError as failure:
-            wait = patience.wait_after(failure)
-            if wait is None:
-                raise
-        await asyncio.sleep(wait)
-
-
-async def _complete_once(
-    provider: OpenAICompatible, upstream: Upstream, body: bytes, patience: Patience
-) -> openai_chat.Completion:
-    async with provider.chat(upstream, body, seconds=patience.seconds_left) as reply:
-        return understand(await reply.read_all(), place(upstream))
 
 
 def understand(body: bytes, where: str) -> openai_chat.Completion:
@@ -253,11 +223,6 @@ def _builder(connect_seconds: float) -> ClientBuilder:
         .zstd(enable=False)
         .deflate(enable=False)
     )
-
-
-def _reason(error: PyreqwestError) -> str:
-    causes = error.args[1].get("causes") if len(error.args) > 1 and isinstance(error.args[1], dict) else None
-    return str(causes[-1]["message"]) if causes else error.message
 
 
 def _words(body: bytes) -> str:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from pyreqwest.client import SyncClientBuilder
 from pyreqwest.exceptions import BuilderError, RequestError
 
+from flyball.kit.causes import last_cause
+
 from .errors import NotReachableError
 
 
@@ -86,6 +88,6 @@ class RemoteTransport:
                 return Answer(response.status, bytes(response.bytes()))
         except (RequestError, BuilderError, ValueError) as error:
             raise NotReachableError(
-                f"{self._server} cannot be reached ({error})",
+                f"{self._server} cannot be reached ({last_cause(error)})",
                 next_step="check --server (FLYBALL_SERVER), such as https://flyball.example.com",
             ) from None
