@@ -112,6 +112,11 @@ def test_a_question_loses_what_is_only_asking():
     assert terms("the of and") == []
 
 
+def test_neighbours_that_are_one_word_in_the_index_are_asked_for_as_that_word():
+    assert query_terms("which time zone", {"timezon"}) == ["time", "zone", "timezon"]
+    assert "timezon" not in query_terms("which time zone", {"time"})
+
+
 def test_alternatives_go_both_ways():
     assert stem("remove") in alternatives(stem("delete"))
     assert stem("delete") in alternatives(stem("remove"))

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from .stemming import stem
@@ -11,6 +12,7 @@ from .stemming import stem
 VERSION = 1
 LONGEST_QUERY = 2000  # characters that are looked at
 MOST_TERMS = 64
+SHORTEST_JOINED = 6
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _NAME_PARTS = re.compile(r"\w+")
@@ -55,11 +57,22 @@ def name_terms(name: str) -> list[str]:
     return [stem(word) for word in found if word not in STOP_WORDS]
 
 
-def query_terms(query: str) -> list[str]:
-    """The terms of a question, each once, in their order."""
+def query_terms(query: str, known: Container[str] = ()) -> list[str]:
+    """The terms of a question, each once: its words, its identifiers, and neighbours that are one word in `known`.
+
+    People write `time zone` and `starts with` where names and documentation have `timezone` and `startswith`.
+    """
     shown = query[:LONGEST_QUERY]
     identifiers = [part.lower() for part in _NAME_PARTS.findall(shown) if "_" in part]
-    return list(dict.fromkeys([*terms(shown), *identifiers]))[:MOST_TERMS]
+    joined = [term for term in _joined(shown) if term in known]
+    return list(dict.fromkeys([*terms(shown), *identifiers, *joined]))[:MOST_TERMS]
+
+
+def _joined(text: str) -> list[str]:
+    """Neighbouring words, two or three of them, as one."""
+    words = [word.lower() for word in _WORD.findall(text)]
+    runs = ("".join(words[start : start + count]) for count in (2, 3) for start in range(len(words) - count + 1))
+    return [stem(run) for run in runs if len(run) >= SHORTEST_JOINED]
 
 
 def passage_fields(title: str, data: dict[str, Any], headings: tuple[str, ...], text: str, *, first: bool) -> Fields:

@@ -15,6 +15,7 @@ from .ranking import Statistics
 from .records import ChunkSettings
 
 MOST_USES = 300  # of a name that is used everywhere
+OVERVIEW = 0.5  # how much less a module's docstring is worth than that of what it describes
 
 PASSAGES = pa.schema(
     [
@@ -40,8 +41,7 @@ def passages_of(rows: Iterable[Row], settings: ChunkSettings) -> pa.Table:
 
 
 def _of_row(row: Row, settings: ChunkSettings) -> Iterable[dict[str, object]]:
-    uses = row.data.get("uses", 0)
-    weight = min(1.0, math.log1p(uses) / math.log(MOST_USES)) if isinstance(uses, int) and uses > 0 else 0.0
+    weight = _weight(row)
     for number, chunk in enumerate(chunks(row.text, settings)):
         text = row.text[chunk.start : chunk.end]
         fields = passage_fields(row.title, row.data, chunk.headings, text, first=number == 0)
@@ -58,6 +58,13 @@ def _of_row(row: Row, settings: ChunkSettings) -> Iterable[dict[str, object]]:
             "weight": weight,
             **{f"{name}_terms": " ".join(words) for name, words in fields._asdict().items()},
         }
+
+
+def _weight(row: Row) -> float:
+    """What a document is worth before anything is asked: what is used everywhere more, a mere overview less."""
+    uses = row.data.get("uses", 0)
+    weight = min(1.0, math.log1p(uses) / math.log(MOST_USES)) if isinstance(uses, int) and uses > 0 else 0.0
+    return weight - OVERVIEW if row.data.get("kind") == "module" else weight
 
 
 class Tally:

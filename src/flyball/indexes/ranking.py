@@ -47,7 +47,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(NamedTuple):
-    """A passage that may answer: its id, its terms by field, and its static weight from 0 to 1."""
+    """A passage that may answer: its id, its terms by field, and its static weight from -1 to 1."""
 
     id: str
     fields: Fields

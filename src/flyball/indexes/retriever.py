@@ -21,7 +21,7 @@ from .records import IndexVersion, Passage
 
 LARGEST_K = 100
 
-_CANDIDATES = 200
+_CANDIDATES = 300
 _ALTERNATIVE = 0.3
 _OPEN_AT_MOST = 8
 _COLUMNS = ["chunk_id", "document_id", "weight", *(f"{name}_terms" for name in Fields._fields)]
@@ -40,10 +40,10 @@ def search(layout: Layout, version: IndexVersion, query: str, k: int) -> list[Pa
     """
     if not 1 <= k <= LARGEST_K:
         raise IndexInvalidError(f"k = {k} passages cannot be asked for", next_step=f"ask for 1 to {LARGEST_K}")
-    terms = query_terms(query)
+    opened = _open(layout, version)
+    terms = query_terms(query, opened.statistics.frequencies)
     if not terms:
         return []
-    opened = _open(layout, version)
     try:
         rows = _candidates(opened, terms)
     except (OSError, RuntimeError, ValueError) as error:
