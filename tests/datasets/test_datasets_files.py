@@ -61,6 +61,15 @@ def test_a_pdf_without_text_and_a_broken_one_say_so_and_the_next_is_read(tmp_pat
         assert reader.read(tmp_path / "good.pdf").text == "Good."
 
 
+def test_a_pdf_is_read_although_the_process_that_reads_was_killed_before(tmp_path):
+    (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
+    with PdfReader() as reader:
+        reader.read(tmp_path / "good.pdf")
+        reader._child.kill()
+
+        assert reader.read(tmp_path / "good.pdf").text == "Good."
+
+
 def test_a_pdf_that_takes_too_long_is_given_up_and_the_next_is_read(tmp_path):
     (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
     with PdfReader(seconds=30) as reader:
@@ -74,13 +83,20 @@ def test_a_pdf_that_takes_too_long_is_given_up_and_the_next_is_read(tmp_path):
         assert reader.read(tmp_path / "good.pdf").text == "Good."
 
 
-def test_a_pdf_that_kills_its_reader_is_refused_and_the_next_is_read(tmp_path):
+def test_a_pdf_that_kills_its_reader_each_time_is_refused_and_the_next_is_read(tmp_path, monkeypatch):
     (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
     with PdfReader() as reader:
-        reader.read(tmp_path / "good.pdf")
-        os.kill(reader._child.pid, signal.SIGKILL)
+        running = reader._running
+
+        def killed():
+            child = running()
+            child.kill()
+            return child
+
+        monkeypatch.setattr(reader, "_running", killed)
         with pytest.raises(UnreadableError, match="crashed"):
             reader.read(tmp_path / "good.pdf")
+        monkeypatch.undo()
 
         assert reader.read(tmp_path / "good.pdf").text == "Good."
 

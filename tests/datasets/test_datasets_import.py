@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from flyball.datasets import service
+from flyball.datasets import collecting, service
 from flyball.datasets.errors import (
+    CollectorError,
     DatasetKindError,
     DatasetNameError,
     EmptyDatasetError,
@@ -83,6 +85,28 @@ async def test_two_imports_of_the_same_at_once_make_one_version(ctx, docs):
     assert first["version_id"] == second["version_id"]
     assert len(await service.list_versions(ctx, "manual")) == 1
     assert list(ctx.layout.staging.iterdir()) == []
+
+
+async def test_a_collector_that_was_killed_is_started_again_and_given_up_when_it_is_killed_each_time(
+    ctx, docs, monkeypatch
+):
+    really, killed = collecting._run, 0
+
+    async def run(order, progress):
+        nonlocal killed
+        if killed < times:
+            killed += 1
+            return -signal.SIGKILL, b""
+        return await really(order, progress)
+
+    monkeypatch.setattr(collecting, "_run", run)
+    times = 2
+    assert (await imported(ctx, "manual", folder(docs)))["rows"] == 3
+
+    killed, times = 0, 100
+    with pytest.raises(CollectorError, match="status -9"):
+        await imported(ctx, "again", folder(docs))
+    assert killed == 3
 
 
 async def test_an_import_that_fails_leaves_nothing_behind(ctx, docs, monkeypatch):

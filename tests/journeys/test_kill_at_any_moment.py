@@ -159,6 +159,11 @@ class User:
         self.versions["questions", version["version"]] = version["rows"]
         self.learned.append(trace_id)
 
+    def come_back(self) -> None:
+        """Collect and index the same again: nothing is new."""
+        self._do("import again", self._import_documents)
+        self._do("index again", self._build_index)
+
     def evaluate(self) -> None:
         """Run the evaluation."""
         self.reports.append(self._do("eval run", self._evaluate))
@@ -380,6 +385,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(moments, longest
             user.evaluate()
         if rounds % 3 == 0:
             user.release()
+            user.come_back()
     user.step = "the end"
     killer.join()
 

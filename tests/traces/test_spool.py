@@ -145,6 +145,20 @@ async def test_what_a_dead_process_left_is_moved_by_the_next_one(database: Datab
     assert not list(tmp_path.rglob("*.spool"))
 
 
+async def test_what_found_no_room_is_told_aloud(database: Database, tmp_path: Path, caplog) -> None:
+    with Spool(tmp_path, "gateway-1", capacity=1 << 16, slot_bytes=1 << 15) as spool:
+        kept = [spool.append(a_span(input="x" * 10_000)) for _ in range(10)]
+        running = asyncio.create_task(Drain(spool, database, SystemClock()).run())
+        while spool.waiting_bytes:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    lost = kept.count(False)
+    assert 0 < lost < 10
+    assert f"{lost} spans of gateway-1 found no room" in caplog.text
+
+
 async def test_a_commit_whose_answer_is_lost_moves_nothing_twice(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Starting the collector and waiting for its stage. Knows the child process, not what it reads."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,13 +10,14 @@ import msgspec
 
 from flyball.infra.processes.environment import child_environment
 
-from .collector import REFUSED_EXIT, Order, Refused
-from .errors import CollectorError, SourceNotFoundError
+from .collector import FULL_EXIT, REFUSED_EXIT, Order, Refused
+from .errors import CollectorError, SourceNotFoundError, StagingFullError
 from .records import Declaration
 from .staging import Manifest, clear, read_manifest
 
 Progress = Callable[[int], Awaitable[None]]
 _LAST_WORDS = 2000
+_TRIES = 3
 
 
 async def collect(declaration: Declaration, stage: Path, progress: Progress) -> Manifest:
@@ -23,7 +25,8 @@ async def collect(declaration: Declaration, stage: Path, progress: Progress) -> 
 
     Raises:
         SourceNotFoundError: there is nothing at the location.
-        CollectorError: the child ended in another way; its last words are in the message.
+        StagingFullError: the disk has no room for the stage.
+        CollectorError: the child ended in another way, or was killed each time; its last words are in the message.
     """
     known = read_manifest(stage)
     if known is not None:
@@ -36,6 +39,21 @@ async def collect(declaration: Declaration, stage: Path, progress: Progress) -> 
         licence=declaration.licence,
         stage=str(stage),
     )
+    for _ in range(_TRIES):
+        status, last_words = await _run(order, progress)
+        manifest = read_manifest(stage)
+        if status == 0 and manifest is not None:
+            return manifest
+        clear(stage)
+        if status != -signal.SIGKILL:  # which comes from outside: somebody, or a machine that is short of memory
+            break
+    if status == FULL_EXIT:
+        raise StagingFullError(str(stage.parent))
+    raise _failure(declaration, status, last_words)
+
+
+async def _run(order: Order, progress: Progress) -> tuple[int, bytes]:
+    """The child's exit status and what it said on standard error."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -44,21 +62,16 @@ async def collect(declaration: Declaration, stage: Path, progress: Progress) -> 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        cwd=stage.parent,
+        cwd=Path(order.stage).parent,
         env=_environment(),
     )
     try:
         last_words, _ = await asyncio.gather(_read_all(child), _follow(child, order, progress))
-        status = await child.wait()
+        return await child.wait(), last_words
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
-    manifest = read_manifest(stage)
-    if status == 0 and manifest is not None:
-        return manifest
-    clear(stage)
-    raise _failure(declaration, status, last_words)
 
 
 async def _follow(child: asyncio.subprocess.Process, order: Order, progress: Progress) -> None:

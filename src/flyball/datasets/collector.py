@@ -5,6 +5,7 @@ Progress goes to standard output, one JSON number per line; the rows go into a s
 starts a program, except the reader of PDF files.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -23,6 +24,7 @@ from .sources import folder, jsonl, stdlib
 from .staging import Stage
 
 SOURCES = {"stdlib": stdlib.collect, "folder": folder.collect, "jsonl": jsonl.collect}
+FULL_EXIT = 4  # the disk has no room for the stage
 REFUSED_EXIT = 3  # the source itself cannot be read; the error is on standard error as JSON
 
 _FORBIDDEN_IN_STDLIB = frozenset({"socket.connect", "webbrowser.open", "os.system", "subprocess.Popen", "os.exec"})
@@ -71,6 +73,10 @@ def main() -> None:
         refused = Refused(code=error.code, message=error.message, next_step=error.next_step)
         sys.stderr.write(msgspec.json.encode(refused).decode() + "\n")
         sys.exit(REFUSED_EXIT)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(FULL_EXIT)
 
 
 def _end_with_parent() -> None:

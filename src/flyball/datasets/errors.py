@@ -15,10 +15,19 @@ FlyballError
 │   └── SourceChangedError           what is imported changed while it was
 ├── ForbiddenError
 │   └── LocalPathError               only the machine's own user may have files of the machine read
+├── UnavailableError
+│   └── StagingFullError             the disk has no room for what is collected
 └── CollectorError                   the child process that reads the source ended unexpectedly
 """
 
-from flyball.kit.errors import ConflictError, FlyballError, ForbiddenError, InvalidInputError, NotFoundError
+from flyball.kit.errors import (
+    ConflictError,
+    FlyballError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 
 
 class DatasetNotFoundError(NotFoundError):
@@ -117,3 +126,15 @@ class CollectorError(FlyballError):
     """The child process that reads the source ended unexpectedly."""
 
     code = "dataset_collector_failed"
+
+
+class StagingFullError(UnavailableError):
+    """The disk has no room for what is collected."""
+
+    code = "staging_full"
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"the disk of {folder} has no room for what is collected",
+            next_step="make room, then import again; nothing was published",
+        )

@@ -42,6 +42,11 @@ class RunLedger:
         async with self._ctx.db.transaction() as connection:
             await store.progress(connection, run_id, done, total, note)
 
+    async def note(self, run_id: str, note: str) -> None:
+        """Write why it does not go on."""
+        async with self._ctx.db.transaction() as connection:
+            await store.note(connection, run_id, note)
+
     async def succeed(self, run_id: str, result: dict[str, Any]) -> None:
         """Write its success; a second time changes nothing."""
         async with self._ctx.db.transaction() as connection:

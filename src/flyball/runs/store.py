@@ -93,6 +93,11 @@ async def progress(connection: Connection, run_id: str, done: int, total: int | 
     )
 
 
+async def note(connection: Connection, run_id: str, note: str) -> None:
+    """Write what a running run is at, and leave how far it is."""
+    await execute(connection, "update runs set note = %s where id = %s and status = 'running'", note, run_id)
+
+
 async def succeed(connection: Connection, run_id: str, result: Jsonb, now_ns: int) -> int:
     """Write a run's success, once; how many rows changed."""
     return await execute(

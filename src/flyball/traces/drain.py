@@ -54,12 +54,14 @@ class Drain:
         self._clock = clock
         self._positions: dict[str, int] = {}  # known to be what the database says; absent: has to be asked
         self._most_records = _MOST_RECORDS
+        self._told_dropped = 0
         self.refused = 0  # records that the database would never take; kept in refused.jsonl beside the spool
 
     async def run(self) -> None:
         """Move whatever comes, until cancelled. While PostgreSQL is away, wait with growing pauses."""
         pause = _PAUSE_SECONDS
         while True:
+            self._tell_dropped()
             try:
                 moved = await self.move()
                 pause = _PAUSE_SECONDS
@@ -79,6 +81,17 @@ class Drain:
                     except (DatabaseAwayError, psycopg.Error, PositionMovedError):
                         await asyncio.sleep(_PAUSE_SECONDS)
         return not self._spool.waiting_bytes
+
+    def _tell_dropped(self) -> None:
+        """Say aloud how much was lost, whenever it has become more."""
+        dropped = self._spool.dropped
+        if dropped > self._told_dropped:
+            self._told_dropped = dropped
+            _log.error(
+                "%d spans of %s found no room in its spool and are lost; FLYBALL_SPOOL_BYTES sets the room",
+                dropped,
+                self._spool.writer,
+            )
 
     async def move(self) -> int:
         """Move one portion of each file, those that others left first; how many records were moved."""

@@ -5,6 +5,7 @@ where its state is written is the ledger's business (a port that the room `runs`
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
@@ -18,6 +19,7 @@ from flyball.kit.errors import NotFoundError, UnavailableError
 from flyball.kit.retry import backoff
 
 from .job import Job, RunContext
+from .shortage import shortage
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -34,6 +36,10 @@ class Ledger(Protocol):
 
     async def progress(self, run_id: str, done: int, total: int | None, note: str) -> None:
         """Write how far it is."""
+        ...
+
+    async def note(self, run_id: str, note: str) -> None:
+        """Write why it does not go on."""
         ...
 
     async def succeed(self, run_id: str, result: dict[str, Any]) -> None:
@@ -95,16 +101,22 @@ class JobEngine:
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
 
     async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
-        """A durable step of the run that calls; while PostgreSQL is away it is repeated rather than failed."""
+        """A durable step of the run that calls; while something is away, or a disk is full, it is repeated for a while."""
 
         async def patient() -> T:
-            for pause in backoff(first=0.2, most=10.0, tries=12):
+            for pause in (*backoff(first=0.2, most=10.0, tries=12), None):
                 try:
                     return await work()
-                except UnavailableError as error:
-                    _log.warning("step %s waits: %s", name, error)
+                except Exception as error:  # -- whatever is not worth waiting for is raised again
+                    away = shortage(error)
+                    if away is None:
+                        raise
+                    if pause is None:
+                        raise away from error
+                    _log.warning("step %s waits: %s", name, away)
+                    await self._note(DBOS.workflow_id, f"waits: {away.message}")
                     await asyncio.sleep(pause)
-            return await work()
+            raise AssertionError("the last try returns or raises")
 
         if self._stopping.is_set():
             await asyncio.Event().wait()  # this process ends; the next start continues here
@@ -124,6 +136,11 @@ class JobEngine:
             await self._ledger.progress(run_id, done, total, note)
         except UnavailableError as error:
             _log.warning("progress of %s is not written: %s", run_id, error)
+
+    async def _note(self, run_id: str | None, note: str) -> None:
+        """Tell whoever watches why nothing moves; where PostgreSQL itself is what is away, only the log knows."""
+        with contextlib.suppress(UnavailableError):
+            await self._ledger.note(run_id or "", note)
 
     async def _execute(self, run_id: str) -> None:
         begun = await self._until_there(lambda: self._ledger.begin(run_id))

@@ -5,6 +5,7 @@ Knows the process and its limits. What happens inside it is in `pdf_process`.
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,10 @@ class PdfAnswer(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class _KilledError(Exception):
+    """The child ended without a word about the file."""
+
+
 class PdfReader:
     """Reads PDF files one after the other; the child is started when the first is asked for, and anew after a failure."""
 
@@ -48,6 +53,16 @@ class PdfReader:
 
     def read(self, path: Path) -> PdfAnswer:
         """Text and title; raises UnreadableError (`broken-pdf`, `no-text`, `too-slow`, `crashed`)."""
+        try:
+            return self._read(path)
+        except _KilledError:  # from outside, which need not be this file's fault
+            pass
+        try:
+            return self._read(path)
+        except _KilledError as killed:
+            raise UnreadableError("crashed", str(killed)) from None
+
+    def _read(self, path: Path) -> PdfAnswer:
         child = self._running()
         assert child.stdin is not None  # noqa: S101 -- a pipe
         assert child.stdout is not None  # noqa: S101 -- a pipe
@@ -56,7 +71,7 @@ class PdfReader:
             child.stdin.flush()
         except OSError:
             self._end()
-            raise UnreadableError("crashed", "the process that reads PDF files ended") from None
+            raise _KilledError("the process that reads PDF files ended") from None
         if not select.select([child.stdout], [], [], self._seconds)[0]:
             self._end()
             raise UnreadableError("too-slow", f"reading it took longer than {self._seconds:g} s")
@@ -64,9 +79,8 @@ class PdfReader:
         if not line:
             status = child.wait()
             self._end()
-            raise UnreadableError(
-                "crashed", f"the process that read it ended with status {status} (memory limit, or a damaged file)"
-            )
+            how = f"the process that read it ended with status {status} (memory limit, or a damaged file)"
+            raise _KilledError(how) if status == -signal.SIGKILL else UnreadableError("crashed", how)
         answer = msgspec.json.decode(line, type=PdfAnswer)
         if answer.reason:
             raise UnreadableError(answer.reason, answer.detail)
