@@ -25,6 +25,7 @@ from flyball.indexes import service as indexes
 from flyball.indexes.jobs import JOBS as INDEX_JOBS
 from flyball.infra.jobs.immediate import run_immediately
 from flyball.kit.clock import SystemClock
+from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.llm.usage import Usage
 from flyball.projects import service as projects
@@ -126,7 +127,7 @@ async def work(ctx, run):
     begun, kind, arguments = await ledger.begin(run.id)
     try:
         result = await run_immediately(replace(begun, clock=ctx.clock), JOBS[kind], arguments, run_id=run.id)
-    except Exception as error:
+    except FlyballError as error:
         await ledger.fail(run.id, error)
     else:
         await ledger.progress(run.id, 24, 24, str(result.get("message", "done")))

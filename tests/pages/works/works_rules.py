@@ -3,19 +3,19 @@
 from flyball.functions.records import Answer
 
 
-def last_passage(input, tools):
+def last_passage(asked, tools):
     """The last of the passages: a baseline that can be beaten."""
-    return _answer(tools.retrieve(input["question"]), -1, tools)
+    return _answer(tools.retrieve(asked["question"]), -1, tools)
 
 
-def best_passage(input, tools):
+def best_passage(asked, tools):
     """The first of the passages."""
-    return _answer(tools.retrieve(input["question"]), 0, tools)
+    return _answer(tools.retrieve(asked["question"]), 0, tools)
 
 
-def queue(input, tools):
+def queue(asked, tools):
     """Complaints go to the foreman."""
-    return {"queue": "foreman" if "complain" in input["letter"] else "office"}
+    return {"queue": "foreman" if "complain" in asked["letter"] else "office"}
 
 
 def _answer(passages, which, tools):

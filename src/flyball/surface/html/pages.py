@@ -35,11 +35,16 @@ FormDep = Annotated[dict[str, str], Depends(_read_form)]
 
 
 class Pages:
-    """The pages of one room. `section` is the entry of the navigation that is marked as current; `router` holds the routes."""
+    """The pages of one room.
+
+    `section` is the entry of the navigation that is marked as current, `router` holds the routes, and `views` says which
+    views answer with which template.
+    """
 
     def __init__(self, *, tag: str, section: str) -> None:
         self.router = Router(tag=tag, documented=False)
         self.section = section
+        self.views: list[tuple[str, View]] = []
 
     def get(self, path: str, *, permission: str, template: str) -> Callable[[V], V]:
         """A page to read."""
@@ -51,6 +56,8 @@ class Pages:
 
     def _page(self, method: str, path: str, permission: str, template: str) -> Callable[[V], V]:
         def register(view: V) -> V:
+            if template:
+                self.views.append((template, view))
             self.router.add(method, path, permission=permission, returns=HTMLResponse)(self._answering(view, template))
             return view
 
