@@ -74,6 +74,15 @@ def test_a_missing_library_names_itself_and_the_command_that_installs_it(monkeyp
         load_server_part("flyball.cli.diagnosis.server")
 
 
+def test_the_story_names_the_extra_that_brings_its_client(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    for name in ("flyball.cli.story.asking", "flyball.cli.story.telling"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    with pytest.raises(MissingExtraError, match=r"needs the library 'openai'.*pip install 'flyball\[demo\]'"):
+        load_server_part("flyball.cli.story.telling")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["keys", "list", "--data", "/nowhere"], ["sql", "select 1", "--data", "/nowhere"]]
 )

@@ -53,6 +53,9 @@ COMMANDS: tuple[Entry, ...] = (
 )
 
 
+_EXTRA_OF = {"openai": "demo"}  # every other library of a server's part comes with `server`
+
+
 def load(entry: Entry) -> TyperCommand | TyperGroup:
     """The command of a row, its module imported now."""
     module = import_module(entry.module)
@@ -70,7 +73,7 @@ def load_all() -> dict[str, TyperCommand | TyperGroup]:
 
 
 def load_server_part(module: str) -> ModuleType:
-    """A module that needs the `server` extra.
+    """A module that needs an extra: `server`, or `demo` for the story.
 
     Raises:
         MissingExtraError: a library of it is not installed; says which, and the command that installs it.
@@ -82,5 +85,5 @@ def load_server_part(module: str) -> ModuleType:
             raise
         raise MissingExtraError(
             f"this needs the library {error.name!r}, which is not installed",
-            next_step="pip install 'flyball[server]'",
+            next_step=f"pip install 'flyball[{_EXTRA_OF.get(error.name, 'server')}]'",
         ) from error

@@ -12,8 +12,6 @@ from .commands import load_server_part
 
 verbs = Commands("demo", help="The main job, from documents to an explained answer.")
 
-_DATA = ".flyball"
-
 
 @verbs.command("demo")
 def demo(

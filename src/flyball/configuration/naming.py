@@ -25,7 +25,6 @@ def check_names(loaded: Loaded, existing: Existing, project: str) -> list[Proble
 class _Names:
     def __init__(self, loaded: Loaded, existing: Existing) -> None:
         self._loaded = loaded
-        self._existing = existing
         declared = loaded.configuration
         self._models = {*declared.models, *existing.models}
         self._prompts = {name: prompt.source for name, prompt in existing.prompts.items()} | loaded.prompts

@@ -86,20 +86,6 @@ async def report_of_run(connection: Connection, project: str, run_id: str) -> Re
     return msgspec.convert(row["body"], Report) if row else None
 
 
-async def newest_report(connection: Connection, project: str, evaluation: str) -> Report | None:
-    """The newest report of an evaluation."""
-    row = await fetch_one(
-        connection,
-        """
-        select body from evaluation_reports where project = %s and evaluation = %s
-        order by created_ns desc, id desc limit 1
-        """,
-        project,
-        evaluation,
-    )
-    return msgspec.convert(row["body"], Report) if row else None
-
-
 async def report_lines(
     connection: Connection, project: str, *, evaluation: str | None, before: tuple[int, str] | None, most: int
 ) -> tuple[ReportLine, ...]:

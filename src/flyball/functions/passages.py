@@ -71,7 +71,8 @@ class Passages:
         end = len(passage.text) if end is None else end
         if not 0 <= start < end <= len(passage.text):
             raise VariantFailedError(
-                f"{self._where}: cite({start}, {end}) lies outside of the passage, which has {len(passage.text)} characters"
+                f"{self._where}: cite({start}, {end}) lies outside of the passage, which has {len(passage.text)} characters",
+                next_step="cite a part that the passage has, or `cite(passage)` for all of it",
             )
         return Citation(
             document_id=passage.document_id,

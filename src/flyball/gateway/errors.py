@@ -16,7 +16,9 @@ FlyballError
     ├── WrongInputError          400  a function's input that is none
     ├── OverloadedError          503  more calls or bytes in flight than this worker takes
     ├── NotReadyError            503  the snapshot has not been read yet
-    └── RunnerAwayError          503  the runner that executes functions does not answer
+    ├── RunnerAwayError          503  the runner that executes functions does not answer
+    ├── VariantRefusedError           a variant has no answer: the runner's words, status and code
+    └── OwnKeyRefusedError       502  an upstream refused the key that this server has for it
 """
 
 from flyball.kit.errors import FlyballError

@@ -17,7 +17,7 @@ from flyball.runs.records import Run
 
 from . import engines, store
 from .errors import IndexInvalidError, IndexNotBuiltError, IndexNotFoundError
-from .records import ChunkSettings, Index, IndexDeclaration, IndexVersion, Passage
+from .records import Index, IndexDeclaration, IndexVersion, Passage
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
@@ -127,17 +127,6 @@ async def search(ctx: Context, name: str, query: str, k: int = 5, version: int |
         raise IndexInvalidError("an empty question cannot be searched for", next_step="give some words")
     found = await get_version(ctx, name, version)
     return await asyncio.to_thread(engines.search, ctx.layout, found, query, k)
-
-
-def chunk_settings(size: int | None, overlap: int | None) -> ChunkSettings:
-    """The settings with what is given, checked. Raises IndexInvalidError."""
-    given = {name: value for name, value in (("size", size), ("overlap", overlap)) if value is not None}
-    try:
-        return msgspec.convert(given, ChunkSettings)
-    except msgspec.ValidationError as error:
-        raise IndexInvalidError(
-            f"passages cannot be cut so: {error}", next_step="see the help of `index build`"
-        ) from None
 
 
 async def _create(connection: Connection, ctx: Context, name: str, declaration: IndexDeclaration) -> Index:

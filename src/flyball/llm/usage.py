@@ -35,17 +35,6 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Everything."""
         return self.prompt_tokens + self.completion_tokens
 
-    def plus(self, other: "Usage") -> "Usage":
-        """Bucket by bucket; estimated where either is."""
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
-            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
-            estimated=self.estimated or other.estimated,
-        )
-
 
 def usage_from_openai(raw: Any) -> Usage | None:
     """OpenAI's counts: cached tokens are a part of the prompt's, reasoning a part of the completion's. None: not said."""

@@ -6,7 +6,7 @@ FlyballError
 ├── InvalidInputError
 │   └── ModelSpecError             an endpoint, a price or a reference that cannot be understood
 └── UnavailableError
-└── ModelNotConfiguredError    what `env:NAME` stands for is not set in this process
+    └── ModelNotConfiguredError    what `env:NAME` stands for is not set in this process
 """
 
 from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError

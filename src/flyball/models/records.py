@@ -9,7 +9,6 @@ import msgspec
 
 from flyball.kit.hashing import content_hash
 
-PROVIDERS = ("openai-compatible",)
 Provider = Literal["openai-compatible"]
 Amount: TypeAlias = str | int | float
 

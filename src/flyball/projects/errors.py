@@ -1,18 +1,18 @@
 """What can go wrong with keys and signing in.
 
 FlyballError
-+-- NotFoundError
-|   +-- KeyNotFoundError
-|   +-- MemberNotFoundError
-|   +-- SessionNotFoundError
-+-- ConflictError
-|   +-- NameTakenError        an active key has this name
-+-- InvalidInputError
-|   +-- WeakPasswordError
-|   +-- UnknownRoleError
-+-- UnauthenticatedError
-|   +-- SignInRefusedError    wrong name, password or link; says nothing about which
-+-- TooManySignInsError       429
+├── NotFoundError
+│   ├── KeyNotFoundError
+│   ├── MemberNotFoundError
+│   └── SessionNotFoundError
+├── ConflictError
+│   └── NameTakenError        an active key has this name
+├── InvalidInputError
+│   ├── WeakPasswordError
+│   └── UnknownRoleError
+├── UnauthenticatedError
+│   └── SignInRefusedError    wrong name, password or link; says nothing about which
+└── TooManySignInsError       429
 """
 
 from flyball.kit.errors import ConflictError, FlyballError, InvalidInputError, NotFoundError, UnauthenticatedError

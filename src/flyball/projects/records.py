@@ -7,14 +7,6 @@ import msgspec
 from flyball.kit.secrets import Secret
 
 
-class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant: everything else belongs to exactly one."""
-
-    id: str
-    name: str
-    created_ns: int
-
-
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A person who may sign in."""
 

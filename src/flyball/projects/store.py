@@ -2,7 +2,7 @@
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
-from .records import ActiveKey, Key, Member, Project
+from .records import ActiveKey, Key, Member
 
 _KEY = "id, project, name, prefix, role, permissions, created_by, created_ns, revoked_ns"
 _MEMBER = "id, project, name, role, password_verifier is not null as has_password, created_ns"
@@ -19,12 +19,6 @@ _NEWEST_KEYS = f"""
 _MEMBER_BY_NAME = f"select {_MEMBER} from members where project = %s and name = %s and removed_ns is null"
 _MEMBER_BY_ID = f"select {_MEMBER} from members where id = %s and removed_ns is null"
 _MEMBERS = f"select {_MEMBER} from members where project = %s and removed_ns is null order by name"
-
-
-async def get_project(connection: Connection, name: str) -> Project | None:
-    """A project by its name."""
-    row = await fetch_one(connection, "select id, name, created_ns from projects where name = %s", name)
-    return Project(**row) if row else None
 
 
 async def insert_key(connection: Connection, key: Key, hash_: bytes) -> bool:

@@ -4,8 +4,8 @@ FlyballError
 ├── NotFoundError
 │   └── PromptNotFoundError      no prompt of that name in this project
 └── InvalidInputError
-├── PromptTemplateError      the file cannot be read as a prompt; `path`, `line` and `column` say where
-└── PromptVariableError      rendering lacks a declared variable, or grows beyond its limit
+    ├── PromptTemplateError      the file cannot be read as a prompt; `path` and `line` say where
+    └── PromptVariableError      rendering lacks a declared variable, or grows beyond its limit
 """
 
 from flyball.kit.errors import InvalidInputError, NotFoundError

@@ -1,9 +1,11 @@
 """What can go wrong with runs.
 
 FlyballError
-├── NotFoundError     ── RunNotFoundError     no such run in this project
-├── FlyballError      ── RunFailedError       a run that was waited for ended without success
-└── UnavailableError  ── RunStillGoingError   a run that was waited for has not ended in the time given
+├── NotFoundError
+│   └── RunNotFoundError     no such run in this project
+├── RunFailedError           a run that was waited for ended without success
+└── UnavailableError
+    └── RunStillGoingError   a run that was waited for has not ended in the time given
 """
 
 from flyball.kit.errors import FlyballError, NotFoundError, UnavailableError

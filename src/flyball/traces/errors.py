@@ -2,15 +2,14 @@
 
 FlyballError
 ├── NotFoundError
-│   ├── TraceNotFoundError     no span of this trace is recorded in the project
-│   └── PayloadNotFoundError   the span has no such payload, or its blob is gone
+│   ├── TraceNotFoundError      no span of this trace is recorded in the project
+│   └── PayloadNotFoundError    the span has no such payload, or its blob is gone
 ├── InvalidInputError
-│   ├── SpanRefusedError       a span or a score breaks its record's rules
-│   └── QuestionRefusedError   the SQL is not one reading statement over the tables offered
-├── QuestionTooLongError       the SQL took longer than it may (408)
+│   └── SpanRefusedError        a span or a score breaks its record's rules
 └── UnavailableError
-├── SpoolInUseError        another process holds the spool of this writer
-└── SpoolAwayError         the spool's file cannot be made or read
+    ├── SpoolInUseError         another process holds the spool of this writer
+    ├── SpoolAwayError          the spool's file cannot be made or read
+    └── FlushHeadMissingError   the database lost the number of the last batch
 """
 
 from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError

@@ -16,8 +16,8 @@ import msgspec
 from flyball.kit.errors import InvalidInputError
 
 from .errors import SpoolAwayError, SpoolInUseError
-from .inbox import Item, score_item, span_item
-from .records import Score, Span
+from .inbox import Item, span_item
+from .records import Span
 from .spool_file import SLOT, SpoolFile
 
 _WRITER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -66,10 +66,6 @@ class Spool:
     def append(self, span: Span) -> bool:
         """Keep a span; when this returns True, only the loss of the machine's power can lose it."""
         return self.own.append(_encoder.encode(span_item(span)))
-
-    def append_score(self, score: Score) -> bool:
-        """Keep a score, likewise."""
-        return self.own.append(_encoder.encode(score_item(score)))
 
     def finished(self, file: SpoolFile) -> None:
         """A file that others left has been read to its end: remove it."""

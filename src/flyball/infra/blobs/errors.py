@@ -1,9 +1,11 @@
 """What can go wrong with blobs.
 
 FlyballError
-├── NotFoundError     ── BlobMissingError   no such bytes in this store
-├── FlyballError      ── BlobDamagedError   the stored bytes are not those that the hash names
-└── UnavailableError  ── BlobsAwayError     the store cannot be written or reached (a full disk, say)
+├── NotFoundError
+│   └── BlobMissingError   no such bytes in this store
+├── BlobDamagedError       the stored bytes are not those that the hash names
+└── UnavailableError
+    └── BlobsAwayError     the store cannot be written or reached (a full disk, say)
 """
 
 from flyball.kit.errors import FlyballError, NotFoundError, UnavailableError

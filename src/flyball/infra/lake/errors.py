@@ -1,11 +1,14 @@
 """What can go wrong with tables.
 
 FlyballError
-├── UnavailableError   ── LakeAwayError            the tables' folder cannot be written or read (a full disk, say)
-│                      └─ QuestionTookTooLongError the question was stopped at its deadline
-├── InvalidInputError  ── LakeSchemaError          rows do not fit the table's columns
-│                      └─ QuestionError            the SQL is not understood or not allowed
-└── NotFoundError      ── LakeVersionError         the table has no such version, or it is no longer kept
+├── UnavailableError
+│   ├── LakeAwayError              the tables' folder cannot be written or read (a full disk, say)
+│   └── QuestionTookTooLongError   the question was stopped at its deadline
+├── InvalidInputError
+│   ├── LakeSchemaError            rows do not fit the table's columns
+│   └── QuestionError              the SQL is not understood or not allowed
+└── NotFoundError
+    └── LakeVersionError           the table has no such version, or it is no longer kept
 """
 
 from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError

@@ -1,10 +1,12 @@
 """What can keep flyball from starting, each with what to do.
 
 FlyballError
-├── AlreadyRunningError    another supervisor holds the data directory
-├── PortInUseError         another program listens on the port
-├── AddressRefusedError    the host or port cannot be bound, or may not be
-└── ChildFailedError       a child process did not become ready; carries its last lines
+├── ConflictError
+│   ├── AlreadyRunningError    another supervisor holds the data directory
+│   └── PortInUseError         another program listens on the port
+├── ForbiddenError
+│   └── AddressRefusedError    the host or port cannot be bound, or may not be
+└── ChildFailedError           a child process did not become ready; carries its last lines
 """
 
 from flyball.kit.errors import ConflictError, FlyballError, ForbiddenError

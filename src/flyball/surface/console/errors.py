@@ -1,9 +1,10 @@
 """What the commands' side can meet before or after the server has spoken.
 
 FlyballError
-├── ControlError           the server refused; carries its own code, status, message and next step
-├── NotReachableError      nothing answers at the data directory or the server
-└── RunFailedError         the durable run that a command waited for did not succeed
+├── ControlError             the server refused; carries its own code, status, message and next step
+├── UnavailableError
+│   └── NotReachableError    nothing answers at the data directory or the server
+└── RunFailedError           the durable run that a command waited for did not succeed
 """
 
 from flyball.kit.errors import FlyballError, UnavailableError

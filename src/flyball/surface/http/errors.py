@@ -1,18 +1,17 @@
 """What can be wrong with a request before it reaches a verb.
 
 FlyballError
-+-- InvalidInputError (400)
-|   +-- BodyNotJsonError      the body does not parse
-|   +-- BodyTooDeepError      its arrays and objects nest deeper than the limit
-|   +-- BodyTooLargeError     413
-|   +-- WrongMediaTypeError   415: this route takes JSON
-|   +-- HostRefusedError      421: the Host header is none of ours
-+-- ForbiddenError (403)
-|   +-- ForgedRequestError    a browser's request without proof that our own page sent it
-|   +-- PermissionMissingError
-+-- ConflictError (409)
-|   +-- ChangedMeanwhileError   somebody made the same thing at the same moment
-+-- TooManyTriesError         429
+├── InvalidInputError (400)
+│   ├── BodyNotJsonError         the body does not parse
+│   ├── BodyTooDeepError         its arrays and objects nest deeper than the limit
+│   ├── BodyTooLargeError        413
+│   ├── WrongMediaTypeError      415: this route takes JSON
+│   └── HostRefusedError         421: the Host header is none of ours
+├── ForbiddenError (403)
+│   ├── ForgedRequestError       a browser's request without proof that our own page sent it
+│   └── PermissionMissingError   the caller lacks the route's permission
+└── ConflictError (409)
+    └── ChangedMeanwhileError    somebody made the same thing at the same moment
 """
 
 from flyball.kit.errors import ConflictError, ForbiddenError, InvalidInputError
