@@ -16,7 +16,7 @@ SHORTEST_JOINED = 6
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _NAME_PARTS = re.compile(r"\w+")
-_SENTENCE = re.compile(r"\n\s*\n|(?<=[.!?])\s")
+_SENTENCE = re.compile(r"\n\s*\n|(?<=[.!?])(?<!i\.e\.)(?<!e\.g\.)\s")
 _HEADING = re.compile(r"#{1,6} +[^\n]*\n+|[^\n]+\n[=\-~^\"'*+#]{3,}\n+")
 
 # The usual English function words, and those of which questions are made.

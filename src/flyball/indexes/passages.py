@@ -15,7 +15,7 @@ from .ranking import Statistics
 from .records import ChunkSettings
 
 MOST_USES = 300  # of a name that is used everywhere
-OVERVIEW = 0.5  # how much less a module's docstring is worth than that of what it describes
+LESS = 0.5  # by which a module's overview, or a signature without a docstring, is worth less than what explains a thing
 
 PASSAGES = pa.schema(
     [
@@ -61,10 +61,11 @@ def _of_row(row: Row, settings: ChunkSettings) -> Iterable[dict[str, object]]:
 
 
 def _weight(row: Row) -> float:
-    """What a document is worth before anything is asked: what is used everywhere more, a mere overview less."""
+    """What a document is worth before anything is asked: more where it is used everywhere, less where it explains little."""
     uses = row.data.get("uses", 0)
     weight = min(1.0, math.log1p(uses) / math.log(MOST_USES)) if isinstance(uses, int) and uses > 0 else 0.0
-    return weight - OVERVIEW if row.data.get("kind") == "module" else weight
+    explains_little = row.data.get("kind") == "module" or row.data.get("documented") is False
+    return weight - LESS if explains_little else weight
 
 
 class Tally:

@@ -38,6 +38,7 @@ def collect(location: str, licence: str) -> Collected:
                 "signature": document.signature,
                 "aliases": list(document.aliases),
                 "overview": list(document.overview),
+                "documented": document.documented,
                 "uses": uses.of((document.title, *document.aliases)),
             },
         )

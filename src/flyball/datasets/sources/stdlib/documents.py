@@ -26,6 +26,7 @@ class Document(NamedTuple):
     text: str
     source: str
     aliases: tuple[str, ...] = ()
+    documented: bool = True
     overview: tuple[str, ...] = ()  # what the docstring of its module or class says of it; in the text too
 
 
@@ -94,11 +95,12 @@ class Documents:
         if inspect.isfunction(made) and made.__doc__ and made.__doc__ not in _SAME_FOR_ALL:
             doc = "\n\n".join(filter(None, (doc, cleaned(made.__doc__))))
         members = self._members(value)
+        documented = bool(doc)
         if not doc and members:
             doc = "Members: " + ", ".join(member for member, _ in members)
         signature, doc = _signed(name.title, value, doc)
         text = f"class {signature}\n\n{doc}".strip()
-        yield Document(name.title, "class", signature, text, self._places.of(value), name.aliases)
+        yield Document(name.title, "class", signature, text, self._places.of(value), name.aliases, documented)
         for member, raw in members:
             title = f"{name.title}.{member}"
             routine = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
@@ -119,10 +121,11 @@ class Documents:
         doc: str,
         aliases: tuple[str, ...] = (),
     ) -> Document:
+        documented = bool(doc)
         signature, doc = _signed(title, value, doc)
         paragraphs = (signature, doc, self._reference.get(title, ""))
         text = "\n\n".join(filter(None, paragraphs))
-        return Document(title, kind, signature, text, self._places.of(value), aliases)
+        return Document(title, kind, signature, text, self._places.of(value), aliases, documented)
 
     def _members(self, class_: type) -> list[tuple[str, Any]]:
         """Public methods and properties that are this class's own, or come from a base that has no public name."""
