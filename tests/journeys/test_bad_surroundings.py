@@ -72,8 +72,9 @@ def _assert_each_is_seen_once(flyball, answers):
 def _fill(folder: Path, *, leave: int) -> Path:
     """Take the disk's room with one file, all but `leave` bytes."""
     filler = folder / "filler"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(shutil.disk_usage(folder).free - leave, 1))
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while (room := shutil.disk_usage(folder).free - leave) > 0:
+            file.write(bytes(min(room, 1024 * 1024)))
     return filler
 
 
@@ -126,7 +127,8 @@ def test_a_disk_without_any_room_loses_nothing_that_was_answered(small_disk, beg
 
     answers += [desk.ask(QUESTION, streamed=number % 2 == 0) for number in range(20)]
     time.sleep(3)  # the inbox, and the tables, are tried meanwhile
-    refused = flyball.run("feedback", answers[0].trace_id, "up")
+    judged = flyball.run("feedback", answers[0].trace_id, "up")
+    assert judged.code in (0, 5)  # the database may still have room of its own
     answers += [desk.ask(QUESTION) for _ in range(5)]
     (gateway,) = [one for one in flyball.processes() if "gateway" in one.cmdline()]
     gateway.kill()
@@ -138,7 +140,7 @@ def test_a_disk_without_any_room_loses_nothing_that_was_answered(small_disk, beg
     flyball.ask("feedback", answers[0].trace_id, "up")
     flyball.until(
         lambda: [one["label"] for one in flyball.sql("select label from scores")] == ["up"],
-        f"the feedback is not there once (at first it ended with {refused.code})",
+        "the feedback is not there once",
         show=lambda: flyball.sql("select * from scores"),
     )
     assert flyball.ask("audit", "verify")["ok"] is True

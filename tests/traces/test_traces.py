@@ -189,10 +189,10 @@ async def test_a_cursor_that_is_not_ours_is_refused(ctx: Context) -> None:
 
 async def test_saying_the_same_again_adds_nothing_and_changing_ones_mind_does(ctx: Context) -> None:
     await send(ctx, a_trace(1), flush=True)
-    for value in (1, 1, -1, 1):
-        await service.record_feedback(ctx, f"{1:032x}", value)
+    first, again, *_ = [await service.record_feedback(ctx, f"{1:032x}", value) for value in (1, 1, -1, 1)]
     scores = (await service.list_scores(ctx)).items
 
+    assert again == first
     assert [score.label for score in scores] == ["up", "down", "up"]
     assert [score.label for score in (await service.get_trace(ctx, f"{1:032x}")).scores] == ["up"]
 

@@ -59,7 +59,8 @@ async def record_feedback(
 ) -> Score:
     """What a person thinks of a trace: 1 is a thumbs-up, -1 a thumbs-down, anything between is allowed.
 
-    `correction` is what the answer should have been. Under one `identifier` (the actor's id unless given) the newest counts.
+    `correction` is what the answer should have been. Under one `identifier` (the actor's id unless given) the newest counts;
+    who says the same again gets the score that was kept the first time.
 
     Raises:
         SpanRefusedError: a value out of range.
@@ -85,8 +86,10 @@ async def record_feedback(
         annotator_id=ctx.actor.id,
         identifier=identifier or ctx.actor.id,
     )
-    await record_score(ctx, score)
-    return score
+    if await record_score(ctx, score):
+        return score
+    said = await scores.list_scores(ctx, name=FEEDBACK, trace_id=trace_id)
+    return next((one for one in said.items if one.identifier == score.identifier), score)
 
 
 async def wait_for_trace(ctx: Context, trace_id: str) -> None:
