@@ -71,7 +71,10 @@ def routes_page() -> str:
     lines = [
         f"{HEAD}# Routes\n\nThe OpenAPI document is at `/api/openapi.json`. The model API (`/v1`) is in [gateway.md](gateway.md).\n"
     ]
-    for title, routers in (("Control API", router_table.ROUTERS), ("Pages", [pages.router for pages in page_table.PAGES])):
+    for title, routers in (
+        ("Control API", router_table.ROUTERS),
+        ("Pages", [pages.router for pages in page_table.PAGES]),
+    ):
         rows = sorted(
             (route.path, route.method, route.permission, _sentence(route.endpoint))
             for router in routers

@@ -47,10 +47,13 @@ KNOBS: tuple[Knob, ...] = (
         "A PostgreSQL server (postgresql://...); empty: the embedded one in the data directory.",
     ),
     Knob("database_pool", 8, int, "Most connections that one process holds to PostgreSQL."),
+    Knob("lake_url", "", str, "The folder in which tables live (file:///...); empty: `lake/` in the data directory."),
     Knob(
-        "lake_url", "", str, "Where tables live (file path, s3://, gs://, az://); empty: `lake/` in the data directory."
+        "blobs_url",
+        "",
+        str,
+        "Where artifacts live: a folder (file:///...), or what an installed fsspec driver reaches; empty: `blobs/` in the data directory.",
     ),
-    Knob("blobs_url", "", str, "Where artifacts live, any fsspec URL; empty: `blobs/` in the data directory."),
     Knob("server", "", str, "A remote flyball that the commands talk to; empty: the local one, through its socket."),
     Knob("key", "", str, "The API key that commands and the SDK present to a remote flyball."),
     Knob("max_body_bytes", 32 * 1024 * 1024, int, "The largest request body that is read; above it the answer is 413."),

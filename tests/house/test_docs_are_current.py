@@ -33,3 +33,10 @@ def test_every_decision_has_a_number_of_its_own():
     numbers = [path.name[:4] for path in sorted((ROOT / "decisions").glob("*.md"))]
 
     assert numbers == sorted(set(numbers))
+
+
+def test_the_readme_counts_the_questions_that_are_shipped():
+    shipped = len((ROOT / "examples/ask-stdlib/questions.jsonl").read_text().splitlines())
+
+    assert f"judges them on {shipped} questions" in (ROOT / "README.md").read_text()
+    assert f"{shipped} questions" in (ROOT / "examples/ask-stdlib/README.md").read_text()

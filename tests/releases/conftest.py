@@ -42,8 +42,8 @@ class Bench:
             pinned = await pin_variants(connection, self.ctx, function)
         return {variant.name: variant.hash for variant in pinned}
 
-    async def report(self, hashes, right=RIGHT, *, names=("old", "new", "bad"), function="ask"):
-        """A stored report on the named variants, of which `old` is the baseline."""
+    async def report(self, hashes, right=RIGHT, *, names=("old", "new", "bad"), function="ask", failed=0):
+        """A stored report on the named variants, of which `old` is the baseline, which failed on so many items."""
         spec = EvaluationSpec(function=function, dataset="questions", scorers=("exact",), baseline="old", margin=0.02)
         refs = [VariantRef(name=name, kind="rules", hash=hashes[name]) for name in names]
         report = Report(
@@ -55,7 +55,11 @@ class Bench:
             run_id=new_id("run", self.ctx.clock.now_ns()),
             function=FunctionRef(name=function, version=1, hash="sha256:f"),
             dataset=DatasetRef(name="questions", version=1, version_id="dsv_1", hash="sha256:d"),
-            findings=reporting.build(spec, refs, [one for ref in refs for one in results(ref, right[ref.name])]),
+            findings=reporting.build(
+                spec,
+                refs,
+                [one for ref in refs for one in results(ref, right[ref.name], failed if ref.name == "old" else 0)],
+            ),
             created_ns=self.ctx.clock.now_ns(),
             created_by="local:0",
         ).sealed()
@@ -64,7 +68,7 @@ class Bench:
         return report
 
 
-def results(ref, right):
+def results(ref, right, failed):
     return [
         Result(
             position=position,
@@ -72,7 +76,7 @@ def results(ref, right):
             item_hash="h",
             variant=ref.name,
             variant_hash=ref.hash,
-            status="answered",
+            status="failed" if position >= ITEMS - failed else "answered",
             scores={"exact": float(position < right)},
         )
         for position in range(ITEMS)

@@ -110,6 +110,15 @@ async def test_a_variant_about_which_the_data_cannot_tell_is_refused(ctx, bench,
         await propose(ctx, doubtful, shares={"new": 100})
 
 
+async def test_the_baseline_may_be_released_unless_it_failed_on_more_than_a_tenth_of_the_items(ctx, bench, hashes):
+    working = await bench.report(hashes, failed=20)
+    broken = await bench.report(hashes, failed=21)
+
+    assert (await propose(ctx, working, shares={"old": 100})).status == "proposed"
+    with pytest.raises(GateRefusedError, match="the baseline 'old' failed on 21 of 200 items"):
+        await propose(ctx, broken, shares={"old": 100})
+
+
 async def test_one_bad_report_among_good_ones_refuses(ctx, bench, hashes, report):
     worse = await bench.report(hashes, {"old": 150, "new": 60, "bad": 60})
 

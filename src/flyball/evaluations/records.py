@@ -8,6 +8,7 @@ from flyball.kit.hashing import content_hash
 
 DEFAULT_MARGIN = 0.02
 MOST_FAILURES_SHOWN = 10
+BROKEN_BASELINE = 0.1  # the share of failed items above which a baseline is no reference and no release
 
 
 class EvaluationSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

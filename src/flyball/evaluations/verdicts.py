@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .records import BROKEN_BASELINE
 from .reports import Judgement
 from .statistics.intervals import BootstrapMean, Interval, Values
 from .statistics.paired import noninferiority_p
 from .statistics.power import minimum_detectable_effect, smallest_visible_rate
 
 LEVEL = 0.05
-BROKEN_BASELINE = 0.1
 
 
 class Candidate(NamedTuple):

@@ -1,13 +1,15 @@
 """What the gate asks of evidence before a release may be proposed. Pure: reports in, refusals out.
 
 Every variant of the release must stand, by its exact hash, in at least one report about this function, and every verdict
-on it must be PASS, or BASELINE: what was the reference may be served. A refusal can be overridden with a reason, which
-is recorded and signed with the bundle. A report that is not what its hash says cannot be overridden.
+on it must be PASS, or BASELINE: what was the reference may be served, unless it failed on more than a tenth of the items.
+A refusal can be overridden with a reason, which is recorded and signed with the bundle. A report that is not what its
+hash says cannot be overridden.
 """
 
 from collections.abc import Sequence
 
-from flyball.evaluations.reports import Report
+from flyball.evaluations.records import BROKEN_BASELINE
+from flyball.evaluations.reports import Judgement, Report
 from flyball.kit.hashing import short
 
 from .errors import EvidenceAlteredError
@@ -34,11 +36,17 @@ def _about(share: Share, reports: Sequence[Report]) -> list[str]:
     judged = [(report, judgement) for report in reports if (judgement := report.judgement_of(share.variant_hash))]
     if not judged:
         return [_not_concerned(share, reports)]
-    return [
-        f"report {report.id} says {judgement.verdict} about variant {share.variant!r} ({judgement.reason})"
-        for report, judgement in judged
-        if judgement.verdict not in PASSING
-    ]
+    return [words for report, judgement in judged if (words := _against(share, report, judgement))]
+
+
+def _against(share: Share, report: Report, judgement: Judgement) -> str:
+    """What a report says against a variant; empty where it passed, or was the baseline and worked."""
+    if judgement.verdict not in PASSING:
+        return f"report {report.id} says {judgement.verdict} about variant {share.variant!r} ({judgement.reason})"
+    found = next((one for one in report.findings.variants if one.variant.hash == share.variant_hash), None)
+    if judgement.verdict == "BASELINE" and found and found.failed > BROKEN_BASELINE * found.items:
+        return f"report {report.id} says that the baseline {share.variant!r} failed on {found.failed} of {found.items} items"
+    return ""
 
 
 def _not_concerned(share: Share, reports: Sequence[Report]) -> str:
