@@ -9,7 +9,7 @@ from flyball.runs.records import Run
 from flyball.surface.http import Body, ContextDep, Router
 
 from . import service
-from .errors import SourceNotFoundError
+from .errors import DatasetVersionNotFoundError, SourceNotFoundError
 from .records import DEFAULT_SPLIT, Dataset, DatasetVersion, Declaration, Row, SourceName
 from .service import Overview
 
@@ -64,13 +64,13 @@ async def list_versions(ctx: ContextDep, name: str) -> Page[DatasetVersion]:
 @router.get("/{name}/versions/{version}", permission="datasets.read", returns=DatasetVersion)
 async def show_version(ctx: ContextDep, name: str, version: str) -> DatasetVersion:
     """One version by its number, or `newest`."""
-    return await service.get_version(ctx, name, _number(version))
+    return await service.get_version(ctx, name, _number(name, version))
 
 
 @router.get("/{name}/versions/{version}/rows", permission="datasets.read", returns=Page[Row])
 async def list_rows(ctx: ContextDep, name: str, version: str, cursor: str = "", limit: int = 50) -> Page[Row]:
     """The rows of a version, in their order."""
-    return await service.rows(ctx, await service.get_version(ctx, name, _number(version)), cursor, limit)
+    return await service.rows(ctx, await service.get_version(ctx, name, _number(name, version)), cursor, limit)
 
 
 @router.post("/{name}/imports", permission="datasets.write", returns=Run, status=202)
@@ -93,9 +93,9 @@ async def add_row(ctx: ContextDep, name: str, new: NewRow = Body(NewRow)) -> Add
     return AddedRow(version=version, row=row)
 
 
-def _number(version: str) -> int | None:
+def _number(name: str, version: str) -> int | None:
     if version == "newest":
         return None
     if not version.isdecimal() or len(version) > 9:
-        raise SourceNotFoundError(f"{version!r:.40} is no version", next_step="give a number, or `newest`")
+        raise DatasetVersionNotFoundError(name, version[:40])
     return int(version)
