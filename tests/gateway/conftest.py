@@ -23,6 +23,7 @@ from flyball.gateway.orders import RunLine, RunOrder
 from flyball.gateway.read import Limits
 from flyball.gateway.snapshot import KnownFunction, KnownModel, KnownProject, Snapshot
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.infra.sockets.serving import Server
 from flyball.kit.clock import SystemClock
 from flyball.kit.secrets import Secret, token_hash
 from flyball.llm.providers.openai_compatible import OpenAICompatible
@@ -30,7 +31,6 @@ from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
 from flyball.projects.records import ActiveKey
 from flyball.testing import ScriptedUpstream
-from flyball.web.gateway import Server
 
 KEY = "fb_the-callers-own-key"
 TEXT_INPUT = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}

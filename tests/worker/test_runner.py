@@ -11,6 +11,7 @@ from flyball.functions.errors import VariantFailedError
 from flyball.functions.records import Answer, CallIds, PinnedVariant
 from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.infra.sockets.serving import Server, bind_unix
 from flyball.traces.records import Span
 from flyball.worker import runner
 
@@ -22,8 +23,8 @@ SPAN = Span(trace_id="a" * 32, span_id="c" * 16, name="f / rules", start_ns=1, e
 @pytest.fixture
 async def ask(data_dir):
     path = data_dir / "runner.sock"
-    server = runner.Server(runner.RunnerApp(tools=None))
-    bound = runner._bind(path)
+    server = Server(runner.RunnerApp(tools=None))
+    bound = bind_unix(path)
     serving = asyncio.create_task(server.serve([bound]))
     client = HttpOverUnix(path)
 
@@ -143,7 +144,7 @@ async def test_told_to_stop_it_lets_a_run_end(ask, run_as):
 
 async def test_its_socket_is_for_the_owner_alone(data_dir):
     path = data_dir / "s"
-    bound = runner._bind(path)
+    bound = bind_unix(path)
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert bound.family == socket.AF_UNIX

@@ -40,11 +40,6 @@ async def get(connection: Connection, project: str, run_id: str) -> Run | None:
     return _run(await fetch_one(connection, _SELECT + "where project = %s and id = %s", project, run_id))
 
 
-async def get_any(connection: Connection, run_id: str) -> Run | None:
-    """A run of any project; for the worker."""
-    return _run(await fetch_one(connection, _SELECT + "where id = %s", run_id))
-
-
 async def newest(
     connection: Connection, project: str, *, before: tuple[int, str] | None, most: int, kind: str, status: str
 ) -> list[Run]:

@@ -7,12 +7,10 @@ import argparse
 import asyncio
 import gc
 import logging
-import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import uvicorn
 import uvloop
 
 from flyball.gateway.admit import Gate
@@ -23,6 +21,7 @@ from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.infra.sockets.serving import Server
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
@@ -34,6 +33,7 @@ from flyball.traces.spool import Spool
 
 _MOST_WORKERS = 64
 _GRACE_SECONDS = 25
+_KEPT_SECONDS = 75  # a caller's idle connection
 _logger = logging.getLogger("flyball.gateway")
 
 
@@ -58,47 +58,15 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
         # What is there now stays: the collector need not look at it again, nor at every few hundred objects of a call.
         gc.freeze()
         gc.set_threshold(20_000, 50, 50)
-        await Server(GatewayApp(house)).serve([listening])
-
-
-class Server(uvicorn.Server):
-    """Uvicorn as the gateway needs it; tells the supervisor when it serves."""
-
-    def __init__(self, app: GatewayApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=2048,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+        server = Server(
+            GatewayApp(house), when_listening=_listens, grace_seconds=_GRACE_SECONDS, kept_seconds=_KEPT_SECONDS
         )
+        await server.serve([listening])
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, and do not repeat them when all is closed, as uvicorn would."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        yield
 
-    def stop(self) -> None:
-        """Take no new request, let the running ones end."""
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
-        await super().startup(sockets)
-        _logger.info("gateway listens")
-        say_ready()
+def _listens() -> None:
+    _logger.info("gateway listens")
+    say_ready()
 
 
 @asynccontextmanager

@@ -5,17 +5,11 @@ names everything by version and hash. Knows orders and lines; how a variant runs
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
-import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 import msgspec
-import uvicorn
 import uvloop
 
 from flyball.functions.errors import VariantError
@@ -25,6 +19,7 @@ from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder, RunRefusal
 from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.sockets.serving import Server, bind_unix
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError, InvalidInputError
 from flyball.kit.layout import Layout
@@ -53,46 +48,14 @@ async def serve(settings: Settings) -> None:
     async with open_tools(layout=layout, blobs=blobs, clock=SystemClock(), settings=settings) as tools:
         # The engine is loaded beside the first orders: whoever needs none does not wait for it.
         loading = asyncio.create_task(engines.load())
-        await Server(RunnerApp(tools)).serve([_bind(layout.runner_socket)])
+        server = Server(RunnerApp(tools), when_listening=_listens, grace_seconds=_GRACE_SECONDS)
+        await server.serve([bind_unix(layout.runner_socket)])
         await loading
 
 
-class Server(uvicorn.Server):
-    """Uvicorn as the runner needs it; tells the supervisor when it serves."""
-
-    def __init__(self, app: "RunnerApp") -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=120,  # longer than the gateway keeps an idle connection
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, and do not repeat them when all is closed, as uvicorn would."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        yield
-
-    def stop(self) -> None:
-        """Take no new order, let the running ones end."""
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
-        await super().startup(sockets)
-        _logger.info("runner listens")
-        say_ready()
+def _listens() -> None:
+    _logger.info("runner listens")
+    say_ready()
 
 
 class RunnerApp:
@@ -185,16 +148,3 @@ def _refusal(error: FlyballError) -> RunRefusal:
     return RunRefusal(
         status=error.status, code=error.code, message=error.message, next_step=error.next_step, spans=spans
     )
-
-
-def _bind(path: Path) -> socket.socket:
-    """A socket at the path, for the owner alone; one left behind by an earlier process is replaced."""
-    path.unlink(missing_ok=True)
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        bound.bind(str(path))
-    finally:
-        os.umask(before)
-    bound.setblocking(False)
-    return bound
