@@ -18,8 +18,7 @@ from .sources import source_links
 
 async def why(ctx: Context, trace_id: str) -> Why:
     """Everything that the answers of a trace rest on. Raises TraceNotFoundError."""
-    await traces.wait_for_trace(ctx, trace_id)
-    tree = await traces.get_trace(ctx, trace_id)
+    tree = await traces.wait_for_trace(ctx, trace_id)
     # What an application says of its own work is shown in the trace; it is no evidence for what flyball served.
     spans = [node.span for node in tree.nodes if node.span.scope != APPLICATION]
     calls = [span for span in spans if span.kind == "gateway"] or [

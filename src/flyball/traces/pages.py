@@ -1,8 +1,9 @@
 """Traces and scores as pages: the list by keyset, one trace as a tree with its texts, feedback on it. Parse, one verb, render."""
 
+import asyncio
+
 import msgspec
 
-from flyball.kit.errors import NotFoundError
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
 
@@ -56,10 +57,12 @@ async def list_traces(
 ) -> TraceList:
     """The project's traces, newest first."""
     wanted = TraceFilter(function=function.strip(), release=release.strip(), status=status, text=text.strip())
-    found = await service.list_traces(ctx, wanted, cursor=cursor, limit=50)
+    found, counts = await asyncio.gather(
+        service.list_traces(ctx, wanted, cursor=cursor, limit=50), service.count_lately(ctx)
+    )
     return TraceList(
         traces=found.items,
-        counts=await service.count_traces(ctx),
+        counts=counts,
         next=found.next,
         first=not cursor,
         wanted=wanted,
@@ -72,28 +75,18 @@ async def show_trace(ctx: ContextDep, trace_id: str, span: str = "") -> TracePag
     """One trace: its tree, and the texts of one of its spans."""
     tree = await service.get_trace(ctx, trace_id)
     chosen = next((node.span for node in tree.nodes if node.span.span_id == span), tree.nodes[0].span)
-    texts = {"input": chosen.input_preview, "output": chosen.output_preview}
-    for side, reference in (("input", chosen.input_ref), ("output", chosen.output_ref)):
-        if reference:
-            texts[side] = await _whole(ctx, chosen, side, texts[side])
+    texts = await service.get_texts(ctx, chosen)
     return TracePage(
         tree=tree,
         nodes=tree.nodes[:_MOST_NODES],
         hidden=max(0, len(tree.nodes) - _MOST_NODES),
         chosen=chosen,
-        input=texts["input"][:_LONGEST_TEXT],
-        output=texts["output"][:_LONGEST_TEXT],
-        cut=max(len(texts["input"]), len(texts["output"])) > _LONGEST_TEXT,
+        input=texts.input[:_LONGEST_TEXT],
+        output=texts.output[:_LONGEST_TEXT],
+        cut=max(map(len, texts)) > _LONGEST_TEXT,
         begin_ns=min(node.span.start_ns for node in tree.nodes),
         length_ns=max(1, max(node.span.end_ns for node in tree.nodes) - min(node.span.start_ns for node in tree.nodes)),
     )
-
-
-async def _whole(ctx: ContextDep, span: SpanRow, side: str, otherwise: str) -> str:
-    try:
-        return await service.get_text(ctx, span.trace_id, span.span_id, "input" if side == "input" else "output")
-    except NotFoundError:  # the payload was erased or is away; the preview is what is left
-        return otherwise
 
 
 @pages.post("/traces/{trace_id}/feedback", permission="scores.write")

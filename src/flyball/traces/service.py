@@ -6,22 +6,28 @@ Knows ids, times and what a caller may say. Reading is `queries`, `tree` and `sc
 import asyncio
 import re
 from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from flyball.infra.context import Context
+from flyball.infra.db.database import Database
 from flyball.kit.ids import new_id
+from flyball.kit.lately import Lately
 from flyball.kit.paging import Page
 
 from . import inbox, queries, scores, tree
 from .errors import SpanRefusedError, TraceNotFoundError
-from .records import APPLICATION, Activity, Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
+from .records import APPLICATION, Activity, Score, Side, Span, SpanRow, TraceCounts, TraceFilter, TraceRow, TraceTree
+from .tree import Texts
 
 FEEDBACK = "feedback"
 
 _TRACE_ID = re.compile("[0-9a-f]{32}")
 _PATIENCE_SECONDS = 2.0  # how long feedback waits for a trace that is on its way from a gateway's spool
 _POLL_SECONDS = 0.1
+_LATELY: WeakKeyDictionary[Database, Lately[Any]] = WeakKeyDictionary()  # what pages show again and again
 
 
 async def take_spans(ctx: Context, spans: Iterable[Span]) -> int:
@@ -92,19 +98,17 @@ async def record_feedback(
     return next((one for one in said.items if one.identifier == score.identifier), score)
 
 
-async def wait_for_trace(ctx: Context, trace_id: str) -> None:
-    """Return once the trace is known; raise TraceNotFoundError when it is still unknown after two seconds."""
+async def wait_for_trace(ctx: Context, trace_id: str) -> TraceTree:
+    """The trace once it is known; raises TraceNotFoundError when it is still unknown after two seconds."""
     known = bool(_TRACE_ID.fullmatch(trace_id))
     deadline = ctx.clock.monotonic_ns() + int(_PATIENCE_SECONDS * 1e9)
     while known:
         try:
-            await tree.read_tree(ctx, trace_id)
+            return await tree.read_tree(ctx, trace_id)
         except TraceNotFoundError:
             if ctx.clock.monotonic_ns() >= deadline:
                 raise
             await asyncio.sleep(_POLL_SECONDS)
-        else:
-            return
     raise TraceNotFoundError(
         f"{trace_id!r:.80} is not a trace's id", next_step="give the 32 hexadecimal digits of `x-flyball-trace-id`"
     )
@@ -122,14 +126,31 @@ async def count_traces(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
     return await queries.count(ctx, since_ns=since_ns)
 
 
-async def activity(ctx: Context, *, begin_ns: int, stretch_ns: int, stretches: int) -> Activity:
-    """How many of the project's traces began, and failed, in each of some equal stretches of time."""
-    return await queries.activity(ctx, begin_ns=begin_ns, stretch_ns=stretch_ns, stretches=stretches)
+async def count_lately(ctx: Context) -> TraceCounts:
+    """How much there is in the project: as of now where that is cheap to count, else some seconds old. For pages."""
+    counts: TraceCounts = await _lately_of(ctx).get((ctx.project, "counts"), lambda: queries.count(ctx))
+    return counts
+
+
+async def activity_lately(ctx: Context, *, stretch_ns: int, stretches: int) -> Activity:
+    """`activity` up to now, perhaps some seconds old. For pages."""
+
+    async def up_to_now() -> Activity:
+        begin_ns = ctx.clock.now_ns() - stretch_ns * stretches + 1
+        return await queries.activity(ctx, begin_ns=begin_ns, stretch_ns=stretch_ns, stretches=stretches)
+
+    found: Activity = await _lately_of(ctx).get((ctx.project, "activity", stretch_ns, stretches), up_to_now)
+    return found
 
 
 async def get_trace(ctx: Context, trace_id: str) -> TraceTree:
     """One trace: its spans as a tree, and its scores. Raises TraceNotFoundError."""
     return await tree.read_tree(ctx, trace_id)
+
+
+async def get_texts(ctx: Context, span: SpanRow) -> Texts:
+    """Both texts of a span that was read before: whole, or what is left of them."""
+    return await tree.read_texts(ctx, span)
 
 
 async def get_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
@@ -142,3 +163,7 @@ async def list_scores(
 ) -> Page[Score]:
     """The project's scores, newest first."""
     return await scores.list_scores(ctx, name=name, trace_id=trace_id, cursor=cursor, limit=limit)
+
+
+def _lately_of(ctx: Context) -> Lately[Any]:
+    return _LATELY.setdefault(ctx.db, Lately(ctx.clock))

@@ -6,9 +6,9 @@ Knows how to put spans in order, orphans included. Knows not who asks.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from flyball.infra.blobs.errors import BlobMissingError
+from flyball.infra.blobs.errors import BlobDamagedError, BlobMissingError
 from flyball.infra.context import Context
 
 from . import inbox, mending
@@ -24,11 +24,22 @@ _SPANS = """
     select * from spans where project = $project and trace_id = $trace_id
     qualify row_number() over (partition by span_id) = 1
 """
+_TEXTS = """
+    select side, text from payloads
+    where project = $project and start_ns = $start_ns and trace_id = $trace_id and span_id = $span_id
+"""
 _SCORES = "select * from scores where project = $project and trace_id = $trace_id"
 _TEXT = """
     select text from payloads
     where project = $project and start_ns = $start_ns and trace_id = $trace_id and span_id = $span_id and side = $side
 """
+
+
+class Texts(NamedTuple):
+    """What went into a span and what came out."""
+
+    input: str
+    output: str
 
 
 async def read_tree(ctx: Context, trace_id: str) -> TraceTree:
@@ -70,6 +81,18 @@ async def read_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> st
                 span = mending.read_span(row)
                 return span.input if side == "input" else span.output
     return await asyncio.to_thread(_read_text, ctx, trace_id, span_id, side)
+
+
+async def read_texts(ctx: Context, span: SpanRow) -> Texts:
+    """Both texts of a span, whole; its previews where they are not kept any more."""
+    if not span.input_ref and not span.output_ref:
+        return Texts(span.input_preview, span.output_preview)
+    async with ctx.db.connection() as connection:
+        for row in await inbox.of_traces(connection, ctx.project, [span.trace_id]):
+            if row["key"] == f"{span.trace_id}/{span.span_id}":
+                waiting = mending.read_span(row)
+                return Texts(waiting.input, waiting.output)
+    return await asyncio.to_thread(_read_texts, ctx, span)
 
 
 def build(trace_id: str, spans: Iterable[SpanRow], scores: Iterable[Score]) -> TraceTree:
@@ -166,3 +189,22 @@ def _read_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
             f"the {side} of span {trace_id}/{span_id} ({span['reference']}) is not kept any more",
             next_step="restore it from a backup; its preview remains",
         ) from error
+
+
+def _read_texts(ctx: Context, span: SpanRow) -> Texts:
+    mine = of_project(ctx.project)
+    place = {"project": ctx.project, "start_ns": span.start_ns, "trace_id": span.trace_id, "span_id": span.span_id}
+    where = {"payloads": f"{mine} and start_ns = {span.start_ns}"}
+    kept = {row["side"]: str(row["text"]) for row in ctx.lake.query(_TEXTS, place, tables=(PAYLOADS,), where=where)}
+    sides = (("input", span.input_ref, span.input_preview), ("output", span.output_ref, span.output_preview))
+    return Texts(*(kept.get(side) or _blob(ctx, reference, otherwise) for side, reference, otherwise in sides))
+
+
+def _blob(ctx: Context, reference: str, otherwise: str) -> str:
+    """A text of its own, or its preview where there is none."""
+    if not reference:
+        return otherwise
+    try:
+        return ctx.blobs.get(reference).decode()
+    except (BlobMissingError, BlobDamagedError):
+        return otherwise

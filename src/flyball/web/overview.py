@@ -1,5 +1,7 @@
 """The first page: the loop with what lies at each stage, and the one command that leads on. Reads a little of every room."""
 
+import asyncio
+
 import msgspec
 
 from flyball.datasets import service as datasets
@@ -56,7 +58,7 @@ class OverviewPage(msgspec.Struct, frozen=True, kw_only=True):
 @pages.get("/", permission="traces.read", template="web/overview.html")
 async def overview(ctx: ContextDep) -> OverviewPage:
     """The loop at a glance."""
-    counts = await traces.count_traces(ctx)
+    counts, recent = await asyncio.gather(traces.count_lately(ctx), traces.list_traces(ctx, limit=6))
     reports = (await evaluations.list_reports(ctx, None, "", 5)).items
     shown = (await releases.list_releases(ctx, None, "", 50)).items
     live = tuple([await _serving(ctx, release) for release in shown if release.status == "live"])
@@ -69,7 +71,7 @@ async def overview(ctx: ContextDep) -> OverviewPage:
         sentence=sentence,
         live=live,
         reports=reports,
-        traces=(await traces.list_traces(ctx, limit=6)).items,
+        traces=recent.items,
         activity=activity,
         window=window,
     )
@@ -119,11 +121,9 @@ async def _serving(ctx: Context, release: Release) -> Serving:
 
 async def _activity(ctx: Context, counts: TraceCounts) -> tuple[Activity, str]:
     """Traces over the shortest window that shows them all, up to now; and the window in words."""
-    now_ns = ctx.clock.now_ns()
-    age = now_ns - counts.first_ns
+    age = ctx.clock.now_ns() - counts.first_ns
     stretch, stretches, window = next((line for line in _WINDOWS if age < line[0] * line[1]), _WINDOWS[-1])
-    begin_ns = now_ns - stretch * stretches + 1
-    return await traces.activity(ctx, begin_ns=begin_ns, stretch_ns=stretch, stretches=stretches), window
+    return await traces.activity_lately(ctx, stretch_ns=stretch, stretches=stretches), window
 
 
 def _next(stops: tuple[Stop, ...]) -> tuple[str, str]:
