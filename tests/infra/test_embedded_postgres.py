@@ -62,6 +62,23 @@ def test_after_a_kill_it_starts_again_with_all_that_was_committed(server):
     assert ask(url, "select count(*) from kept") == 3
 
 
+def test_a_server_that_hangs_between_a_crash_and_its_shutdown_is_not_waited_for_long(server, data_dir):
+    ask(server.start(), "create table kept as select 1 as one")
+    for child in psutil.Process(server.pid).children():
+        if "checkpointer" in " ".join(child.cmdline()):
+            child.kill()
+    time.sleep(0.05)
+    os.kill(server.pid, signal.SIGINT)  # as when its supervisor ends
+
+    began = time.monotonic()
+    after = EmbeddedPostgres(data_dir / "postgres", data_dir / "run")
+    try:
+        assert ask(after.start(), "select one from kept") == 1
+        assert time.monotonic() - began < 20
+    finally:
+        after.stop()
+
+
 def test_a_lock_file_whose_number_is_now_another_program_does_not_stop_it(server):
     server.start()
     os.kill(server.pid, signal.SIGKILL)
