@@ -23,7 +23,9 @@ _OF_THE_HOP = frozenset(
 )  # fmt: skip
 # We say who asked; what the outside claims is not passed on.
 _OURS_TO_SAY = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip"))
-_SMALL = 1024 * 1024  # bodies up to this are read first, so that from then on we notice when the client leaves
+_SMALL = (
+    64 * 1024
+)  # bodies up to this are read first, so that from then on we notice when the client leaves; no key is asked for yet
 _AWAY = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>flyball is starting</title>
 <meta http-equiv="refresh" content="2"><body><h1>The control process does not answer</h1>
 <p>It is starting, or it has just been restarted. This page tries again by itself.

@@ -20,6 +20,7 @@ from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.sockets.guarded import Allowance
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server
 from flyball.kit.clock import Clock, SystemClock
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> None:
     descriptor = parser.parse_args(arguments).fd
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a line per malformed request is for strangers to write
     wait_to_begin()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -59,7 +61,11 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
         gc.freeze()
         gc.set_threshold(20_000, 50, 50)
         server = Server(
-            GatewayApp(house), when_listening=_listens, grace_seconds=_GRACE_SECONDS, kept_seconds=_KEPT_SECONDS
+            GatewayApp(house),
+            when_listening=_listens,
+            grace_seconds=_GRACE_SECONDS,
+            kept_seconds=_KEPT_SECONDS,
+            allowance=Allowance(),
         )
         await server.serve([listening])
 

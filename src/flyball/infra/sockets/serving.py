@@ -9,10 +9,13 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+from .guarded import Allowance, GuardedProtocol, watched
 
 BACKLOG = 2048
 KEPT_SECONDS = 120  # an idle connection of ours, longer than whoever asks keeps it
@@ -30,6 +33,7 @@ class Server(uvicorn.Server):
         when_listening: called once, when the socket answers.
         grace_seconds: how long running requests may go on after the stop.
         kept_seconds: how long an idle connection is kept.
+        allowance: what a client may take before its request is whole; None where only our own processes connect.
         hears_signals: whether SIGTERM and SIGINT stop it; not where several servers share a process.
     """
 
@@ -40,12 +44,13 @@ class Server(uvicorn.Server):
         when_listening: Callable[[], None] = _silently,
         grace_seconds: int = 10,
         kept_seconds: int = KEPT_SECONDS,
+        allowance: Allowance | None = None,
         hears_signals: bool = True,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=partial(GuardedProtocol, allowance) if allowance else "httptools",  # type: ignore[arg-type] # makes one
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -59,6 +64,7 @@ class Server(uvicorn.Server):
             )
         )
         self._when_listening = when_listening
+        self._allowance = allowance
         self._hears_signals = hears_signals
 
     @contextmanager
@@ -68,6 +74,14 @@ class Server(uvicorn.Server):
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
         yield
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, with an eye on clients that take more time than they may."""
+        if self._allowance is None:
+            await super().serve(sockets)
+            return
+        async with watched(self.server_state.connections, self._allowance.look_seconds):
+            await super().serve(sockets)
 
     def stop(self) -> None:
         """Take no new request, let the running ones end."""
