@@ -27,6 +27,7 @@ from flyball.infra.jobs.immediate import run_immediately
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ask-stdlib"
 QUESTIONS = [json.loads(line) for line in (EXAMPLE / "questions.jsonl").read_text().splitlines()]
+HELD_OUT = [json.loads(line) for line in (EXAMPLE / "held-out.jsonl").read_text().splitlines()]
 ENDINGS = re.compile(r"(ations?|ings?|ies|ed|es|ions?|ly|ers?|s)$")
 
 
@@ -120,6 +121,21 @@ def _tools(ctx, index) -> RuleTools:
     variant = PinnedVariant(function="ask-stdlib", name="rule", kind="rules", spec={"retrieval": retrieval}, hash="")
     log = SpanLog(variant, {}, None, ctx.clock)
     return RuleTools(Passages(variant, partial(retriever.search, ctx.layout), log, ctx.clock))
+
+
+def test_the_held_out_questions_are_a_strangers():
+    shipped = {row["question"].lower() for row in QUESTIONS}
+
+    assert len(HELD_OUT) == 100
+    assert [name for row in HELD_OUT for name in row["expected"] if not _exists(name)] == []
+    assert not {row["question"].lower() for row in HELD_OUT} & shipped
+    assert {
+        row["id"]: found
+        for row in HELD_OUT
+        if row["wording"] == "paraphrase"
+        for name in row["expected"]
+        if (found := _overlap(row["question"], name))
+    } == {}
 
 
 async def test_the_expected_object_is_among_the_first_five_often_enough(ctx, index):
