@@ -1,5 +1,7 @@
 """Every page, furnished and empty, on a phone and on a desktop, light and dark: what a browser and a reader ask of it."""
 
+import html
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 NAVIGATION = [link.href for stage in SITE.stages for link in stage.items]
 ALWAYS_FULL = {"/audit", "/account", "/reference"}  # what a new flyball has as well
 INSPECTION = (Path(__file__).parent / "works" / "inspection.js").read_text()
+LINK = re.compile(r'<a [^>]*href="([^"]*)"')
+OF_MANY = re.compile(r"(?<=/)[^/?]*[0-9a-f]{8}[^/?]*|\?.*")
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
@@ -120,3 +124,26 @@ async def test_the_door_is_fit_to_be_read(works, browse, shots):
             await page.goto(path)
 
             assert await look(page, name, shots, "door") == []
+
+
+async def test_every_link_of_every_page_leads_to_a_page(works, browse):
+    dead, asked, waiting = [], set(), ["/"]
+    async with browse(works) as (page, _):
+        while waiting:
+            path = waiting.pop()
+            answered = await page.request.get(path, max_redirects=0)
+            if answered.status != 200:
+                dead.append(f"{path} answered {answered.status}")
+            for address in LINK.findall(await answered.text()):
+                link = html.unescape(address).partition("#")[0]
+                kind = OF_MANY.sub("/…", link)  # of two hundred traces, some
+                if (
+                    link.startswith("/")
+                    and link not in asked
+                    and sum(OF_MANY.sub("/…", one) == kind for one in asked) < 12
+                ):
+                    asked.add(link)
+                    waiting.append(link)
+
+    assert dead == []
+    assert len(asked) > 60

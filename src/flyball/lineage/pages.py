@@ -31,13 +31,18 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.?\d*\+00:00")
 
 
 class ChainLine(NamedTuple):
-    """One link: where it leads (empty for nowhere), how it stands, what it quotes, and its other facts as words."""
+    """One link: where it leads (empty for nowhere), how it stands, what it quotes, and its other facts as words.
+
+    `rails` are the depths of links above it whose line goes on below it; `leads` says that a deeper one follows.
+    """
 
     link: Link
     href: str
     state: State
     quote: str
     facts: tuple[tuple[str, str], ...]
+    rails: tuple[int, ...]
+    leads: bool
 
 
 class WhyPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +80,25 @@ def _line(number: int, links: tuple[Link, ...]) -> ChainLine:
         for name, value in link.facts.items()
         if name not in _QUOTED and name not in _SHOWN_ALREADY.get(link.kind, ()) and (words := _words(value))
     )
-    return ChainLine(link=link, href=_href(number, links), state=_state(link), quote=quote_, facts=facts)
+    return ChainLine(
+        link=link,
+        href=_href(number, links),
+        state=_state(link),
+        quote=quote_,
+        facts=facts,
+        rails=tuple(depth for depth in range(link.depth) if _goes_on(depth, links[number + 1 :])),
+        leads=number + 1 < len(links) and links[number + 1].depth > link.depth,
+    )
+
+
+def _goes_on(depth: int, later: tuple[Link, ...]) -> bool:
+    """Whether the link at this depth has another one below it, before one that is no deeper than itself."""
+    for link in later:
+        if link.depth <= depth:
+            return False
+        if link.depth == depth + 1:
+            return True
+    return False
 
 
 def _state(link: Link) -> State:

@@ -99,7 +99,7 @@ async def _stops(
         ),
         _stop("Release", "/releases", len(live), "live release", "on evidence"),
         _stop("Observe", "/traces", counts.traces, "trace", f"{counts.errors:,} failed"),
-        Stop(verb="Learn", href="/scores", figure=judged, word="scores"),
+        Stop(verb="Learn", href="/scores", figure=judged, word="score" if judged == "1" else "scores"),
     )
 
 
