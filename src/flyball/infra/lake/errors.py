@@ -3,7 +3,8 @@
 FlyballError
 ├── UnavailableError
 │   ├── LakeAwayError              the tables' folder cannot be written or read (a full disk, say)
-│   └── QuestionTookTooLongError   the question was stopped at its deadline
+│   ├── QuestionTookTooLongError   the question was stopped at its deadline
+│   └── QuestionsBusyError         as many questions as may be are being answered
 ├── InvalidInputError
 │   ├── LakeSchemaError            rows do not fit the table's columns
 │   └── QuestionError              the SQL is not understood or not allowed
@@ -42,3 +43,9 @@ class QuestionTookTooLongError(UnavailableError):
     """The question was stopped at its deadline."""
 
     code = "question_took_too_long"
+
+
+class QuestionsBusyError(UnavailableError):
+    """As many questions as may be are being answered."""
+
+    code = "questions_busy"

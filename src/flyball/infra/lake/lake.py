@@ -18,7 +18,7 @@ from deltalake.transaction import AddAction
 
 from flyball.kit.errors import InvalidInputError
 
-from . import compaction, parquet
+from . import asking, compaction, parquet
 from .compaction import Compacted
 from .errors import LakeAwayError, LakeVersionError
 from .handles import Handles
@@ -121,8 +121,23 @@ class Lake:
 
         What it may see is what the given files hold: keep other projects out by `where`.
         """
-        sources = [self._source(table, {}, where or {}) for table in tables]
-        return self._questions.run_untrusted(sql, sources, relations or {}, deadline_seconds, most_rows)
+        named = [
+            asking.Named(
+                name=table.name,
+                schema=table.arrow.serialize().to_pybytes(),
+                files=self.files(table, where=(where or {}).get(table.name)),
+            )
+            for table in tables
+        ]
+        packed = {name: asking.packed(relation) for name, relation in (relations or {}).items()}
+        order = asking.Order(
+            sql=sql,
+            tables=named,
+            relations=[(name, len(data)) for name, data in packed.items()],
+            deadline_seconds=deadline_seconds,
+            most_rows=most_rows,
+        )
+        return asking.ask(order, list(packed.values()))
 
     def compact(self, table: TableSchema, *, keep_hours: float | None = None) -> Compacted:
         """Join small files into few, then delete files that no version of the last `keep_hours` needs.

@@ -27,6 +27,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": "4",
 }
 _UNTRUSTED_THREADS = "2"
+_FETCHED = 64
 
 
 class Source(NamedTuple):
@@ -66,40 +67,40 @@ class Questions:
                 connection.close()
         raise AssertionError
 
-    def run_untrusted(
-        self,
-        sql: str,
-        sources: Sequence[Source],
-        relations: Mapping[str, pa.Table],
-        deadline_seconds: float,
-        most_rows: int,
-    ) -> list[dict[str, Any]]:
-        """Rows of one SELECT that we did not write, in a DuckDB of its own that may open the listed files alone."""
-        config = _SETTINGS | {"threads": _UNTRUSTED_THREADS, "temp_directory": "", "memory_limit": "1GB"}
-        files = {source.table.name: source.files() for source in sources}
-        listed = [Source(source.table, partial(files.__getitem__, source.table.name)) for source in sources]
-        connection = duckdb.connect(":memory:", config=config)
-        try:
-            with _translated(sql), _deadline(connection, deadline_seconds):
-                statements = connection.extract_statements(sql)
-                if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                    raise QuestionError(
-                        "only one SELECT is answered", next_step="ask with one SELECT (or WITH ... SELECT)"
-                    )
-                connection.execute("set allowed_paths = ?", [[path for paths in files.values() for path in paths]])
-                _show(connection, listed, relations)
-                connection.execute("set enable_external_access = false")
-                connection.execute("set lock_configuration = true")
-                return _rows(connection.execute(statements[0]), most_rows)
-        finally:
-            connection.close()
-
     def _connection(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
             if self._base is None:
                 self._base = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": self._spill})
                 self._base.execute("set parquet_metadata_cache = true")  # files never change
             return self._base.cursor()
+
+
+def run_untrusted(
+    sql: str,
+    tables: Sequence[tuple[TableSchema, list[str]]],
+    relations: Mapping[str, pa.Table],
+    deadline_seconds: float,
+    most_rows: int,
+) -> Iterator[dict[str, Any]]:
+    """Rows of one SELECT that we did not write, in a DuckDB of its own that may open the listed files alone.
+
+    Call it in a process that can be spared (`asked`): a question takes what memory and time it likes.
+    """
+    config = _SETTINGS | {"threads": _UNTRUSTED_THREADS, "temp_directory": "", "memory_limit": "1GB"}
+    sources = [Source(table, partial(list, files)) for table, files in tables]
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        with _translated(sql), _deadline(connection, deadline_seconds):
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise QuestionError("only one SELECT is answered", next_step="ask with one SELECT (or WITH ... SELECT)")
+            connection.execute("set allowed_paths = ?", [[path for _, files in tables for path in files]])
+            _show(connection, sources, relations)
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+            yield from _some_rows(connection.execute(statements[0]), most_rows)
+    finally:
+        connection.close()
 
 
 def _show(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], relations: Mapping[str, pa.Table]) -> None:
@@ -147,10 +148,18 @@ def _empty(table: TableSchema) -> str:
     return f"flyball_empty_{table.name}"
 
 
-def _rows(answer: duckdb.DuckDBPyConnection, most: int | None = None) -> list[dict[str, Any]]:
+def _rows(answer: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     names = [column[0] for column in answer.description or ()]
-    rows = answer.fetchall() if most is None else answer.fetchmany(most)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def _some_rows(answer: duckdb.DuckDBPyConnection, most: int) -> Iterator[dict[str, Any]]:
+    """At most so many, a few at a time, so that whoever reads may stop before all are in memory."""
+    names = [column[0] for column in answer.description or ()]
+    left = most
+    while left > 0 and (rows := answer.fetchmany(min(left, _FETCHED))):
+        left -= len(rows)
+        yield from (dict(zip(names, row, strict=True)) for row in rows)
 
 
 def _name(name: str) -> str:
@@ -183,6 +192,8 @@ def _translated(sql: str) -> Iterator[None]:
         raise
     except duckdb.Error as error:
         first = str(error).split("\n\n", 1)[0]
+        if "pytz" in first:  # what DuckDB's Python face wants for a TIMESTAMP WITH TIME ZONE; its own words hold our paths
+            first = "a timestamp with a time zone cannot be shown; cast it: `column::timestamp`"
         raise QuestionError(
             f"the question is not answered: {first}", next_step=f"correct the SQL: {' '.join(sql.split())[:200]}"
         ) from error

@@ -25,7 +25,17 @@ _OURS = {
     "PYTHONSAFEPATH": "1",  # the folder in which `flyball up` is called cannot replace our modules
 }
 
+_HARMLESS = frozenset(
+    {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ"}
+)
+
 
 def child_environment(knobs: Mapping[str, str]) -> dict[str, str]:
     """This process's environment, the knobs' values over it, and no telemetry whatever was set."""
     return {**os.environ, **_OURS, **OPT_OUTS, **knobs}
+
+
+def bare_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """For a child that works on what somebody sent (a file, a question): nothing of ours that it could give away."""
+    kept = {name: value for name, value in os.environ.items() if name in _HARMLESS}
+    return {**kept, **_OURS, **OPT_OUTS, **(more or {})}

@@ -3,7 +3,6 @@
 Knows the process and its limits. What happens inside it is in `pdf_process`.
 """
 
-import os
 import select
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from flyball.infra.processes.environment import bare_environment
 from flyball.infra.processes.leash import leash
 
 from .unreadable import UnreadableError
@@ -94,7 +94,7 @@ class PdfReader:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 preexec_fn=leash(),  # noqa: PLW1509 -- the collector has one thread
-                env={**os.environ, "PYTHONSAFEPATH": "1"},
+                env=bare_environment(),
             )
         return self._child
 
