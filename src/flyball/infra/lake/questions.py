@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import parquet
 
+from . import small_files
 from .errors import LakeAwayError, QuestionError, QuestionTookTooLongError
 from .schema import TableSchema
 
@@ -58,7 +59,7 @@ class Questions:
             connection = self._connection()
             try:
                 with _translated(sql), _deadline(connection, deadline_seconds):
-                    _show(connection, sources, relations)
+                    _show(connection, sources, relations, keep=True)
                     return _rows(connection.execute(sql, parameters or None))
             except LakeAwayError:  # a file of the list was just replaced and deleted: list again
                 if last:
@@ -103,25 +104,42 @@ def run_untrusted(
         connection.close()
 
 
-def _show(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], relations: Mapping[str, pa.Table]) -> None:
-    """Make each table and relation visible under its name on this connection."""
+def _show(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    relations: Mapping[str, pa.Table],
+    *,
+    keep: bool = False,
+) -> None:
+    """Make each table and relation visible under its name on this connection; `keep` small files in memory."""
     for name, relation in relations.items():
         connection.register(name, relation)
     for table, list_files in sources:
-        files = list_files()
-        every = ", ".join(_name(name) for name in table.arrow.names)
-        if not files:
-            connection.register(_empty(table), table.arrow.empty_table())
-            _view(connection, table, f"select {every} from {_name(_empty(table))}")
-            continue
-        paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-        # Bringing columns together by name makes DuckDB look into every file twice: only where files differ.
-        differ = "true" if len({_columns(path) for path in files}) > 1 else "false"
-        read = f"read_parquet([{paths}], union_by_name = {differ}, hive_partitioning = false)"
-        try:
-            _view(connection, table, f"select {every} from {read}")
-        except duckdb.BinderException:  # a column was declared that none of these files has yet
-            _view(connection, table, _with_missing_columns(connection, table, read))
+        files, every = list_files(), ", ".join(_name(name) for name in table.arrow.names)
+        small, large = small_files.apart(files) if keep else ((), files)
+        parts = []
+        if small or not large:
+            connection.register(_kept(table), small_files.rows_of(table, small))
+            parts.append(f"select {every} from {_name(_kept(table))}")
+        if large:
+            parts.append(_read(connection, table, large))
+        select = " union all by name ".join(parts)
+        connection.execute(f"create or replace temp view {_name(table.name)} as {select}")
+
+
+def _read(connection: duckdb.DuckDBPyConnection, table: TableSchema, files: Sequence[str]) -> str:
+    """What reads files; a column that none of them has yet is empty."""
+    held = {_columns(path) for path in files}
+    present = {name for columns in held for name in columns}
+    every = ", ".join(_name(name) for name in table.arrow.names if name in present)
+    paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    # Bringing columns together by name makes DuckDB look into every file twice: only where files differ.
+    differ = "true" if len(held) > 1 else "false"
+    read = f"select {every} from read_parquet([{paths}], union_by_name = {differ}, hive_partitioning = false)"
+    if present.issuperset(table.arrow.names):
+        return read
+    connection.register(_empty(table), table.arrow.empty_table())
+    return f"select * from {_name(_empty(table))} union all by name {read}"
 
 
 @lru_cache(maxsize=20_000)
@@ -133,15 +151,8 @@ def _columns(path: str) -> tuple[str, ...]:
         raise LakeAwayError(f"a table's file cannot be read: {error}", next_step="run `flyball doctor`") from error
 
 
-def _with_missing_columns(connection: duckdb.DuckDBPyConnection, table: TableSchema, read: str) -> str:
-    connection.register(_empty(table), table.arrow.empty_table())
-    found = {row[0] for row in connection.execute(f"describe select * from {read}").fetchall()}
-    columns = ", ".join(_name(name) for name in table.arrow.names if name in found)
-    return f"select * from {_name(_empty(table))} union all by name select {columns} from {read}"
-
-
-def _view(connection: duckdb.DuckDBPyConnection, table: TableSchema, select: str) -> None:
-    connection.execute(f"create or replace temp view {_name(table.name)} as {select}")
+def _kept(table: TableSchema) -> str:
+    return f"flyball_kept_{table.name}"
 
 
 def _empty(table: TableSchema) -> str:
@@ -192,7 +203,9 @@ def _translated(sql: str) -> Iterator[None]:
         raise
     except duckdb.Error as error:
         first = str(error).split("\n\n", 1)[0]
-        if "pytz" in first:  # what DuckDB's Python face wants for a TIMESTAMP WITH TIME ZONE; its own words hold our paths
+        if (
+            "pytz" in first
+        ):  # what DuckDB's Python face wants for a TIMESTAMP WITH TIME ZONE; its own words hold our paths
             first = "a timestamp with a time zone cannot be shown; cast it: `column::timestamp`"
         raise QuestionError(
             f"the question is not answered: {first}", next_step=f"correct the SQL: {' '.join(sql.split())[:200]}"
