@@ -2,10 +2,11 @@
 
 import pytest
 
+from flyball.infra.context import Actor
 from flyball.infra.db.database import fetch_all
 from flyball.llm.usage import Usage
 from flyball.models import endpoints, service
-from flyball.models.errors import ModelNotConfiguredError, ModelNotFoundError, ModelSpecError
+from flyball.models.errors import EndpointNotAllowedError, ModelNotConfiguredError, ModelNotFoundError, ModelSpecError
 from flyball.models.pricing import cost, nano_prices
 from flyball.models.records import Endpoint, ModelSpec, Prices
 
@@ -113,3 +114,44 @@ async def test_a_model_whose_name_has_a_slash_has_its_own_page(ctx, admin):
     page = await admin.get("/models/local/small", headers={"accept": "text/html"})
 
     assert (page.status, "local/small" in page.body.decode()) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param({"base_url": "http://elsewhere/v1"}, id="a known key to a new host"),
+        pytest.param({"base_url": "http://127.0.0.1:9001/v2"}, id="a known key to a new path"),
+        pytest.param({"base_url": "http://169.254.169.254/v1", "api_key": ""}, id="a new host without a key"),
+        pytest.param({"api_key": "env:AWS_SECRET_ACCESS_KEY"}, id="another secret to a known host"),
+        pytest.param({"base_url": "env:HOME_URL", "api_key": ""}, id="an address out of the environment"),
+    ],
+)
+async def test_only_who_may_do_everything_says_where_the_server_calls_and_with_which_secret(ctx, declared):
+    editor = ctx.acting_as(Actor(id="key_1", kind="key", name="ci", permissions=frozenset({"models.*"})))
+    async with ctx.db.transaction() as connection:
+        await service.put(connection, ctx, "fast", spec())
+
+    for name in ("fast", "new"):
+        with pytest.raises(EndpointNotAllowedError, match=rf"models\.{name}\.endpoints\[0\]"):
+            async with ctx.db.transaction() as connection:
+                await service.put(connection, editor, name, spec(**declared))
+
+
+async def test_what_an_administrator_declared_may_be_used_by_others(ctx):
+    editor = ctx.acting_as(Actor(id="key_1", kind="key", name="ci", permissions=frozenset({"models.*"})))
+    async with ctx.db.transaction() as connection:
+        await service.put(connection, ctx, "fast", spec())
+        again = await service.put(connection, editor, "fast", spec(model="larger", weight=2))
+        other = await service.put(connection, editor, "other", spec(api_key=""))
+
+    assert (again.version, other.version) == (2, 1)
+
+
+@pytest.mark.parametrize("field", ["api_key", "base_url"])
+def test_flyballs_own_settings_are_sent_nowhere(field):
+    with pytest.raises(ModelSpecError, match=field):
+        service.check("fast", spec(**{field: "env:FLYBALL_DATABASE_URL"}))
+    environment = {"FLYBALL_DATABASE_URL": "http://u:p@h/", "KEY": "x"}
+    assert "sent nowhere" in endpoints.unavailable_reason(
+        "fast", spec(**{field: "env:FLYBALL_DATABASE_URL"}), environment
+    )

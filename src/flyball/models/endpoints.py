@@ -15,6 +15,7 @@ from .errors import ModelNotConfiguredError, ModelSpecError
 from .records import Endpoint, ModelSpec, Provider
 
 _REFERENCE = re.compile(r"^env:([A-Za-z_][A-Za-z0-9_]*)$")
+_OURS = re.compile(r"^env:FLYBALL_", re.IGNORECASE)  # the address of our own database, for one
 
 
 class ResolvedEndpoint(NamedTuple):
@@ -31,7 +32,8 @@ def check(name: str, spec: ModelSpec) -> None:
     """Prove a declaration sound, whatever the environment holds.
 
     Raises:
-        ModelSpecError: a key written out, a URL with a password in it, or one that is no URL. The value is never repeated.
+        ModelSpecError: a key written out, a setting of ours, a URL with a password in it, or one that is no URL. The
+            value is never repeated.
     """
     for number, endpoint in enumerate(spec.endpoints):
         place = f"models.{name}.endpoints[{number}]"
@@ -44,6 +46,12 @@ def check(name: str, spec: ModelSpec) -> None:
             raise ModelSpecError(
                 f"{place}.base_url {problem}", next_step="write http(s)://host[:port]/path, or env:NAME"
             )
+        for field in ("base_url", "api_key"):
+            if _OURS.match(getattr(endpoint, field)):
+                raise ModelSpecError(
+                    f"{place}.{field} names a variable of flyball's own settings, which are sent nowhere",
+                    next_step="put the model's address or key into a variable of its own",
+                )
         if not endpoint.model:
             raise ModelSpecError(f"{place}.model is empty", next_step="write the provider's name of the model")
 
@@ -78,6 +86,8 @@ def unavailable_reason(name: str, spec: ModelSpec, environment: Mapping[str, str
 def _missing(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
     """What keeps the endpoint from being called."""
     for value in (endpoint.base_url, endpoint.api_key):
+        if _OURS.match(value):
+            return f"{value.removeprefix('env:')} is a setting of flyball's own, which is sent nowhere"
         if (match := _REFERENCE.match(value)) and not environment.get(match.group(1)):
             return f"{match.group(1)} is not set"
     if match := _REFERENCE.match(endpoint.base_url):

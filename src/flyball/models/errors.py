@@ -5,11 +5,13 @@ FlyballError
 │   └── ModelNotFoundError         no model of that name in this project
 ├── InvalidInputError
 │   └── ModelSpecError             an endpoint, a price or a reference that cannot be understood
+├── ForbiddenError
+│   └── EndpointNotAllowedError    a new address, or a key for it, from someone who may not name one
 └── UnavailableError
     └── ModelNotConfiguredError    what `env:NAME` stands for is not set in this process
 """
 
-from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError
+from flyball.kit.errors import ForbiddenError, InvalidInputError, NotFoundError, UnavailableError
 
 
 class ModelNotFoundError(NotFoundError):
@@ -31,3 +33,9 @@ class ModelNotConfiguredError(UnavailableError):
     """The environment lacks what the model's endpoints refer to."""
 
     code = "model_not_configured"
+
+
+class EndpointNotAllowedError(ForbiddenError):
+    """A new address, or a key of the server's environment for it, from someone who may not name one."""
+
+    code = "endpoint_not_allowed"

@@ -1,5 +1,7 @@
 """The verbs of models: list, look up, and put a new version where the declaration differs."""
 
+from collections.abc import Collection
+
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
@@ -7,8 +9,8 @@ from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.ids import new_id
 
 from . import endpoints, pricing, store
-from .errors import ModelNotFoundError, ModelSpecError
-from .records import Model, ModelSpec
+from .errors import EndpointNotAllowedError, ModelNotFoundError, ModelSpecError
+from .records import Endpoint, Model, ModelSpec
 
 
 async def list_models(ctx: Context) -> tuple[Model, ...]:
@@ -47,12 +49,18 @@ def check(name: str, spec: ModelSpec) -> None:
 async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) -> Model:
     """The version in force with this declaration: the newest one where it says the same, else a new one.
 
-    Runs in the caller's transaction, with its audit event and the news to the gateway. Raises ModelSpecError.
+    Runs in the caller's transaction, with its audit event and the news to the gateway.
+
+    Raises:
+        ModelSpecError: the declaration cannot work.
+        EndpointNotAllowedError: it sends somewhere new, or a key somewhere new, and the actor may not decide that.
     """
     check(name, spec)
     before = await store.get(connection, ctx.project, name)
     if before is not None and before.hash == spec.hash:
         return before
+    if "*" not in ctx.actor.permissions:
+        _refuse_new_places(name, spec, await store.endpoints_of(connection, ctx.project))
     now_ns = ctx.clock.now_ns()
     model = Model(
         id=new_id("mdl", now_ns),
@@ -76,3 +84,20 @@ async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) 
     )
     await notify(connection, SNAPSHOT)
     return model
+
+
+def _refuse_new_places(name: str, spec: ModelSpec, declared: Collection[Endpoint]) -> None:
+    """Where the server calls, and which of its secrets it sends there, is an administrator's to decide.
+
+    What is declared already, with that key or without any, may be used in other models.
+    """
+    known = {(endpoint.base_url, key) for endpoint in declared for key in (endpoint.api_key, "")}
+    for number, endpoint in enumerate(spec.endpoints):
+        if (endpoint.base_url, endpoint.api_key) not in known:
+            key = f" with the key {endpoint.api_key}" if endpoint.api_key else ""
+            raise EndpointNotAllowedError(
+                f"models.{name}.endpoints[{number}] has the server call {endpoint.base_url:.200}{key}, "
+                "which no administrator has declared",
+                next_step="apply it on the machine itself, as the owner of the data directory, or with an "
+                "administrator's key",
+            )

@@ -5,7 +5,7 @@ from psycopg.types.json import Json
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
-from .records import Model
+from .records import Endpoint, Model
 
 
 async def insert(connection: Connection, model: Model) -> None:
@@ -62,6 +62,17 @@ async def versions(connection: Connection, project: str, name: str) -> tuple[Mod
         connection, "select * from model_versions where project = %s and name = %s order by version desc", project, name
     )
     return tuple(_model(row) for row in rows)
+
+
+async def endpoints_of(connection: Connection, project: str) -> tuple[Endpoint, ...]:
+    """Every endpoint that any version of any model of a project has."""
+    rows = await fetch_all(
+        connection,
+        "select distinct endpoint::text from model_versions, json_array_elements(spec -> 'endpoints') as endpoint "
+        "where project = %s",
+        project,
+    )
+    return tuple(msgspec.json.decode(row["endpoint"], type=Endpoint) for row in rows)
 
 
 def _model(row: Row) -> Model:
