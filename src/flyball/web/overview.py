@@ -1,6 +1,7 @@
 """The first page: the loop with what lies at each stage, and the one command that leads on. Reads a little of every room."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from flyball.functions import service as functions
 from flyball.indexes import service as indexes
 from flyball.infra.context import Context
 from flyball.kit.clock import NANOSECONDS
+from flyball.kit.paging import Page
 from flyball.releases import service as releases
 from flyball.releases.records import Release
 from flyball.surface.html import Pages
@@ -23,7 +25,8 @@ pages = Pages(tag="overview", section="/")
 _MINUTE = 60 * NANOSECONDS
 # How far the chart looks back: the first line whose reach covers all traces, else the last. (stretch, how many, in words)
 _WINDOWS = ((_MINUTE, 60, "an hour"), (30 * _MINUTE, 48, "a day"), (180 * _MINUTE, 56, "a week"))
-_MOST_SCORES = 200
+_MOST_COUNTED = 200  # scores, reports, releases; beyond it the figure says so
+_MOST_REPORTS = 5  # shown
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +62,8 @@ class OverviewPage(msgspec.Struct, frozen=True, kw_only=True):
 async def overview(ctx: ContextDep) -> OverviewPage:
     """The loop at a glance."""
     counts, recent = await asyncio.gather(traces.count_lately(ctx), traces.list_traces(ctx, limit=6))
-    reports = (await evaluations.list_reports(ctx, None, "", 5)).items
-    shown = (await releases.list_releases(ctx, None, "", 50)).items
+    reports = await evaluations.list_reports(ctx, None, "", _MOST_COUNTED)
+    shown = (await releases.list_releases(ctx, None, "", _MOST_COUNTED)).items
     live = tuple([await _serving(ctx, release) for release in shown if release.status == "live"])
     activity, window = await _activity(ctx, counts)
     stops = await _stops(ctx, counts, reports, live)
@@ -70,7 +73,7 @@ async def overview(ctx: ContextDep) -> OverviewPage:
         command=command,
         sentence=sentence,
         live=live,
-        reports=reports,
+        reports=reports.items[:_MOST_REPORTS],
         traces=recent.items,
         activity=activity,
         window=window,
@@ -78,29 +81,34 @@ async def overview(ctx: ContextDep) -> OverviewPage:
 
 
 async def _stops(
-    ctx: Context, counts: TraceCounts, reports: tuple[ReportLine, ...], live: tuple[Serving, ...]
+    ctx: Context, counts: TraceCounts, reports: Page[ReportLine], live: tuple[Serving, ...]
 ) -> tuple[Stop, ...]:
     versions = await datasets.list_datasets(ctx)
     rows = sum(dataset.newest.rows for dataset in versions if dataset.newest)
     built = await indexes.list_indexes(ctx)
     chunks = sum(index.newest.chunks for index in built if index.newest)
-    scores = await traces.list_scores(ctx, limit=_MOST_SCORES)
-    judged = f"{len(scores.items)}+" if scores.next else str(len(scores.items))
+    scores = await traces.list_scores(ctx, limit=_MOST_COUNTED)
+    judged, reported = _counted(scores), _counted(reports)
+    last = f"the last: {reports.items[0].verdict}" if reports.items else "none yet"
     return (
         _stop("Collect", "/datasets", len(versions), "dataset", f"{rows:,} rows"),
         _stop("Prepare", "/indexes", len(built), "index", f"{chunks:,} chunks"),
         _stop("Adapt", "/functions", len(await functions.list_functions(ctx)), "function", "with variants"),
-        _stop(
-            "Evaluate",
-            "/evaluations",
-            len(reports),
-            "report",
-            f"the last: {reports[0].verdict}" if reports else "none yet",
+        Stop(
+            verb="Evaluate",
+            href="/evaluations",
+            figure=reported,
+            word=f"{'report' if reported == '1' else 'reports'}, {last}",
         ),
         _stop("Release", "/releases", len(live), "live release", "on evidence"),
         _stop("Observe", "/traces", counts.traces, "trace", f"{counts.errors:,} failed"),
         Stop(verb="Learn", href="/scores", figure=judged, word="score" if judged == "1" else "scores"),
     )
+
+
+def _counted(page: Page[Any]) -> str:
+    """How many, as far as one page counts."""
+    return f"{len(page.items)}+" if page.next else str(len(page.items))
 
 
 def _stop(verb: str, href: str, count: int, noun: str, word: str) -> Stop:
