@@ -46,7 +46,8 @@ def furnishing() -> Any:
     """The tests' furnishing of every room."""
     place = ROOT / "tests" / "pages" / "works" / "furnish.py"
     spec = importlib.util.spec_from_file_location("works_furnish", place)
-    assert spec and spec.loader
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"no furnishing at {place}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -58,6 +59,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="flyball-bench-") as folder:
         layout = Layout(Path(folder))
         layout.create()
+        works = Path(folder) / "works"
+        works.mkdir()
         server = EmbeddedPostgres(layout.postgres, layout.sockets)
         database = Database(server.start())
         try:
@@ -73,7 +76,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 project="default",
                 actor=Actor(id="local:0", kind="local", name="bench"),
             )
-            pages = await prepare(ctx, Path(folder) / "works", options.traces)
+            pages = await prepare(ctx, works, options.traces)
             return {
                 "machine": machine(),
                 "traces": options.traces,
@@ -88,7 +91,6 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 async def prepare(ctx: Context, folder: Path, traces: int) -> dict[str, str]:
     """Something in every room, and many traces; the pages to ask for, by name."""
     furnish = furnishing()
-    folder.mkdir()
     works = await furnish.furnish(ctx, folder)
     await furnish.work(ctx, await datasets.import_later(ctx, "stdlib", Declaration(source="stdlib")))
     ids = await fill(ctx, traces)
@@ -129,7 +131,8 @@ async def ask(ctx: Context, pages: dict[str, str], rounds: int) -> dict[str, dic
             start, processor = time.perf_counter(), time.process_time()
             answered = await browser.get(path)
             took = (time.perf_counter() - start) * 1_000, (time.process_time() - processor) * 1_000
-            assert answered.status == 200, (path, answered.status, answered.text[:2_000])
+            if answered.status != 200:
+                raise SystemExit(f"{path} answered {answered.status}: {answered.text[:2_000]}")
             if round_:  # the first round opens files and warms up
                 found[name].append((*took, len(answered.body)))
     return {
