@@ -187,7 +187,7 @@ async def test_lost_index_files_make_it_unavailable_with_the_command_that_helps(
     with pytest.raises(VariantUnavailableError) as caught:
         await run_variant(rule(BEST_PASSAGE), ASKED, tools=dataclasses.replace(tools, search=search))
 
-    assert "flyball index build docs --rebuild" in caught.value.next_step
+    assert "flyball index build docs --version 1" in caught.value.next_step
     assert [span.kind for span in caught.value.spans] == ["variant", "retrieval"]
 
 

@@ -132,10 +132,33 @@ async def test_lost_files_are_named_and_a_build_makes_them_again_under_the_same_
 
     with pytest.raises(IndexFilesMissingError, match="'manual' version 1 cannot be used") as caught:
         await service.search(ctx, "manual", "steam")
-    assert caught.value.next_step.startswith("run `flyball index build manual --rebuild`")
+    assert caught.value.next_step.startswith("run `flyball index build manual --version 1`")
     again = await built(ctx)
     assert (again["changed"], again["version"]) == (False, 1)
     assert (await service.search(ctx, "manual", "steam"))[0].document_id == "boiler.txt"
+
+
+async def test_the_lost_files_of_an_older_version_which_may_be_live_are_made_again_by_its_number(ctx, docs):
+    await imported(ctx, docs)
+    first = await built(ctx)
+    (docs / "new.txt").write_text("A new document about pistons.")
+    await imported(ctx, docs)
+    assert (await built(ctx))["version"] == 2
+    older = await service.get_version(ctx, "manual", 1)
+    retriever.close(ctx.layout, older)
+    shutil.rmtree(ctx.layout.indexes / older.id)
+
+    run = await service.build_later(ctx, "manual", version=1)
+    again = await run_immediately(ctx, JOBS[0], run.arguments, run_id=run.id)
+
+    assert (again["version"], again["hash"], again["changed"]) == (1, first["hash"], False)
+    assert (await service.search(ctx, "manual", "steam", version=1))[0].document_id == "boiler.txt"
+    assert (await service.get_version(ctx, "manual")).version == 2
+    assert not (ctx.layout.staging / older.id).exists()
+    with pytest.raises(IndexNotBuiltError, match="no version 7"):
+        await service.build_later(ctx, "manual", version=7)
+    with pytest.raises(IndexInvalidError, match="made again as it was"):
+        await service.build_later(ctx, "manual", IndexDeclaration(dataset="manual"), version=1)
 
 
 async def test_damaged_files_are_named_too(ctx, docs):

@@ -15,11 +15,15 @@ router = Router("/api/indexes", tag="indexes")
 
 
 class NewBuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to build. Without a dataset: as the index is declared. `rebuild` makes the files again in any case."""
+    """What to build. Without a dataset: as the index is declared. `rebuild` makes the files again in any case.
+
+    With `version`, the files of that version are made again, and nothing else happens.
+    """
 
     dataset: str = ""
     chunk: ChunkSettings | None = None
     rebuild: bool = False
+    version: int | None = None
 
 
 @router.get(permission="indexes.read", returns=Page[Overview])
@@ -54,4 +58,4 @@ async def start_build(ctx: ContextDep, name: str, new: NewBuild = Body(NewBuild)
     if new.chunk is not None and not new.dataset:
         raise IndexInvalidError("chunk settings without a dataset", next_step="add `dataset`")
     declaration = IndexDeclaration(dataset=new.dataset, chunk=new.chunk or ChunkSettings()) if new.dataset else None
-    return await service.build_later(ctx, name, declaration, rebuild=new.rebuild)
+    return await service.build_later(ctx, name, declaration, rebuild=new.rebuild, version=new.version)

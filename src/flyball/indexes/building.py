@@ -19,7 +19,7 @@ from flyball.kit.hashing import content_hash
 from flyball.kit.ids import new_id
 
 from . import analysis, files, ranking, retriever, store, thesaurus
-from .errors import IndexInvalidError, IndexNotFoundError
+from .errors import IndexInvalidError, IndexNotBuiltError, IndexNotFoundError
 from .passages import passages_of
 from .records import Build, Index, IndexDeclaration, IndexSettings, IndexVersion
 
@@ -78,18 +78,45 @@ async def unchanged(ctx: Context, planned: Plan, *, rebuild: bool) -> Build | No
         return None
     if not rebuild and files.exist(ctx.layout, newest):
         return _ended(newest, changed=False, message=f"nothing new: {_what(newest)} was made of the same")
+    return await _made_again(ctx, newest, planned)
+
+
+async def make_again(ctx: Context, name: str, number: int) -> Build:
+    """The files of any version, from its own dataset version and settings, under the same hash: what is live may be an older one.
+
+    Raises:
+        IndexNotBuiltError: there is no such version.
+        IndexInvalidError: its dataset version gives other passages now.
+    """
+    async with ctx.db.connection() as connection:
+        version = await store.get_version(connection, ctx.project, name, number)
+    if version is None:
+        raise IndexNotBuiltError(name, number)
+    dataset = await datasets.get_version_by_id(ctx, version.dataset_version_id)
+    planned = Plan(
+        version_id=version.id,
+        index=name,
+        dataset_version_id=dataset.id,
+        settings=version.settings,
+        batches=-(-dataset.rows // BATCH_DOCUMENTS),
+        documents=dataset.rows,
+    )
+    return await _made_again(ctx, version, planned)
+
+
+async def _made_again(ctx: Context, version: IndexVersion, planned: Plan) -> Build:
     dataset = await datasets.get_version_by_id(ctx, planned.dataset_version_id)
     for number in range(planned.batches):
         await stage_batch(ctx, planned, number)
-    mark = await asyncio.to_thread(files.write, ctx.layout, newest.id, _staged(ctx, planned))
-    retriever.close(ctx.layout, newest)
+    mark = await asyncio.to_thread(files.write, ctx.layout, version.id, _staged(ctx, planned))
+    retriever.close(ctx.layout, version)
     clear(ctx, planned)
-    if _hash(dataset, planned.settings, mark.hash) != newest.hash:
+    if _hash(dataset, planned.settings, mark.hash) != version.hash:
         raise IndexInvalidError(
-            f"{_what(newest)}, built again, has other passages than before",
+            f"{_what(version)}, built again, has other passages than before",
             next_step="the dataset's rows in the lake have changed: restore them from a backup",
         )
-    return _ended(newest, changed=False, message=f"{_what(newest)}: files made again, {newest.chunks:,} passages")
+    return _ended(version, changed=False, message=f"{_what(version)}: files made again, {version.chunks:,} passages")
 
 
 async def stage_batch(ctx: Context, planned: Plan, number: int) -> int:

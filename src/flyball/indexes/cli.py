@@ -52,11 +52,14 @@ def build(
     size: Annotated[int | None, typer.Option(help="Characters in a passage, about (1200).")] = None,
     overlap: Annotated[int | None, typer.Option(help="Characters that passages share (0).")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the files again, even if nothing changed.")] = False,
+    version: Annotated[
+        int | None, typer.Option(help="Make the lost files of this version again, and nothing else.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Follow the build until it ends.")] = True,
 ) -> None:
     """Build an index over the newest version of its dataset."""
     chunk = {key: value for key, value in (("size", size), ("overlap", overlap)) if value is not None}
-    body = {"dataset": dataset, "rebuild": rebuild, **({"chunk": chunk} if chunk else {})}
+    body = {"dataset": dataset, "rebuild": rebuild, "version": version, **({"chunk": chunk} if chunk else {})}
     client = control()
     run = client.post(f"/api/indexes/{segment(name)}/builds", body)
     if not wait:

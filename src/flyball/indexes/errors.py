@@ -49,5 +49,5 @@ class IndexFilesMissingError(UnavailableError):
     def __init__(self, name: str, version: int, reason: str) -> None:
         super().__init__(
             f"the files of the index {name!r} version {version} cannot be used ({reason})",
-            next_step=f"run `flyball index build {name} --rebuild`: an index is derived and loses nothing",
+            next_step=f"run `flyball index build {name} --version {version}`: an index is derived and loses nothing",
         )

@@ -12,7 +12,12 @@ from .records import Build
 
 
 async def build_index(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Cut the dataset's documents into passages batch by batch, write the index, publish the version."""
+    """Cut the dataset's documents into passages batch by batch, write the index, publish the version.
+
+    With `version` among the arguments: make the files of that version again.
+    """
+    if arguments.get("version") is not None:
+        return await _make_again(run, arguments["index"], arguments["version"])
     rebuild = bool(arguments.get("rebuild"))
     planned = await run.step("plan", building.plan, run.ctx, arguments["index"])
     total = planned.documents * 2
@@ -22,6 +27,14 @@ async def build_index(run: RunContext, arguments: dict[str, Any]) -> dict[str, A
         building.clear(run.ctx, planned)  # a full disk would miss most what nobody needs any more
         raise
     await run.progress(total, total, result.message)
+    finished: dict[str, Any] = msgspec.to_builtins(result)
+    return finished
+
+
+async def _make_again(run: RunContext, name: str, version: int) -> dict[str, Any]:
+    await run.progress(0, 1, f"making the files of {name} version {version} again")
+    result = await run.step("make again", building.make_again, run.ctx, name, version)
+    await run.progress(1, 1, result.message)
     finished: dict[str, Any] = msgspec.to_builtins(result)
     return finished
 

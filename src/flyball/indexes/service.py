@@ -98,14 +98,27 @@ async def declare(connection: Connection, ctx: Context, name: str, declaration: 
 
 
 async def build_later(
-    ctx: Context, name: str, declaration: IndexDeclaration | None = None, *, rebuild: bool = False
+    ctx: Context,
+    name: str,
+    declaration: IndexDeclaration | None = None,
+    *,
+    rebuild: bool = False,
+    version: int | None = None,
 ) -> Run:
-    """Queue a build of the index as declared, or as given here, which declares it.
+    """Queue a build of the index as declared, or as given here, which declares it; or of one version's files again.
 
     Raises:
         IndexNotFoundError: nothing is given and nothing declared.
-        IndexInvalidError: a name that cannot be used.
+        IndexNotBuiltError: there is no such version.
+        IndexInvalidError: a name that cannot be used, or a version together with a declaration.
     """
+    if version is not None:
+        if declaration is not None:
+            raise IndexInvalidError(
+                f"version {version} of {name!r} is made again as it was",
+                next_step="leave out the dataset and the settings",
+            )
+        await get_version(ctx, name, version)
     async with ctx.db.transaction() as connection:
         if declaration is not None:
             index = await declare(connection, ctx, name, declaration)
@@ -114,7 +127,9 @@ async def build_later(
             if found is None:
                 raise IndexNotFoundError(name)
             index = found
-        run = await runs.enqueue(connection, ctx, "indexes.build", {"index": name, "rebuild": rebuild})
+        run = await runs.enqueue(
+            connection, ctx, "indexes.build", {"index": name, "rebuild": rebuild, "version": version}
+        )
         await audit.record(
             connection, ctx, action="indexes.build", object_kind="index", object_id=index.id, after={"run": run.id}
         )
