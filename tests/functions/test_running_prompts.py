@@ -1,8 +1,11 @@
 """Prompt variants: retrieve, render, call, stream, cite; and what happens when the model does not behave."""
 
+import asyncio
+
 import msgspec
 import pytest
 
+from flyball.functions import prompting
 from flyball.functions.errors import (
     OutputMismatchError,
     VariantFailedError,
@@ -154,3 +157,18 @@ async def test_json_is_parsed_and_checked_where_the_output_schema_asks_for_it(pr
     assert pieces == [answer.text]
     with pytest.raises(OutputMismatchError, match="not JSON"):
         await run_variant(prompt(upstream.base_url, output=output), ASKED, tools=tools)
+
+
+async def test_a_template_that_loops_without_end_is_stopped_and_holds_up_nobody(prompt, tools, upstream, monkeypatch):
+    monkeypatch.setattr(prompting, "_RENDERING_SECONDS", 0.3)
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}{{ question }}"
+    source = f"---\nvariables: [question]\n---\n{loops}"
+
+    slow = asyncio.create_task(run_variant(prompt(upstream.base_url, source=source), ASKED, tools=tools))
+    await asyncio.sleep(0.05)
+    answer = await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    assert not slow.done()
+    assert answer.text
+    with pytest.raises(VariantTimedOutError, match=r"filling prompts/ask\.md"):
+        await slow

@@ -101,7 +101,7 @@ def test_a_missing_variable_is_named():
     ],
 )
 def test_the_sandbox_holds(attack):
-    with pytest.raises(PromptVariableError):
+    with pytest.raises((PromptTemplateError, PromptVariableError)):
         render("---\nvariables: [x]\n---\n" + attack, {"x": [0]})
 
 

@@ -1,5 +1,6 @@
 """Running one pinned variant: the same call and the same answer whatever its kind. Heavy: in runners and workers only."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,8 @@ from .schemas import check_input, check_output
 from .spans import SpanLog
 from .tools import Tools
 
+_LARGE_INPUT = 64 * 1024  # bytes; a larger one is held against its schema in a thread, so that other runs go on
+
 
 async def run_variant(
     variant: PinnedVariant, input_: Input, *, tools: Tools, ids: CallIds | None = None, on_delta: OnDelta | None = None
@@ -44,7 +47,10 @@ async def run_variant(
         InputMismatchError: the input does not fit the function's schema; nothing was run.
         VariantError: it has no answer; the error's `spans` hold what was done.
     """
-    check_input(variant.function, variant.spec["input"], input_)
+    if len(msgspec.json.encode(input_)) > _LARGE_INPUT:
+        await asyncio.to_thread(check_input, variant.function, variant.spec["input"], input_)
+    else:
+        check_input(variant.function, variant.spec["input"], input_)
     log = SpanLog(variant, input_, ids, tools.clock)
     stream = on_delta if _streams(variant) else None
     try:

@@ -8,20 +8,23 @@ import msgspec
 
 from flyball.indexes.records import Passage
 from flyball.kit.errors import FlyballError
+from flyball.llm.messages import Message
 from flyball.models import pricing
 from flyball.models.pricing import Cost
 from flyball.models.records import ModelSpec
 from flyball.prompts import template
 
 from .completion import OnDelta
-from .errors import InputMismatchError
+from .errors import InputMismatchError, VariantTimedOutError
 from .fields import single_text_field
 from .passages import Passages
 from .records import Answer, Citation, Input, PinnedVariant
+from .rules import RaisedInThreadError, in_thread
 from .spans import SpanLog
 from .tools import Tools
 
 PASSAGES = "passages"  # the variable under which a template finds what was retrieved
+_RENDERING_SECONDS = 5.0
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 
 
@@ -31,7 +34,7 @@ async def run_prompt(
     """One answer of the variant's model. Raises FlyballError."""
     spec = variant.spec
     found = await _retrieve(variant, input_, passages)
-    messages = template.render(spec["prompt"]["source"], _variables(spec, input_, found), spec["prompt"]["path"])
+    messages = await _rendered(variant, _variables(spec, input_, found))
     model = msgspec.convert(spec["model"]["spec"], ModelSpec)
     start_ns = tools.clock.now_ns()
     try:
@@ -54,6 +57,24 @@ async def run_prompt(
         finish_reason=done.finish_reason,
         model=spec["model"]["name"],
     )
+
+
+async def _rendered(variant: PinnedVariant, variables: dict[str, Any]) -> list[Message]:
+    """The conversation; in a thread, because loops of a template may go on for as long as they like."""
+    where, prompt = f"function {variant.function!r}, variant {variant.name!r}", variant.spec["prompt"]
+
+    def work() -> list[Message]:
+        return template.render(prompt["source"], variables, prompt["path"])
+
+    try:
+        return await in_thread(work, _RENDERING_SECONDS, name=where)
+    except RaisedInThreadError as raised:
+        raise raised.error from None
+    except TimeoutError:
+        raise VariantTimedOutError(
+            f"{where}: filling {prompt['path']} took longer than {_RENDERING_SECONDS:g} s",
+            next_step="give shorter lists, or loop less in the template",
+        ) from None
 
 
 async def _retrieve(variant: PinnedVariant, input_: Input, passages: Passages) -> list[Passage]:

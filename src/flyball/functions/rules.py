@@ -70,7 +70,7 @@ async def run_rule(
 
     try:
         returned = await in_thread(work, seconds, name=where)
-    except _RuleRaisedError as raised:
+    except RaisedInThreadError as raised:
         if isinstance(raised.error, FlyballError):
             raise raised.error from None
         raise _told(where, reference, raised.error) from raised.error
@@ -118,8 +118,8 @@ def _line(error: BaseException, trace: TracebackType | None, reference: Referenc
     return f":{lines[-1]}" if lines else ""
 
 
-class _RuleRaisedError(Exception):
-    """Carries whatever the operator's code raised out of its thread."""
+class RaisedInThreadError(Exception):
+    """Carries whatever was raised out of its thread."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(str(error))
@@ -135,7 +135,7 @@ async def in_thread(work: Callable[[], T], seconds: float, *, name: str) -> T:
 
     Raises:
         TimeoutError: the time is over; the thread is told to stop.
-        _RuleRaisedError: the work raised anything at all.
+        RaisedInThreadError: the work raised anything at all.
         RunnerBusyError: too many threads are at work.
     """
     if not _threads.acquire(blocking=False):
@@ -171,7 +171,7 @@ async def in_thread(work: Callable[[], T], seconds: float, *, name: str) -> T:
         _stop(thread)
         raise
     if error is not None:
-        raise _RuleRaisedError(error)
+        raise RaisedInThreadError(error)
     return result  # type: ignore[return-value] # without an error it is what `work` returned
 
 

@@ -14,7 +14,7 @@ A prompt file is front matter, then sections, one message each:
     {{ question }}
 
 A line `--- system`, `--- user` or `--- assistant` opens a section. Sections are cut before anything is rendered, so no
-value can open one. A file without sections is one user message. The templates are Jinja2 without include and import.
+value can open one. A file without sections is one user message. The templates are what `sandbox` leaves of Jinja2.
 Every variable that a template uses must be declared; every declared variable must be given.
 """
 
@@ -25,20 +25,17 @@ from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 import yaml
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 
 from flyball.llm.messages import Message
 
 from .errors import PromptTemplateError, PromptVariableError
+from .sandbox import LARGEST_RENDERING, MOST_TAGS, Sandbox, refused
 
 Role = Literal["system", "user", "assistant"]
 
-LARGEST_RENDERING = 4 * 1024 * 1024
 LARGEST_SOURCE = 1024 * 1024
-_LONGEST_REPEAT = 100_000
+_LARGEST_FRONT_MATTER = 16 * 1024
 _SECTION = re.compile(r"^--- *(system|user|assistant)[ \t]*$")
 _LOOKS_LIKE_SECTION = re.compile(r"^--- *([A-Za-z]+)[ \t]*$")
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -79,6 +76,8 @@ def parse(source: str, path: str = "prompt") -> ParsedPrompt:
     if "\0" in source:
         line = source[: source.index("\0")].count("\n") + 1
         raise PromptTemplateError(path, line, "the file has a NUL character in it")
+    if (tags := source.count("{%") + source.count("{{")) > MOST_TAGS:
+        raise PromptTemplateError(path, 1, f"the file has {tags} tags; the most is {MOST_TAGS}")
     front, body, body_line = _split_front_matter(source.replace("\r\n", "\n"), path)
     variables = _declared(front, path)
     sections = _split_sections(body, body_line, path)
@@ -145,13 +144,17 @@ def _split_front_matter(source: str, path: str) -> tuple[_FrontMatter, str, int]
 
 
 def _read_front_matter(text: str, path: str) -> _FrontMatter:
+    if len(text) > _LARGEST_FRONT_MATTER:
+        raise PromptTemplateError(path, 1, f"the front matter is longer than {_LARGEST_FRONT_MATTER} characters")
     try:
         return msgspec.convert(yaml.safe_load(text) or {}, _FrontMatter)
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 2
         raise PromptTemplateError(path, line, f"the front matter is not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise PromptTemplateError(path, 2, f"the front matter is not YAML: {error}") from None
+    except RecursionError:
+        raise PromptTemplateError(path, 2, "the front matter nests too deeply") from None
     except msgspec.ValidationError as error:
         raise PromptTemplateError(
             path,
@@ -208,18 +211,17 @@ def _split_sections(body: str, first_line: int, path: str) -> tuple[Section, ...
 def _check_section(section: Section, variables: Mapping[str, str], path: str) -> None:
     try:
         tree = _ENVIRONMENT.parse(section.text)
+        if found := min(refused(tree), default=None):
+            raise PromptTemplateError(path, section.line + found.line - 1, found.message, next_step=found.next_step)
         _ENVIRONMENT.compile(tree)
         tree = _ENVIRONMENT.parse(section.text)  # compiling rewrites the tree
+        undeclared = meta.find_undeclared_variables(tree) - set(variables)
     except TemplateSyntaxError as error:
         raise PromptTemplateError(
             path, section.line + error.lineno - 1, f"the template is broken: {error.message}"
         ) from None
-    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        kind = type(node).__name__.lower()
-        raise PromptTemplateError(
-            path, section.line + node.lineno - 1, f"{kind} is not available in prompts", next_step="write the text here"
-        )
-    undeclared = meta.find_undeclared_variables(tree) - set(variables)
+    except (RecursionError, SyntaxError, MemoryError):  # SyntaxError: Python's own, of loops in loops in loops
+        raise PromptTemplateError(path, section.line, "the template nests too deeply") from None
     if not undeclared:
         return
     uses = [(node.lineno, node.name) for node in tree.find_all(nodes.Name) if node.name in undeclared]
@@ -233,23 +235,4 @@ def _check_section(section: Section, variables: Mapping[str, str], path: str) ->
     )
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja2's sandbox, without lorem ipsum, and with bounded powers and repetitions."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and not (isinstance(right, int | float) and abs(right) <= 64):
-            raise SecurityError("powers above 64 are not available in prompts")
-        for sequence, count in ((left, right), (right, left)):
-            if (
-                isinstance(sequence, str | list | tuple | bytes)
-                and isinstance(count, int)
-                and len(sequence) * count > _LONGEST_REPEAT
-            ):
-                raise SecurityError(f"a repetition longer than {_LONGEST_REPEAT} is not available in prompts")
-        return super().call_binop(context, operator, left, right)
-
-
-_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
-_ENVIRONMENT.globals.pop("lipsum")
+_ENVIRONMENT = Sandbox()
