@@ -325,8 +325,18 @@ class Flyball:
     def ask(self, *words: str, allowed: tuple[int, ...] = (0,)) -> Any:
         """What a command answers; it has to end as allowed."""
         done = self.run(*words)
-        assert done.code in allowed, f"flyball {' '.join(words)}: {done.code}\n{done.out}{done.err}"
+        assert done.code in allowed, self.how_it_ended(words, done)
         return done.told
+
+    def how_it_ended(self, words: tuple[str, ...], done: Done) -> str:
+        """The end of a command for whoever reads why a test failed, with the log where the command alone does not know."""
+        told = f"flyball {' '.join(words)}: {done.code}\n{done.out}{done.err}"
+        logs = self.data / "logs"
+        if "internal_error" in told:
+            told += (logs / "control.log").read_text()[-6000:]
+        if "run_failed" in told:
+            told += (logs / "worker.log").read_text()[-6000:]
+        return told
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """Rows of `flyball sql`."""

@@ -121,7 +121,8 @@ class Killer(threading.Thread):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     line = " ".join(process.cmdline())
                     role = next((role for words, role in _ROLES.items() if words in line), "")
-                    if role:
+                    forked = role == "supervisor" and process != supervisor  # and not yet another program
+                    if role and not forked:
                         found.setdefault(role, []).append(process)
         return found
 
@@ -161,6 +162,8 @@ class User:
         for number in range(4):
             self._do("call streamed" if number % 2 else "call", lambda _, odd=number % 2: self._call(streamed=odd == 1))
         trace_id = self.answers[-1]
+        self._do("traces", lambda _: self._ask("traces", "list"))
+        self._do("sql", lambda _: self._ask("sql", "select count(*) as spans from spans"))
         self._do("feedback", lambda _: self._ask("feedback", trace_id, "down", "--comment", "too short"))
         self.judged.append(trace_id)
         row = json.dumps({"question": f"{QUESTION} ({trace_id})", "expected": ["Rescue"], "answer": ANSWER})
@@ -206,7 +209,7 @@ class User:
         done = self._flyball.run(*words, timeout=240)  # it may be away for a minute, several times
         if done.code == AWAY:
             raise AgainError(done.err)
-        assert done.code in allowed, f"flyball {' '.join(words)}: {done.code}\n{done.out}{done.err}"
+        assert done.code in allowed, self._flyball.how_it_ended(words, done)
         return done.told
 
     def _import_documents(self, _: int) -> None:

@@ -58,7 +58,12 @@ class Database:
         """A connection in autocommit: each statement is its own transaction. For reading."""
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                try:
+                    yield connection
+                except psycopg.Error as error:  # a connection that breaks is told by several kinds of errors
+                    if connection.broken:
+                        raise _away(error) from error
+                    raise
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise _away(error) from error
 
