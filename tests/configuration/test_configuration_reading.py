@@ -1,5 +1,6 @@
 """What is wrong with a flyball.yaml is told with file, line and column, and what was expected."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,7 @@ def test_anchors_and_merges_work_and_bombs_do_not():
     )
 
     assert tree.value["b"] == {"k": 1, "j": 2}
-    with pytest.raises(ConfigurationError, match="more than 100000 values"):
+    with pytest.raises(ConfigurationError, match="more than 20000 values"):
         parse(bomb, "f")
     with pytest.raises(ConfigurationError, match="deep"):
         parse("a: &a [*a]", "f")
@@ -216,3 +217,38 @@ def test_every_example_that_the_repository_ships_is_sound():
     assert examples
     for example in examples:
         load(bundle(example))
+
+
+A_LOT = [
+    pytest.param("[" + ",".join(["1"] * 500_000) + "]", "more than 20000 values", id="a long list"),
+    pytest.param("\n".join(f"- &a{n} x" for n in range(80_000)), "more than 20000 values", id="many anchors"),
+    pytest.param("\n".join(f"k{n}: 1" for n in range(50_000)), "more than 20000 values", id="many keys"),
+    pytest.param("[" * 200_000, "deep", id="deep lists"),
+    pytest.param("".join(" " * n + "a:\n" for n in range(1_000)), "deep", id="deep mappings"),
+    pytest.param("a: &a [*a]", "deep", id="a list in itself"),
+    pytest.param("a: " + ":".join(["59"] * 20_000), "is a number with", id="a number to the base of 60"),
+    pytest.param("a: 0x" + "f" * 200_000, "is a number with", id="a long hexadecimal number"),
+    pytest.param("a: " + "1" * 200_000, "is a number with", id="a long number"),
+    pytest.param("a: 0b" + "1" * 200_000, "is a number with", id="a long binary number"),
+    pytest.param(
+        "a: &a {x: 1}\nb: &b {<<: [" + ",".join(["*a"] * 5_000) + "]}\nc: {<<: [" + ",".join(["*b"] * 5_000) + "]}",
+        "merges more than 20",
+        id="merges of merges",
+    ),
+    pytest.param("a: &a {x: 1}\nb: {<<: *a, <<: *a}", "stands here", id="two merges"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), A_LOT)
+def test_a_file_that_is_made_to_cost_much_is_a_clear_error_and_soon(text, why):
+    began = time.monotonic()
+
+    with pytest.raises(ConfigurationError, match=why):
+        load(Bundle(text=text, path="flyball.yaml"))
+    assert time.monotonic() - began < 5
+
+
+def test_a_merge_is_still_a_merge():
+    tree = parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: {<<: [*a, {z: 4}]}", "f")
+
+    assert tree.value == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 2, "z": 4}}

@@ -14,9 +14,13 @@ from .records import Problem
 
 Path: TypeAlias = tuple[str | int, ...]
 LARGEST_TEXT = 1024 * 1024
-_MOST_NODES = 100_000
+_MOST_NODES = 20_000
 _DEEPEST = 60
+_MOST_MERGED = 20
+_MERGE = "tag:yaml.org,2002:merge"
 _LARGEST_INTEGER = 2**53 - 1
+_LONGEST_NUMBER = 100  # characters
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class Position(NamedTuple):
@@ -58,7 +62,7 @@ def parse(text: str, file: str) -> Tree:
         )
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         reader = _Reader(loader, file)
         value = reader.read(root, ()) if root is not None else {}
@@ -78,6 +82,30 @@ def parse(text: str, file: str) -> Tree:
     return Tree(file, value, reader.positions)
 
 
+class _Loader(yaml.SafeLoader):
+    """Stops composing where a file has too many values or nests too deeply: each one costs a hundred times its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = 0
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next value, with everything in it."""
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > _MOST_NODES or self._depth > _DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # PyYAML says nothing of its types
+            raise yaml.composer.ComposerError(None, None, _bound(deep=self._depth > _DEEPEST), mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _bound(*, deep: bool) -> str:
+    return f"the file nests more than {_DEEPEST} deep" if deep else f"the file has more than {_MOST_NODES} values"
+
+
 class _Reader:
     """Turns nodes into values, collecting positions and problems."""
 
@@ -93,12 +121,8 @@ class _Reader:
         self.positions.setdefault(path, _position(node))
         if self._nodes > _MOST_NODES or len(path) > _DEEPEST:
             if self._nodes == _MOST_NODES + 1 or len(path) > _DEEPEST:
-                bound = (
-                    f"nests more than {_DEEPEST} deep"
-                    if len(path) > _DEEPEST
-                    else f"has more than {_MOST_NODES} values"
-                )
-                self._problem(node, path, f"the file {bound}, aliases counted as often as they are used")
+                bound = _bound(deep=len(path) > _DEEPEST)
+                self._problem(node, path, f"{bound}, aliases counted as often as they are used")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -108,6 +132,8 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         self._refuse_repeated_keys(node, path)
+        if self._merges_too_much(node, path):
+            return {}
         self._loader.flatten_mapping(node)
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -132,7 +158,20 @@ class _Reader:
                 )
             seen.setdefault(key_node.value, key_node)
 
+    def _merges_too_much(self, node: yaml.MappingNode, path: Path) -> bool:
+        """A merge copies what it names, and a merge of merges copies copies."""
+        merged = [value for key, value in node.value if key.tag == _MERGE]
+        if len(merged) <= 1 and all(len(value.value) <= _MOST_MERGED for value in merged if _is_list(value)):
+            return False
+        self._problem(node, path, f"one mapping merges more than {_MOST_MERGED} others", "write the keys themselves")
+        return True
+
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > _LONGEST_NUMBER and node.tag in _NUMBERS:
+            self._problem(
+                node, path, f"{node.value[:20]!r}... is a number with {len(node.value)} digits", "put it in quotes"
+            )
+            return None
         try:
             value = self._loader.construct_object(node, deep=True)
         except (ValueError, OverflowError) as error:
@@ -148,6 +187,10 @@ class _Reader:
         self.problems.append(
             Problem(file=self._file, line=line, column=column, place=dotted(path), message=message, next_step=next_step)
         )
+
+
+def _is_list(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.SequenceNode)
 
 
 def _not_json(value: Any) -> str:
