@@ -17,17 +17,18 @@ DATASET = "stdlib"
 QUESTIONS = "stdlib-questions"
 INDEX = "stdlib"
 
-# Asked of the live function; none of them stands in the evaluation's set. The last is what the story learns from.
+# Asked of the live function, half of them with a half-remembered name, half in other words; none stands in the
+# evaluation's set. The last is what the story learns from.
 ASKED = (
-    "How do I turn a string like 2026-11-20 into a date?",
-    "Remove duplicate dots and .. from a file path",
+    "How do I shuffle a list in place?",
     "How can I find out which day of the week a date falls on?",
+    "Remove the indentation that all lines of a text share, with dedent",
     "Pick a random element from a list",
-    "Copy a whole directory with everything inside",
+    "compress bytes with zlib",
     "Wait until several threads have all reached the same point",
-    "How do I get the directory where temporary files are created?",
+    "How do I connect to a sqlite3 database?",
     "Escape a string so that a shell takes it as one word",
-    "Split a command line the way a shell would",
+    "accumulate running totals with itertools",
     "How do I measure how long a small snippet takes to execute?",
 )
 EXPLAINED = 7  # the question whose answer is explained at the end
