@@ -6,6 +6,7 @@ RE2 comes with Arrow. It knows neither back references nor look-arounds; a patte
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 _UNBOUNDED = ("patternProperties",)  # keywords that match by pattern elsewhere than in `pattern`
@@ -27,11 +28,11 @@ def matches(pattern: str, text: str) -> bool:
 
 @cache
 def _found_by() -> Callable[[str, str], bool]:
-    import pyarrow as pa  # noqa: PLC0415 -- heavy; only who meets a pattern needs it
-    import pyarrow.compute as pc  # noqa: PLC0415 -- likewise
+    arrow = import_module("pyarrow")  # heavy, and the gateway imports this room: only who meets a pattern loads it
+    compute = import_module("pyarrow.compute")
 
     def found(pattern: str, text: str) -> bool:
-        return bool(pc.match_substring_regex(pa.scalar(text, pa.string()), pattern=pattern).as_py())
+        return bool(compute.match_substring_regex(arrow.scalar(text, arrow.string()), pattern=pattern).as_py())
 
     return found
 

@@ -64,6 +64,8 @@ class Database:
                     if connection.broken:
                         raise _away(error) from error
                     raise
+        except psycopg.errors.ProgramLimitExceeded:
+            raise  # a value that is too large for an index: the caller's, not the server's
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise _away(error) from error
 

@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from psycopg.errors import UniqueViolation
+from psycopg.errors import DataError, ProgramLimitExceeded, UniqueViolation
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from flyball.kit.errors import FlyballError, InvalidInputError
 
-from .errors import ChangedMeanwhileError
+from .errors import ChangedMeanwhileError, UnfitValueError
 from .responses import failure
 
 logger = logging.getLogger("flyball.http")
@@ -48,6 +48,17 @@ def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
         )
         return _answer(request, twin, render)
 
+    async def on_unfit_value(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- it may hold content
+        return _answer(
+            request,
+            UnfitValueError(
+                "a value of the request can be neither kept nor looked for: a character that no text holds, a number "
+                "beyond all bounds, or a name that is too long",
+                next_step="correct the value and send it again",
+            ),
+            render,
+        )
+
     async def on_anything(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- its text may hold content
         return _answer(
             request,
@@ -62,6 +73,8 @@ def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)
     app.add_exception_handler(UniqueViolation, on_unique_violation)
+    app.add_exception_handler(DataError, on_unfit_value)
+    app.add_exception_handler(ProgramLimitExceeded, on_unfit_value)
     app.add_exception_handler(Exception, on_anything)
 
 

@@ -19,7 +19,7 @@ from .errors import ForgedRequestError
 FORM_FIELD = "csrf_token"
 HEADER = "x-flyball-csrf"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def form_token(request: Request) -> str:
@@ -66,7 +66,7 @@ def _refuse_other_origin(request: Request) -> None:
 
 async def _carries_token(request: Request) -> bool:
     given = request.headers.get(HEADER, "")
-    if not given and request.headers.get("content-type", "").startswith(_FORMS):
+    if not given and request.headers.get("content-type", "").startswith(FORMS):
         field = (await request.form()).get(FORM_FIELD, "")
         given = field if isinstance(field, str) else ""
     secret = session_token(request) or visitor_token(request)

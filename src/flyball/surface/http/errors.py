@@ -6,6 +6,7 @@ FlyballError
 │   ├── BodyTooDeepError         its arrays and objects nest deeper than the limit
 │   ├── BodyTooLargeError        413
 │   ├── WrongMediaTypeError      415: this route takes JSON
+│   ├── UnfitValueError          a value that the database can neither keep nor look for
 │   └── HostRefusedError         421: the Host header is none of ours
 ├── ForbiddenError (403)
 │   ├── ForgedRequestError       a browser's request without proof that our own page sent it
@@ -48,6 +49,12 @@ class HostRefusedError(InvalidInputError):
 
     status = 421
     code = "host_refused"
+
+
+class UnfitValueError(InvalidInputError):
+    """A value that the database can neither keep nor look for: a NUL, a number beyond its bounds, a name too long to index."""
+
+    code = "value_unfit"
 
 
 class ForgedRequestError(ForbiddenError):

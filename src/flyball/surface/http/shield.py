@@ -9,12 +9,14 @@ import re
 from typing import Literal
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id
 from flyball.settings import Settings
 
+from .csrf import FORMS
 from .errors import BodyTooLargeError, HostRefusedError
 from .responses import failure
 
@@ -33,6 +35,7 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_MOST_FORM_BYTES = 256 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::[0-9]{1,5})?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -75,16 +78,25 @@ class Shield:
         scope["flyball.request_id"] = given if _REQUEST_ID.fullmatch(given) else new_span_id()
         scope["flyball.door"] = self._door
         answer = _Answer(scope, send)
+        headers = Headers(scope=scope)
+        most = self._most(headers)
         try:
-            self._check(Headers(scope=scope))
-            await self._app(scope, _Capped(receive, self._most_bytes), answer)
+            self._check(headers, most)
+            await self._app(scope, _Capped(receive, most), answer)
         except FlyballError as error:
             await self._fail(scope, receive, answer, error)
+        except ClientDisconnect:
+            logger.debug("request %s: the client left", scope["flyball.request_id"])
         except Exception:  # -- the door: the framework has answered 500 already, the cause belongs in the log
-            logger.exception("request %s failed: %s %s", scope["flyball.request_id"], scope["method"], scope["path"])
+            logger.exception("request %s failed: %s %r", scope["flyball.request_id"], scope["method"], scope["path"])
             await self._fail(scope, receive, answer, FlyballError("flyball failed; the cause is in its log"))
 
-    def _check(self, headers: Headers) -> None:
+    def _most(self, headers: Headers) -> int:
+        """The largest body: a form is read before anybody knows whose it is, and holds a few lines."""
+        is_form = headers.get("content-type", "").strip().lower().startswith(FORMS)
+        return min(self._most_bytes, _MOST_FORM_BYTES) if is_form else self._most_bytes
+
+    def _check(self, headers: Headers, most: int) -> None:
         host = headers.getlist("host")
         if self._door == "public" and (len(host) != 1 or host[0] not in self._hosts):
             raise HostRefusedError(
@@ -92,8 +104,8 @@ class Shield:
                 next_step="add the name to FLYBALL_ALLOWED_HOSTS and start flyball again",
             )
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._most_bytes:
-            raise too_large(self._most_bytes)
+        if length.isdecimal() and int(length) > most:
+            raise too_large(most)
 
     async def _fail(self, scope: Scope, receive: Receive, answer: "_Answer", error: FlyballError) -> None:
         if not answer.started:
