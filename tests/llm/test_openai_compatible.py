@@ -47,7 +47,7 @@ async def ask(provider, upstream, *, tries=1, seconds=2.0):
         patience.start_try()
         try:
             async with provider.chat(at(upstream), body, seconds=patience.seconds_left) as reply:
-                return understand(await reply.read_all(), "the upstream")
+                return understand(await reply.read_all(), reply)
         except UpstreamError as failure:
             wait = patience.wait_after(failure)
             if wait is None:

@@ -15,7 +15,7 @@ from flyball.llm.dialects import openai_chat
 from flyball.llm.errors import UpstreamCutError, UpstreamError
 from flyball.llm.messages import Message
 from flyball.llm.patience import Patience
-from flyball.llm.providers.openai_compatible import OpenAICompatible, Reply, Upstream, error_in_body, place, understand
+from flyball.llm.providers.openai_compatible import OpenAICompatible, Reply, Upstream, error_in_body, understand
 from flyball.llm.sse import EventParser, EventTooLongError
 from flyball.llm.usage import Usage, usage_from_openai
 from flyball.models import endpoints
@@ -104,9 +104,9 @@ class ModelCaller:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         async with self._provider.chat(upstream, msgspec.json.encode(body), seconds=patience.seconds_left) as reply:
             if stream.wanted:
-                done = await stream.read(reply, place(upstream))
+                done = await stream.read(reply)
             else:
-                whole = understand(await reply.read_all(), place(upstream))
+                whole = understand(await reply.read_all(), reply)
                 done = Completion(
                     whole.text, whole.usage, whole.usage_raw, whole.finish_reason or "stop", model_response=whole.model
                 )
@@ -132,24 +132,24 @@ class _Stream:
     def begun(self) -> bool:
         return bool(self._pieces)
 
-    async def read(self, reply: Reply, where: str) -> Completion:
+    async def read(self, reply: Reply) -> Completion:
         parser = EventParser()
         while (data := await reply.read()) is not None:
             try:
                 events = parser.feed(data)
             except EventTooLongError as error:
-                raise UpstreamCutError(f"{where}: {error}") from error
+                raise UpstreamCutError(f"{reply.where}: {error}") from error
             for event in events:
-                await self._take(event.data, where)
+                await self._take(event.data, reply)
         for event in parser.finish():
-            await self._take(event.data, where)
+            await self._take(event.data, reply)
         if not (self._done or self._finish_reason):
-            raise UpstreamCutError(f"{where} ended its stream before the answer was complete")
+            raise UpstreamCutError(f"{reply.where} ended its stream before the answer was complete")
         text = "".join(self._pieces)
         usage = usage_from_openai(self._usage_raw)
         return Completion(text, usage, self._usage_raw, self._finish_reason or "stop", model_response=self._model)
 
-    async def _take(self, data: bytes, where: str) -> None:
+    async def _take(self, data: bytes, reply: Reply) -> None:
         if not data:
             return
         if data.strip() == b"[DONE]":
@@ -158,9 +158,9 @@ class _Stream:
         try:
             chunk = openai_chat.parse_chunk(data)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UpstreamCutError(f"{where} streamed something that is no chunk ({error})") from error
+            raise UpstreamCutError(f"{reply.where} streamed something that is no chunk ({error})") from error
         if chunk.error is not None:
-            raise error_in_body(chunk.error, where)
+            raise error_in_body(chunk.error, reply)
         self._model = chunk.model or self._model
         self._usage_raw = chunk.usage or self._usage_raw
         self._finish_reason = chunk.finish_reason or self._finish_reason

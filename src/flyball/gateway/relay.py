@@ -24,11 +24,11 @@ _MOST_HELD_BYTES = 256 * 1024
 class Relay:
     """One attempt's stream."""
 
-    def __init__(self, reply: Reply, *, entry: Entry, attempt: Attempt, where: str, wants_usage: bool) -> None:
+    def __init__(self, reply: Reply, *, entry: Entry, attempt: Attempt, wants_usage: bool) -> None:
         self._reply = reply
         self._entry = entry
         self._attempt = attempt
-        self._where = where
+        self._where = reply.where
         self._wants_usage = wants_usage
         self._parser = EventParser()
         self._held: list[bytes] = []
@@ -78,7 +78,7 @@ class Relay:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamCutError(f"{self._where} sent an event that is no chunk ({error})") from None
         if chunk.error is not None:
-            raise error_in_body(chunk.error, self._where)
+            raise error_in_body(chunk.error, self._reply)
         return self._note(chunk)
 
     def _note(self, chunk: openai_chat.Chunk) -> bool:

@@ -6,6 +6,7 @@ The caller's key goes nowhere; of the caller's headers none is passed on, of the
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from flyball.llm.dialects import openai_chat
@@ -13,7 +14,7 @@ from flyball.llm.dialects.openai_chat import ChatRequest
 from flyball.llm.errors import UpstreamError, UpstreamRefusedError
 from flyball.llm.patience import Patience
 from flyball.llm.providers import openai_compatible
-from flyball.llm.providers.openai_compatible import Upstream, place, understand
+from flyball.llm.providers.openai_compatible import Upstream, understand
 
 from .choose import ModelRoute
 from .exchange import Header
@@ -25,6 +26,8 @@ from .replies import Reply, StreamedReply, WholeReply
 _KEY_REFUSED = frozenset({401, 402, 403})
 _PASSED_HEADERS = ("x-request-id", "openai-processing-ms", "openai-version")
 _PASSED_PREFIX = "x-ratelimit-"
+_MOST_PASSED = 20
+_LONGEST_PASSED = 200
 
 
 class _Call(NamedTuple):
@@ -72,18 +75,18 @@ async def _try(call: _Call, attempt: Attempt, stack: AsyncExitStack) -> Reply:
     answered = await stack.enter_async_context(chat)
     headers = _passed(answered.headers)
     if asked.stream:
-        relay = Relay(answered, entry=call.entry, attempt=attempt, where=place(upstream), wants_usage=asked.wants_usage)
+        relay = Relay(answered, entry=call.entry, attempt=attempt, wants_usage=asked.wants_usage)
         await relay.open()
         return StreamedReply(relay.pieces(), headers)
-    return await _whole(answered, call.entry, attempt, place(upstream), headers)
+    return await _whole(answered, call.entry, attempt, headers)
 
 
 async def _whole(
-    answered: openai_compatible.Reply, entry: Entry, attempt: Attempt, where: str, headers: tuple[Header, ...]
+    answered: openai_compatible.Reply, entry: Entry, attempt: Attempt, headers: tuple[Header, ...]
 ) -> WholeReply:
     # Until the head of a whole answer the deadline counts, not the idle timeout: thinking is silent.
     body = await answered.read_all()
-    completion = understand(body, where)
+    completion = understand(body, answered)
     entry.content(attempt, completion.text)
     entry.finish_reason = completion.finish_reason
     attempt.answered_by = completion.model
@@ -99,8 +102,9 @@ def _wait(failure: UpstreamError, patience: Patience, *, others_left: bool, else
 
 
 def _passed(headers: Mapping[str, str]) -> tuple[Header, ...]:
+    passed = (name for name in headers if name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX))
     return tuple(
-        (name.encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-        if name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX)
+        (name.encode("latin-1"), headers[name].encode("latin-1", "replace"))
+        for name in islice(passed, _MOST_PASSED)
+        if len(headers[name]) <= _LONGEST_PASSED
     )

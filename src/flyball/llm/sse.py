@@ -31,53 +31,59 @@ class EventParser:
 
     def __init__(self, *, longest: int = _LONGEST_EVENT) -> None:
         self._longest = longest
-        self._pieces = b""
+        self._buffer = (
+            bytearray()
+        )  # grows in place: an event that comes in small pieces costs its length, not its square
         self._searched = 0
+        self._has_returns = False
         self._first = True
 
     @property
     def rest(self) -> bytes:
         """The bytes of an event that has not ended."""
-        return self._pieces
+        return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that end within these bytes, in order. Raises EventTooLongError."""
-        buffer = self._pieces + data if self._pieces else data
+        buffer = self._buffer
+        buffer += data
         if self._first:
             if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-                self._pieces = buffer
                 return []
-            buffer, self._first = buffer.removeprefix(_BOM), False
+            if buffer.startswith(_BOM):
+                del buffer[: len(_BOM)]
+            self._first = False
         events = []
         start = 0
         search = self._searched
-        end_of_event = _end_with_carriage_returns if b"\r" in buffer else _end_with_line_feeds
+        self._has_returns = self._has_returns or b"\r" in data
+        end_of_event = _end_with_carriage_returns if self._has_returns else _end_with_line_feeds
         while (end := end_of_event(buffer, search)) >= 0:
-            raw = buffer[start:end]
+            raw = bytes(buffer[start:end])
             if raw.strip(b"\r\n"):
                 events.append(_parse(raw))
             start = search = end
-        self._pieces = buffer[start:]
+        del buffer[:start]
         # An end is at most four bytes long: look again at the last three, which may be its beginning.
-        self._searched = max(0, len(self._pieces) - 3)
-        if len(self._pieces) > self._longest:
+        self._searched = max(0, len(buffer) - 3)
+        if len(buffer) > self._longest:
             raise EventTooLongError(f"one event of the stream is longer than {self._longest} bytes")
         return events
 
     def finish(self) -> Iterator[Event]:
         """The last event, where the stream ended without the empty line that ends it."""
-        if self._pieces.strip():
-            yield _parse(self._pieces)
-        self._pieces = b""
+        if self._buffer.strip():
+            yield _parse(bytes(self._buffer))
+        self._buffer.clear()
 
 
-def _end_with_line_feeds(buffer: bytes, start: int) -> int:
+def _end_with_line_feeds(buffer: bytearray, start: int) -> int:
     """The offset behind the first empty line from `start` on, or -1."""
     found = buffer.find(b"\n\n", start)
     return found + 2 if found >= 0 else -1
 
 
-def _end_with_carriage_returns(buffer: bytes, start: int) -> int:
+def _end_with_carriage_returns(buffer: bytearray, start: int) -> int:
     """The same where CR, LF and CRLF mix. A CR at the very end waits: an LF that belongs to it may follow."""
     at = start
     ends = 0  # line ends in a row

@@ -10,6 +10,9 @@ from typing import Any, TypeGuard
 import msgspec
 
 
+_LARGEST_COUNT = 10**12  # tokens of one call; a larger count is no count
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one call used. The buckets do not overlap: their sum is the total."""
 
@@ -70,4 +73,4 @@ def _count(raw: Any, name: str) -> int:
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT

@@ -5,7 +5,7 @@ what they say is the dialect's business. Tries once: who may try again decides t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -33,6 +33,7 @@ from flyball.llm.patience import asked_wait, may_retry
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
+_LONGEST_HEADER = 4 * 1024
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -45,14 +46,29 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply:
-    """An answer that has begun: its status and headers are here, its body is still coming."""
+    """An answer that has begun: its status and headers are here, its body is still coming. `where` names who answers."""
 
-    def __init__(self, response: Response, *, where: str, idle_seconds: float) -> None:
+    def __init__(self, response: Response, *, upstream: Upstream, idle_seconds: float) -> None:
         self.status = response.status
-        self.headers: Mapping[str, str] = dict(response.headers.items())
+        self.where = place(upstream)
+        self._key = upstream.api_key
+        self.headers: Mapping[str, str] = dict(self._sound_headers(response))
         self._reader = response.body_reader
-        self._where = where
         self._idle_seconds = idle_seconds
+
+    def without_key(self, body: bytes) -> bytes:
+        """What is said of an error, without the key that we sent: some repeat the one that they refuse."""
+        return body if self._key is None else body.replace(self._key.reveal().encode(), b"***")
+
+    def _sound_headers(self, response: Response) -> Iterator[tuple[str, str]]:
+        """Those that are text, of a length that makes sense, and do not repeat our key."""
+        for name in dict.fromkeys(response.headers.keys()):
+            try:
+                value = response.headers[name]
+            except ValueError:  # bytes that are no text
+                continue
+            if len(value) <= _LONGEST_HEADER and not (self._key is not None and self._key.reveal() in value):
+                yield name, value
 
     async def read(self) -> bytes | None:
         """The next bytes, None at the end. Raises UpstreamTimeoutError after a silence, UpstreamCutError on a reset."""
@@ -61,12 +77,12 @@ class Reply:
                 chunk = await self._reader.read_chunk()
         except (TimeoutError, RequestTimeoutError):
             raise UpstreamTimeoutError(
-                f"{self._where} was silent for {self._idle_seconds:g} s in the middle of its answer",
+                f"{self.where} was silent for {self._idle_seconds:g} s in the middle of its answer",
                 next_step="raise FLYBALL_IDLE_TIMEOUT_SECONDS if such pauses are expected",
             ) from None
         except PyreqwestError as error:
             raise UpstreamCutError(
-                f"{self._where} broke off in the middle of its answer ({last_cause(error)})"
+                f"{self.where} broke off in the middle of its answer ({last_cause(error)})"
             ) from error
         return None if chunk is None else bytes(chunk)
 
@@ -77,7 +93,7 @@ class Reply:
         while (piece := await self.read()) is not None:
             size += len(piece)
             if size > limit:
-                raise UpstreamCutError(f"{self._where} answered with more than {limit} bytes")
+                raise UpstreamCutError(f"{self.where} answered with more than {limit} bytes")
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -130,9 +146,9 @@ class OpenAICompatible:
         except PyreqwestError as error:
             raise UpstreamCutError(f"{where} closed the connection before it answered ({last_cause(error)})") from error
         try:
-            reply = Reply(response, where=where, idle_seconds=self._idle_seconds)
+            reply = Reply(response, upstream=upstream, idle_seconds=self._idle_seconds)
             if reply.status != 200:
-                raise await self._refusal(reply, upstream)
+                raise await self._refusal(reply)
             yield reply
         finally:
             await request.__aexit__(None, None, None)
@@ -157,15 +173,13 @@ class OpenAICompatible:
     def _client_for(self, base_url: str) -> Client:
         return self._loopback if _is_loopback(base_url) else self._outside
 
-    async def _refusal(self, reply: Reply, upstream: Upstream) -> UpstreamError:
+    async def _refusal(self, reply: Reply) -> UpstreamError:
         try:
-            body = await reply.read_all(_LARGEST_ERROR)
+            body = reply.without_key(await reply.read_all(_LARGEST_ERROR))
         except UpstreamError:
             body = b""
-        if upstream.api_key is not None:  # some repeat the key that they refuse
-            body = body.replace(upstream.api_key.reveal().encode(), b"***")
         return UpstreamRefusedError(
-            f"{place(upstream)} answered {reply.status}: {_words(body)}",
+            f"{reply.where} answered {reply.status}: {_words(body)}",
             upstream_status=reply.status,
             body=body,
             retry_after=asked_wait(reply.headers, self._clock.now_ns()),
@@ -173,24 +187,23 @@ class OpenAICompatible:
         )
 
 
-def understand(body: bytes, where: str) -> openai_chat.Completion:
+def understand(body: bytes, reply: Reply) -> openai_chat.Completion:
     """A whole answer's meaning. Raises UpstreamCutError for nonsense, UpstreamRefusedError for an error in a 200."""
     try:
         completion = openai_chat.parse_completion(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UpstreamCutError(f"{where} answered 200 with something that is no completion ({error})") from error
+        raise UpstreamCutError(f"{reply.where} answered 200 with something that is no completion ({error})") from error
     if completion.error is not None:
-        raise error_in_body(completion.error, where)
+        raise error_in_body(completion.error, reply)
     return completion
 
 
-def error_in_body(error: Any, where: str) -> UpstreamRefusedError:
+def error_in_body(error: Any, reply: Reply) -> UpstreamRefusedError:
     """The failure for an error object in a body or stream whose status was 200."""
+    body = reply.without_key(msgspec.json.encode({"error": error}))
+    said = openai_chat.error_message(msgspec.json.decode(body)["error"])
     return UpstreamRefusedError(
-        f"{where} answered 200 with an error in it: {openai_chat.error_message(error)}",
-        upstream_status=200,
-        body=msgspec.json.encode({"error": error}),
-        retryable=True,
+        f"{reply.where} answered 200 with an error in it: {said}", upstream_status=200, body=body, retryable=True
     )
 
 
