@@ -18,6 +18,7 @@ from flyball.infra.processes.supervisor import Supervisor
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+from flyball.kit.visible import for_terminal
 from flyball.settings import Settings
 from flyball.surface.console import print_json, wants_json
 
@@ -35,7 +36,7 @@ def tell(line: str) -> None:
     """A line for the person who started it: on standard output, or on standard error where that is for JSON."""
     stream = sys.stderr if wants_json() else sys.stdout
     try:
-        print(line, file=stream, flush=True)
+        print(for_terminal(line), file=stream, flush=True)  # it may hold a child's last words
     except OSError:  # nobody reads any more, which is no reason to stop serving
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -9,7 +9,6 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-
 _LARGEST_COUNT = 10**12  # tokens of one call; a larger count is no count
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from rich.console import Console
 
 from flyball.kit.errors import FlyballError
 from flyball.settings import Settings
+from flyball.surface.console.harmless import HarmlessConsole
 
 _STEPS = 11
 _PATIENCE_SECONDS = 60
@@ -38,7 +38,7 @@ class Stage:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = HarmlessConsole(markup=True, soft_wrap=True)
         self._step = 0
         self._flyball: subprocess.Popen[bytes] | None = None
 

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from flyball.kit.errors import FlyballError
+from flyball.kit.visible import for_terminal, json_for_terminal
 
 from .exits import ExitCode, exit_code_of
 from .options import DataOption, JsonOption, KeyOption, Options, ServerOption, choose, wants_json
@@ -91,8 +92,8 @@ def print_error(error: FlyballError) -> None:
     """On standard error: `error: ...` and `  next: ...`, or with `--json` the same as JSON."""
     if wants_json():
         told = {"error": {"code": error.code, "message": error.message, "next_step": error.next_step}}
-        print(msgspec.json.encode(told).decode(), file=sys.stderr)  # noqa: T201 -- this is the terminal's door
+        print(json_for_terminal(msgspec.json.encode(told).decode()), file=sys.stderr)  # noqa: T201 -- this is the terminal's door
         return
-    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201 -- likewise
+    print(for_terminal(f"error: {error.message}"), file=sys.stderr)  # noqa: T201 -- likewise
     if error.next_step:
-        print(f"  next: {error.next_step}", file=sys.stderr)  # noqa: T201 -- likewise
+        print(for_terminal(f"  next: {error.next_step}"), file=sys.stderr)  # noqa: T201 -- likewise

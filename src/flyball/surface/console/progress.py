@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .client import ControlClient, segment
 from .errors import NotReachableError, RunFailedError
+from .harmless import HarmlessConsole
 
 _FIRST_PAUSE = 0.1  # seconds between two looks at a run, growing to the longest
 _LONGEST_PAUSE = 1.0
@@ -58,7 +58,7 @@ def _until_ended(client: ControlClient, run_id: str, report: Report) -> dict[str
 @contextmanager
 def progress_bar(title: str) -> Iterator[Report]:
     """A bar on standard error; call what you are given with done, total (0: not known) and a note. Silent where nobody looks."""
-    console = Console(file=sys.stderr, highlight=False)
+    console = HarmlessConsole(file=sys.stderr)
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flyball.kit.clock import SystemClock, to_datetime
+from flyball.kit.visible import for_terminal, json_for_terminal
 
+from .harmless import HarmlessConsole
 from .options import wants_json
 
 _WHEN_PIPED = 200  # columns of a table that goes to a file or another program
@@ -68,13 +70,13 @@ def show_table(table: Table) -> None:
 
 def print_json(value: Any) -> None:
     """The value on standard output as indented JSON, whatever the options."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.write(json_for_terminal(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n")
 
 
 def say(text: str) -> None:
     """A line for people: standard output, or nothing at all with `--json`."""
     if not wants_json():
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(for_terminal(text) + "\n")
 
 
 def as_time(ns: Any) -> str:
@@ -117,9 +119,7 @@ def _cell(item: Any, column: Column) -> str:
     value: Any = item
     for part in column.field.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
-    if column.reads is not None:
-        return column.reads(value)
-    return _plain(value)
+    return for_terminal(column.reads(value) if column.reads is not None else _plain(value))
 
 
 def _plain(value: Any) -> str:
@@ -134,4 +134,4 @@ def _plain(value: Any) -> str:
 
 def _console() -> Console:
     width = None if sys.stdout.isatty() else max(_WHEN_PIPED, shutil.get_terminal_size().columns)
-    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+    return HarmlessConsole(file=sys.stdout, width=width)

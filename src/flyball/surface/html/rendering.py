@@ -15,6 +15,7 @@ from flyball.kit.clock import NANOSECONDS, SystemClock, to_datetime
 from flyball.kit.errors import FlyballError
 from flyball.kit.hashing import short
 from flyball.kit.money import format_usd
+from flyball.kit.visible import visible
 from flyball.surface.http import form_token
 
 from . import notices
@@ -24,7 +25,6 @@ from .site import Chrome, Site
 _PACKAGE = Path(__file__).parents[2]
 _SURFACE = Path(__file__).parent / "templates" / "surface"
 _CODE = re.compile(r"`([^`]+)`")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class FailurePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +144,7 @@ def _visible(value: object) -> object:
     """What a template shows: control characters, and marks that turn the direction of text, stand as symbols."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return _CONTROL.sub("\N{SYMBOL FOR SUBSTITUTE FORM TWO}", value)
+    return visible(value)
 
 
 def _make_environment() -> Environment:
