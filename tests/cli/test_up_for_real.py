@@ -19,7 +19,7 @@ class Running:
     def __init__(self, data: Path) -> None:
         self.data = data
         command = [*FLYBALL, "up", "--json", "--data", str(data), "--port", "0", "--workers", "2"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, umask=0)
         assert self.process.stdout is not None
         text = ""
         for line in self.process.stdout:
@@ -54,13 +54,37 @@ class Running:
         return said
 
 
+def open_to_others(folder: Path) -> list[str]:
+    """What anybody but the owner may read or write, with the most careless umask."""
+    return [str(path) for path in folder.rglob("*") if not path.is_symlink() and path.lstat().st_mode & 0o077]
+
+
+def told_to_everybody(running: Running, secret: str) -> list[str]:
+    """Processes whose command line, which every user of the machine can read, holds the secret or the way to the database."""
+    family = [
+        running.process.pid,
+        *(child.pid for child in psutil.Process(running.process.pid).children(recursive=True)),
+    ]
+    lines = {pid: " ".join(psutil.Process(pid).cmdline()) for pid in family}
+    return [line for line in lines.values() if secret in line or "postgresql://" in line]
+
+
+def holding(folder: Path, secret: str) -> list[str]:
+    """Files that hold a secret as it is."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [str(path) for path in files if secret.encode() in path.read_bytes()]
+
+
 def test_the_whole_of_flyball_starts_serves_survives_a_kill_and_stops_in_order(data_dir):
     first = Running(data_dir)
     key = first.ask("keys", "create", "demo")["key"]
     assert first.get("/v1/models", key)["object"] == "list"
     assert first.get("/healthz") == {"status": "ok"}
     assert {row["state"] for row in first.ask("doctor")} <= {"ok", "warning"}
+    assert open_to_others(data_dir) == []
+    assert told_to_everybody(first, key) == []
     first.end(signal.SIGKILL)
+    assert holding(data_dir, key) == []
 
     second = Running(data_dir)
     assert [one["name"] for one in second.ask("keys", "list")["items"]] == ["demo"]

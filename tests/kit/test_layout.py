@@ -30,6 +30,20 @@ def test_a_socket_folder_that_was_left_open_is_closed(data_dir):
     assert stat.S_IMODE(layout.sockets.stat().st_mode) == 0o700
 
 
+def test_folders_that_were_left_open_are_closed_and_nobody_may_exchange_what_lies_in_the_root(data_dir):
+    data_dir.chmod(0o777)
+    before = os.umask(0)
+    try:
+        for name in ("code", "blobs", "logs", "spool"):
+            (data_dir / name).mkdir()
+        Layout(data_dir).create()
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o755
+    assert {stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir()} == {0o700}
+
+
 def test_a_socket_folder_laid_by_somebody_else_is_refused(data_dir, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     layout = Layout(data_dir / ("deep/" * 20))

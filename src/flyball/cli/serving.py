@@ -47,6 +47,7 @@ def serve(settings: Settings) -> None:
     Raises:
         FlyballError: the start failed; everything that had been started is stopped again.
     """
+    os.umask(0o077)  # whatever is written from here on, children's files included, is for the owner alone
     layout = Layout(settings.data_path)
     prepare(layout)
     allow_many_open_files()

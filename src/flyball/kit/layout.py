@@ -88,10 +88,32 @@ class Layout:
         return self.sockets / "runner.sock"
 
     def create(self) -> None:
-        """Make the directories, private to their owner."""
-        for path in (self.root, self.lake, self.blobs, self.indexes, self.staging, self.spool, self.logs, self.sockets):
+        """Make the directories, private to their owner; those that were left open to others are closed.
+
+        A root that was there before may stay readable (its folders are not), but nobody else may exchange what lies in it.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close(self.root, 0o022)
+        for path in (
+            self.lake,
+            self.blobs,
+            self.code,
+            self.indexes,
+            self.staging,
+            self.spool,
+            self.logs,
+            self.sockets,
+        ):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _close(path, 0o077)
         _refuse_foreign(self.sockets)
+
+
+def _close(folder: Path, bits: int) -> None:
+    """Take permissions away, where they were given and are ours to take."""
+    found = folder.stat()
+    if found.st_mode & bits and found.st_uid == os.getuid():
+        folder.chmod(stat.S_IMODE(found.st_mode) & ~bits)
 
 
 def _refuse_foreign(folder: Path) -> None:
