@@ -117,6 +117,7 @@ def test_a_full_disk_during_an_import_is_told_and_when_there_is_room_again_it_go
     flyball.stop()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_disk_without_any_room_loses_nothing_that_was_answered(small_disk, begin, corpus, application):
     flyball = begin()
@@ -177,6 +178,7 @@ def test_while_the_database_does_not_answer_the_gateway_serves_and_traces_appear
     flyball.stop()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_what_finds_no_room_in_the_spool_is_counted_aloud_and_the_calls_are_answered(begin, corpus, application):
     flyball = begin({"FLYBALL_SPOOL_BYTES": str(2 * 1024 * 1024)})

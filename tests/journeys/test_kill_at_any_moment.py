@@ -80,8 +80,7 @@ class Killer(threading.Thread):
             while len(self.killed) < self._moments:
                 time.sleep(self._chance.uniform(0.1, self._longest_pause))
                 if self._kill() == "supervisor":
-                    self._flyball.process.wait()
-                    self._flyball.process.stdout.close()
+                    self._reap()
                     self._start()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the test has to say it
             self.failed = error
@@ -92,14 +91,18 @@ class Killer(threading.Thread):
         ready = False
         while not ready:
             self._flyball.launch()
-            interfered = self._chance.random() < 0.4 and len(self.killed) < self._moments
-            if interfered:  # a moment of the start itself
+            victim = ""
+            if self._chance.random() < 0.4 and len(self.killed) < self._moments:  # a moment of the start itself
                 time.sleep(self._chance.uniform(0.1, 4.0))
-                self._kill()
-            ready = self._flyball.until_ready()
-            assert ready or interfered, (
-                f"`flyball up` failed though nothing was killed:\n{self._flyball.said()[-3000:]}"
-            )
+                victim = self._kill()
+            ready = self._flyball.until_ready() and victim != "supervisor"
+            assert ready or victim, f"`flyball up` failed though nothing was killed:\n{self._flyball.said()[-3000:]}"
+            if not ready:
+                self._reap()
+
+    def _reap(self) -> None:
+        self._flyball.process.wait()
+        self._flyball.process.stdout.close()
 
     def _kill(self) -> str:
         found = self._victims()
