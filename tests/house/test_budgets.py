@@ -159,6 +159,13 @@ def test_sql_is_never_built_from_values():
     assert built == []
 
 
+def test_waiting_has_its_limit_by_timeout_and_not_by_wait_for():
+    """In Python 3.11 `asyncio.wait_for` swallows a cancellation that comes when what it waits for is done."""
+    swallowing = [_name(path) for path in SOURCES if "asyncio.wait_for(" in path.read_text()]
+
+    assert swallowing == []
+
+
 def test_the_project_speaks_of_itself_alone():
     """No path of a machine stands in what is committed."""
     listed = (

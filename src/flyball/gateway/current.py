@@ -62,7 +62,8 @@ class CurrentSnapshot:
     async def _follow(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._news.wait()
             self._news.clear()
             try:
                 await self.reload()

@@ -85,8 +85,10 @@ async def _serve(ledger: RunLedger, engine: JobEngine, news: asyncio.Event) -> N
             started &= unfinished
         except UnavailableError as error:
             _log.warning("looking for runs waits: %s", error)
+        # Not wait_for: in Python 3.11 it swallows a cancellation that comes in the moment of the news, and this never ends.
         with suppress(TimeoutError):
-            await asyncio.wait_for(news.wait(), _POLL_SECONDS)
+            async with asyncio.timeout(_POLL_SECONDS):
+                await news.wait()
 
 
 @asynccontextmanager

@@ -111,7 +111,8 @@ class Child:
             ChildFailedError: it ended or took too long; with its last lines.
         """
         try:
-            await asyncio.wait_for(self._heard.closed.wait(), self.spec.ready_within_seconds)
+            async with asyncio.timeout(self.spec.ready_within_seconds):
+                await self._heard.closed.wait()
         except TimeoutError:
             raise self._failure(f"was not ready within {self.spec.ready_within_seconds:g} s") from None
         if not self._heard.anything:
@@ -130,7 +131,8 @@ class Child:
         self._signal(signal.SIGTERM)
         self.begin()  # one that still waits to begin could not hear otherwise
         try:
-            await asyncio.wait_for(self.ended.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await self.ended.wait()
         except TimeoutError:
             self.kill()
             await self.ended.wait()
