@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import sys
 import threading
 import time
 
@@ -16,6 +17,7 @@ from flyball.functions.errors import (
 )
 from flyball.functions.execution import run_variant
 from flyball.functions.records import CallIds
+from flyball.functions.rules import wasted
 from flyball.indexes.errors import IndexFilesMissingError
 
 ASKED = {"question": "What colour is the sky?"}
@@ -104,6 +106,10 @@ async def test_streaming_a_rule_gives_its_text_in_one_piece(rule, tools):
             "from flyball.functions import Answer\ndef answer(input, tools): return Answer(text=3)",
             "returned a wrong Answer",
         ),
+        ("def answer(input, tools): return '\\ud800 half a character'", "returned a wrong Answer"),
+        ("def answer(input, tools):\n    x = []\n    x.append(x)\n    return {'x': x}", "returned a wrong Answer"),
+        ("def answer(input, tools): return {1: object()}", "returned a wrong Answer"),
+        ("def answer(input, tools): return 'x' * 20_000_000", "the most is 8,388,608"),
         ("answer = 3", "defines no function 'answer'"),
         ("def answer(input):\n    return 'x'", "TypeError"),
         (
@@ -231,3 +237,22 @@ async def test_two_versions_of_one_module_live_side_by_side(rule, tools):
     texts = [(await run_variant(variant, ASKED, tools=tools)).text for variant in (one, two, one)]
 
     assert texts == ["1", "2", "1"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a thread has used")
+async def test_a_rule_that_does_not_stop_is_counted_with_what_it_burns(rule, tools):
+    source = (
+        "import time\ndef answer(input, tools):\n    until = time.monotonic() + 2\n"
+        "    while time.monotonic() < until:\n        try:\n            while time.monotonic() < until: pass\n"
+        "        except BaseException: pass\n"
+    )
+
+    with pytest.raises(VariantTimedOutError):
+        await run_variant(rule(source, timeout_seconds=0.2), ASKED, tools=tools)
+    await asyncio.sleep(1)
+    meanwhile = wasted()
+    await asyncio.sleep(2)
+
+    assert meanwhile.threads == 1
+    assert meanwhile.seconds > 0.1
+    assert wasted() == (0, 0)

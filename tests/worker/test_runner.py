@@ -7,6 +7,7 @@ import socket
 import msgspec
 import pytest
 
+from flyball.functions import rules
 from flyball.functions.errors import VariantFailedError
 from flyball.functions.records import Answer, CallIds, PinnedVariant
 from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder
@@ -149,3 +150,14 @@ async def test_its_socket_is_for_the_owner_alone(data_dir):
     assert path.stat().st_mode & 0o777 == 0o600
     assert bound.family == socket.AF_UNIX
     bound.close()
+
+
+async def test_a_runner_whose_rules_do_not_stop_ends_so_that_it_is_started_anew(ask, monkeypatch):
+    monkeypatch.setattr(runner, "_LOOK_SECONDS", 0.01)
+    lost = [rules.Wasted(0, 0.0), rules.Wasted(1, 3.0), rules.Wasted(1, 11.0)]
+    monkeypatch.setattr(runner, "wasted", lambda: lost.pop(0))
+
+    await runner._leave_when_rules_do_not_stop(ask.server)
+
+    assert ask.server.should_exit
+    assert lost == []

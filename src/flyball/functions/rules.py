@@ -5,11 +5,13 @@ The thread is a limit on waiting, not a wall: rules are the operator's own code 
 
 import asyncio
 import ctypes
+import os
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,10 +25,12 @@ from .references import Reference
 
 T = TypeVar("T")
 MOST_THREADS = 64
+LARGEST_ANSWER = 8 * 1024 * 1024  # bytes, its citations and passages included
 _GRACE_SECONDS = 0.05
 _LONGEST_REASON = 500
 
 _threads = threading.BoundedSemaphore(MOST_THREADS)
+_overdue: dict[threading.Thread, float] = {}  # told to stop, and the CPU seconds that each had used by then
 
 
 class RuleTools:
@@ -83,21 +87,24 @@ async def run_rule(
 
 
 def _answer(where: str, reference: Reference, returned: Any) -> Answer:
+    """What was returned as an answer that can be told: of the right types, of a size that makes sense, of sound characters."""
+    said = f"{where}: {reference.path}: {reference.function!r} returned"
     if isinstance(returned, str):
-        return Answer(text=returned)
-    if isinstance(returned, dict):
-        return Answer(text="", output=returned)
-    if not isinstance(returned, Answer):
-        raise VariantFailedError(
-            f"{where}: {reference.path}: {reference.function!r} returned {type(returned).__name__}",
-            next_step="return an Answer, a str or a dict",
-        )
+        returned = Answer(text=returned)
+    elif isinstance(returned, dict):
+        returned = Answer(text="", output=returned)
+    elif not isinstance(returned, Answer):
+        raise VariantFailedError(f"{said} {type(returned).__name__}", next_step="return an Answer, a str or a dict")
     try:
-        return msgspec.convert(msgspec.to_builtins(returned), Answer)  # records do not check their types when made
-    except (msgspec.ValidationError, TypeError) as error:
+        told = msgspec.json.encode(returned)
+        answer = msgspec.json.decode(told, type=Answer)  # records do not check their types when made
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise VariantFailedError(f"{said} a wrong Answer: {error}") from None
+    if len(told) > LARGEST_ANSWER:
         raise VariantFailedError(
-            f"{where}: {reference.path}: {reference.function!r} returned a wrong Answer: {error}"
-        ) from None
+            f"{said} an answer of {len(told):,} bytes; the most is {LARGEST_ANSWER:,}", next_step="return less text"
+        )
+    return answer
 
 
 def _told(where: str, reference: Reference, error: BaseException) -> VariantFailedError:
@@ -179,3 +186,28 @@ def _stop(thread: threading.Thread) -> None:
     """Raise inside a thread that is still at work. Code in C (a sleep, a regular expression) ends first."""
     if thread.is_alive() and thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_RuleStopped))
+        _overdue[thread] = _cpu_seconds(thread)
+
+
+class Wasted(NamedTuple):
+    """Threads that were told to stop and are still there, and the CPU seconds that they used since."""
+
+    threads: int
+    seconds: float
+
+
+def wasted() -> Wasted:
+    """What rules that do not stop cost this process, which nobody but its end can take back."""
+    for thread in [thread for thread in _overdue if not thread.is_alive()]:
+        del _overdue[thread]
+    return Wasted(len(_overdue), sum(_cpu_seconds(thread) - before for thread, before in _overdue.items()))
+
+
+def _cpu_seconds(thread: threading.Thread) -> float:
+    """As Linux tells it; elsewhere nobody counts. The thread's own clock is not asked: the thread may end meanwhile."""
+    try:
+        told = Path(f"/proc/self/task/{thread.native_id}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    user, system = told.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -73,7 +73,8 @@ class _Run:
         self._answered = answered
         self._route = route
         self._entry = entry
-        self._rest = b""
+        self._rest = bytearray()  # grows in place: a long line costs its length, not its square
+        self._searched = 0
         self._lines: list[RunLine] = []
         self._answer: Answer | None = None
 
@@ -109,12 +110,15 @@ class _Run:
 
     async def _next(self) -> RunLine:
         """The next line. Raises GatewayError where it is a refusal."""
-        while b"\n" not in self._rest:
+        while (end := self._rest.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._rest)
             data = await self._answered.read()
             if data is None:
                 raise RunnerAwayError("its answer ended before it was complete")
             self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
+        line = bytes(self._rest[:end])
+        del self._rest[: end + 1]
+        self._searched = 0
         try:
             decoded = _LINE.decode(line)
         except msgspec.MsgspecError as error:

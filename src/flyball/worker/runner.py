@@ -14,6 +14,7 @@ import uvloop
 
 from flyball.functions.errors import VariantError
 from flyball.functions.execution import run_variant
+from flyball.functions.rules import MOST_THREADS, wasted
 from flyball.functions.tools import Tools, open_tools
 from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder, RunRefusal
 from flyball.indexes import engines
@@ -26,6 +27,8 @@ from flyball.kit.layout import Layout
 from flyball.settings import Settings
 
 _GRACE_SECONDS = 15
+_LOOK_SECONDS = 2.0
+_MOST_WASTED_SECONDS = 10.0
 _Scope: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -49,8 +52,23 @@ async def serve(settings: Settings) -> None:
         # The engine is loaded beside the first orders: whoever needs none does not wait for it.
         loading = asyncio.create_task(engines.load())
         server = Server(RunnerApp(tools), when_listening=_listens, grace_seconds=_GRACE_SECONDS)
+        watching = asyncio.create_task(_leave_when_rules_do_not_stop(server))
         await server.serve([bind_unix(layout.runner_socket)])
+        watching.cancel()
         await loading
+
+
+async def _leave_when_rules_do_not_stop(server: Server) -> None:
+    """End this process, as after SIGTERM, when rules that were told to stop burn its time; the supervisor starts it anew."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        lost = wasted()
+        if lost.threads > MOST_THREADS // 2 or lost.seconds > _MOST_WASTED_SECONDS:
+            _logger.error(
+                "%d rules do not stop and used %.0f s of CPU since; the runner starts anew", lost.threads, lost.seconds
+            )
+            server.stop()
+            return
 
 
 def _listens() -> None:

@@ -5,6 +5,7 @@ Knows bytes, heads and bodies. Knows not who is on the other side, nor when a co
 
 import asyncio
 from collections import deque
+from pathlib import Path
 from typing import TypeAlias, cast
 
 import httptools
@@ -180,6 +181,6 @@ class Connection(asyncio.Protocol):
 
     def _cut(self) -> PeerCutError:
         return PeerCutError(
-            f"the process behind {self._path} closed the connection before its answer was complete",
+            f"the process behind {Path(self._path).name} closed the connection before its answer was complete",
             next_step="try again; `flyball doctor` tells whether it keeps failing",
         )

@@ -99,7 +99,7 @@ class HttpOverUnix:
             _, connection = await loop.create_unix_connection(lambda: Connection(self._socket), self._socket)
         except OSError as error:
             raise PeerAwayError(
-                f"nobody answers at {self._socket} ({error.strerror or error})",
+                f"nobody answers at {Path(self._socket).name} ({error.strerror or error})",
                 next_step="wait for it to start again; `flyball doctor` says what is wrong if it does not",
             ) from None
         return connection
