@@ -12,8 +12,10 @@ import pytest
 from flyball.datasets import collecting, collector
 from flyball.datasets.errors import CollectorError, SourceNotFoundError
 from flyball.datasets.records import Declaration
-from flyball.datasets.sources.parsers import html, pdf_process, plain
-from flyball.datasets.sources.parsers.pdf import PdfReader
+from flyball.datasets.sources import folder
+from flyball.datasets.sources.found import Fact
+from flyball.datasets.sources.parsers import apart_process, html, plain
+from flyball.datasets.sources.parsers.apart import ReaderApart
 from flyball.datasets.sources.parsers.unreadable import UnreadableError
 from flyball.datasets.staging import BATCH_ROWS, read_batch, read_manifest
 
@@ -42,7 +44,7 @@ def pdf_of(*pages: str) -> bytes:
 
 def test_the_text_of_a_pdf_is_its_pages(tmp_path):
     (tmp_path / "a.pdf").write_bytes(pdf_of("The first page.", "The second page."))
-    with PdfReader() as reader:
+    with ReaderApart() as reader:
         answer = reader.read(tmp_path / "a.pdf")
 
     assert answer.text == "The first page.\n\nThe second page."
@@ -52,7 +54,7 @@ def test_a_pdf_without_text_and_a_broken_one_say_so_and_the_next_is_read(tmp_pat
     (tmp_path / "scan.pdf").write_bytes(pdf_of(""))
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
-    with PdfReader() as reader:
+    with ReaderApart() as reader:
         with pytest.raises(UnreadableError, match="no-text"):
             reader.read(tmp_path / "scan.pdf")
         with pytest.raises(UnreadableError, match="broken-pdf"):
@@ -63,7 +65,7 @@ def test_a_pdf_without_text_and_a_broken_one_say_so_and_the_next_is_read(tmp_pat
 
 def test_a_pdf_is_read_although_the_process_that_reads_was_killed_before(tmp_path):
     (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
-    with PdfReader() as reader:
+    with ReaderApart() as reader:
         reader.read(tmp_path / "good.pdf")
         reader._child.kill()
 
@@ -72,7 +74,7 @@ def test_a_pdf_is_read_although_the_process_that_reads_was_killed_before(tmp_pat
 
 def test_a_pdf_that_takes_too_long_is_given_up_and_the_next_is_read(tmp_path):
     (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
-    with PdfReader(seconds=30) as reader:
+    with ReaderApart(seconds=30) as reader:
         reader.read(tmp_path / "good.pdf")
         os.kill(reader._child.pid, signal.SIGSTOP)
         reader._seconds = 0.2
@@ -85,7 +87,7 @@ def test_a_pdf_that_takes_too_long_is_given_up_and_the_next_is_read(tmp_path):
 
 def test_a_pdf_that_kills_its_reader_each_time_is_refused_and_the_next_is_read(tmp_path, monkeypatch):
     (tmp_path / "good.pdf").write_bytes(pdf_of("Good."))
-    with PdfReader() as reader:
+    with ReaderApart() as reader:
         running = reader._running
 
         def killed():
@@ -104,7 +106,7 @@ def test_a_pdf_that_kills_its_reader_each_time_is_refused_and_the_next_is_read(t
 def test_the_reader_of_pdfs_limits_its_own_memory():
     program = (
         "import sys, io; sys.argv = ['x', str(400 * 1024 * 1024)]; sys.stdin = io.TextIOWrapper(io.BytesIO(b''))\n"
-        f"from {pdf_process.__name__} import main; main()\n"
+        f"from {apart_process.__name__} import main; main()\n"
         "try: bytearray(600 * 1024 * 1024)\n"
         "except MemoryError: print('limited')"
     )
@@ -129,8 +131,48 @@ def test_html_in_another_declared_encoding_is_read_and_a_wrong_declaration_refus
         html.read(b'<meta charset="ascii"><body>caf\xe9')
 
 
-def test_html_nested_a_hundred_thousand_deep_does_not_break_the_parser():
-    assert html.read(b"<div>" * 100_000 + b"deep").text == "deep"
+def test_html_nested_ten_thousand_deep_does_not_break_the_parser():
+    assert html.read(b"<div>" * 10_000 + b"deep").text == "deep"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(b"<div>" * 200_000 + b"x", id="nested deeply"),
+        pytest.param(b"<p " + b" ".join(b"a%d=1" % number for number in range(200_000)) + b">x", id="many attributes"),
+    ],
+)
+def test_html_that_takes_the_square_of_its_length_is_given_up_and_the_next_is_read(tmp_path, page):
+    (tmp_path / "bomb.html").write_bytes(page)
+    (tmp_path / "good.html").write_bytes(b"<p>Good.")
+    with ReaderApart(seconds=2) as reader:
+        with pytest.raises(UnreadableError, match="too-slow"):
+            reader.read(tmp_path / "bomb.html")
+
+        assert reader.read(tmp_path / "good.html").text == "Good."
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "idna", "rot13", "zlib", "unicode_escape", "raw_unicode_escape", "utf-7", "hex", "mbcs", "x"],
+)
+def test_html_in_what_is_no_encoding_of_pages_is_refused_at_once(charset):
+    with pytest.raises(UnreadableError, match="not-utf-8"):
+        html.read(f"<meta charset={charset}>".encode() + b"a" * 1_000_000)
+
+
+def test_a_file_that_breaks_its_parser_is_refused_and_the_rest_is_read(tmp_path, monkeypatch):
+    (tmp_path / "bad.txt").write_text("bad")
+    (tmp_path / "good.txt").write_text("good")
+
+    def read(data):
+        return 1 / 0 if data == b"bad" else data.decode()
+
+    monkeypatch.setattr(plain, "read", read)
+    bad, good = [item for item in folder.collect(str(tmp_path), "") if not isinstance(item, Fact)]
+
+    assert (bad.location, bad.reason) == ("bad.txt", "broken")
+    assert good.text == "good"
 
 
 @pytest.mark.parametrize(

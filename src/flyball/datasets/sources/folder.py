@@ -15,8 +15,8 @@ from flyball.datasets.records import UNKNOWN_LICENCE, Refusal
 from flyball.kit.hashing import bytes_hash
 
 from .found import Collected, Fact, Found
-from .parsers import html, plain
-from .parsers.pdf import PdfReader
+from .parsers import plain
+from .parsers.apart import ReaderApart
 from .parsers.unreadable import UnreadableError
 
 FORMATS = {
@@ -45,16 +45,18 @@ def collect(location: str, licence: str) -> Collected:
             next_step="give the path of a folder that exists on flyball's machine",
         )
     yield Fact(name="formats", value=sorted(set(FORMATS.values())))
-    with PdfReader() as pdfs:
+    with ReaderApart() as apart:
         for item in _walk(root.resolve()):
             if isinstance(item, Refusal):
                 yield item
                 continue
             shown, path = item
             try:
-                yield _document(shown, path, licence or UNKNOWN_LICENCE, pdfs)
+                yield _document(shown, path, licence or UNKNOWN_LICENCE, apart)
             except UnreadableError as error:
                 yield Refusal(location=shown, reason=error.reason, detail=error.detail)
+            except Exception as error:  # noqa: BLE001 -- a door: whatever one file does to its parser, the rest is imported
+                yield Refusal(location=shown, reason="broken", detail=f"its parser failed: {error!r:.200}")
 
 
 def _walk(root: Path) -> Iterator[tuple[str, Path] | Refusal]:
@@ -110,14 +112,12 @@ def _by_mode(root: Path, path: Path, status: os.stat_result, visited: set[tuple[
     return "file"
 
 
-def _document(shown: str, path: Path, licence: str, pdfs: PdfReader) -> Found:
+def _document(shown: str, path: Path, licence: str, apart: ReaderApart) -> Found:
     format_ = FORMATS[path.suffix.lower()]
     data = _bytes(path, LARGEST_PDF if format_ == "pdf" else LARGEST_FILE)
-    if format_ == "pdf":
-        answer = pdfs.read(path)
+    if format_ in ("pdf", "html"):
+        answer = apart.read(path)
         text, title = answer.text, answer.title
-    elif format_ == "html":
-        text, title = html.read(data)
     else:
         text = plain.read(data)
         title = _title(text) if format_ != "text" else ""

@@ -1,10 +1,10 @@
 """Text of HTML files: what a reader sees, blocks apart by blank lines, headings marked with `#`. Knows no network."""
 
 import re
-from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from .page import Page
 from .plain import read as read_plain
 from .unreadable import UnreadableError
 
@@ -51,13 +51,11 @@ _BLOCKS = frozenset(
     ]
 )
 _SPACE = re.compile(r"[ \t\r\n\f]+")
-
-
-class Page(NamedTuple):
-    """The text of a page and its title, which may be empty."""
-
-    text: str
-    title: str
+# Those of the web. Python knows more: some are no text, and one takes the square of the length.
+_CHARSETS = re.compile(
+    r"(us-)?ascii|latin-?1|iso-?8859-\d{1,2}|(windows|cp)-?125\d|windows-874|koi8-[ru]|macintosh|gbk|gb2312|gb18030"
+    r"|big5(-hkscs)?|euc-jp|euc-kr|iso-2022-jp|shift[-_]jis|sjis|utf-16(le|be)?"
+)
 
 
 def read(data: bytes) -> Page:
@@ -78,6 +76,8 @@ def _as_text(data: bytes) -> str:
     declared = match.group(1).decode("ascii").lower() if match else "utf-8"
     if declared in ("utf-8", "utf8"):
         return read_plain(data)
+    if not _CHARSETS.fullmatch(declared):
+        raise UnreadableError("not-utf-8", f"the page declares {declared!r:.40}, which is no encoding of pages")
     try:
         return data.decode(declared)
     except (LookupError, UnicodeDecodeError):

@@ -1,108 +1,45 @@
-"""Text of PDF files, read in a child process of its own: a file that hangs, crashes or grows harms nobody else.
+"""Text of PDF files, page by page. Called in a process of its own (`apart`)."""
 
-Knows the process and its limits. What happens inside it is in `pdf_process`.
-"""
-
-import select
-import signal
-import subprocess
-import sys
+import re
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import msgspec
+import pypdfium2
 
-from flyball.infra.processes.environment import bare_environment
-from flyball.infra.processes.leash import leash
-
+from .page import Page
 from .unreadable import UnreadableError
 
-SECONDS = 60.0
-MOST_BYTES = 2 * 1024**3
+_MOST_PAGES = 5000
+_SPACE = re.compile(r"[ \t]+")
 
 
-class PdfAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One line from the child."""
+def read(path: Path) -> Page:
+    """Text and title; raises UnreadableError (`broken-pdf`, `too-large`, `no-text`)."""
+    try:
+        pdf = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        raise UnreadableError("broken-pdf", f"{error}") from None
+    try:
+        if len(pdf) > _MOST_PAGES:
+            raise UnreadableError("too-large", f"{len(pdf):,} pages, more than {_MOST_PAGES:,}")
+        pages = [_page(pdf, number) for number in range(len(pdf))]
+        title = pdf.get_metadata_value("Title").strip()
+    except pypdfium2.PdfiumError as error:
+        raise UnreadableError("broken-pdf", f"{error}") from None
+    finally:
+        pdf.close()
+    text = "\n\n".join(page for page in pages if page)
+    if not text:
+        raise UnreadableError("no-text", "no page has text: probably scanned images")
+    return Page(text, title)
 
-    text: str = ""
-    title: str = ""
-    reason: str = ""
-    detail: str = ""
 
-
-class _KilledError(Exception):
-    """The child ended without a word about the file."""
-
-
-class PdfReader:
-    """Reads PDF files one after the other; the child is started when the first is asked for, and anew after a failure."""
-
-    def __init__(self, *, seconds: float = SECONDS, most_bytes: int = MOST_BYTES) -> None:
-        self._seconds = seconds
-        self._most_bytes = most_bytes
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
-
-    def read(self, path: Path) -> PdfAnswer:
-        """Text and title; raises UnreadableError (`broken-pdf`, `no-text`, `too-slow`, `crashed`)."""
-        try:
-            return self._read(path)
-        except _KilledError:  # from outside, which need not be this file's fault
-            pass
-        try:
-            return self._read(path)
-        except _KilledError as killed:
-            raise UnreadableError("crashed", str(killed)) from None
-
-    def _read(self, path: Path) -> PdfAnswer:
-        child = self._running()
-        assert child.stdin is not None  # noqa: S101 -- a pipe
-        assert child.stdout is not None  # noqa: S101 -- a pipe
-        try:
-            child.stdin.write(msgspec.json.encode(str(path)) + b"\n")
-            child.stdin.flush()
-        except OSError:
-            self._end()
-            raise _KilledError("the process that reads PDF files ended") from None
-        if not select.select([child.stdout], [], [], self._seconds)[0]:
-            self._end()
-            raise UnreadableError("too-slow", f"reading it took longer than {self._seconds:g} s")
-        line = child.stdout.readline()
-        if not line:
-            status = child.wait()
-            self._end()
-            how = f"the process that read it ended with status {status} (memory limit, or a damaged file)"
-            raise _KilledError(how) if status == -signal.SIGKILL else UnreadableError("crashed", how)
-        answer = msgspec.json.decode(line, type=PdfAnswer)
-        if answer.reason:
-            raise UnreadableError(answer.reason, answer.detail)
-        return answer
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            self._child = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
-                [sys.executable, "-P", "-m", "flyball.datasets.sources.parsers.pdf_process", str(self._most_bytes)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                preexec_fn=leash(),  # noqa: PLW1509 -- the collector has one thread
-                env=bare_environment(),
-            )
-        return self._child
-
-    def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                if pipe is not None:
-                    pipe.close()
+def _page(pdf: pypdfium2.PdfDocument, number: int) -> str:
+    page = pdf[number]
+    textpage = page.get_textpage()
+    try:
+        text = textpage.get_text_bounded().replace("\r\n", "\n").replace("\0", "")
+    finally:
+        textpage.close()
+        page.close()
+    lines = (_SPACE.sub(" ", line).rstrip() for line in text.encode("utf-8", "ignore").decode().split("\n"))
+    return "\n".join(lines).strip()
