@@ -160,3 +160,14 @@ async def test_a_question_that_does_not_end_is_stopped(ctx: Context, monkeypatch
         await questions.ask(
             ctx, "select count(*) from range(100000) a, range(100000) b where a.range * b.range % 7 = 3"
         )
+
+
+@pytest.mark.parametrize(("field", "most"), [("comment", 10_000), ("correction", 100_000), ("identifier", 200)])
+async def test_a_feedback_is_no_place_for_books(admin, field: str, most: int) -> None:
+    await admin.post("/api/traces/spans", {"spans": [a_span()]})
+
+    refused = await admin.post("/api/feedback", {"trace_id": TRACE, "value": 1, field: "x" * (most + 1)})
+    kept = await admin.post("/api/feedback", {"trace_id": TRACE, "value": 1, field: "x" * most})
+
+    assert (refused.status, kept.status) == (400, 201)
+    assert field in refused.json()["error"]["message"]

@@ -6,7 +6,7 @@ from flyball.kit.paging import Page
 from flyball.surface.http import Body, ContextDep, Router
 
 from . import service, serving
-from .records import Decision, Proposal, Release, ReleaseDetail
+from .records import Decision, Proposal, Release, ReleaseDetail, Words
 
 router = Router("/api/releases", tag="releases")
 
@@ -15,7 +15,7 @@ class NewApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A decision on a release; `bundle_hash` is what the person looked at."""
 
     decision: Decision = "approved"
-    comment: str = ""
+    comment: Words = ""
     bundle_hash: str | None = None
 
 
@@ -30,7 +30,7 @@ class NewRollback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     function: str
     to: str | None = None
-    reason: str = ""
+    reason: Words = ""
 
 
 @router.get(permission="releases.read", returns=Page[Release])

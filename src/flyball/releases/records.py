@@ -3,7 +3,7 @@
 What people sign is the bundle, by its content hash. The status around it moves; the bundle does not.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -65,6 +65,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return content_hash(self)
 
 
+Words: TypeAlias = Annotated[str, msgspec.Meta(max_length=10_000)]  # that a person gives as a reason
+
+
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked for: variants (by name as they are now, or by hash) with their percents, and the reports behind them.
 
@@ -75,8 +78,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     function: str
     evidence: tuple[str, ...] = ()
     shares: dict[str, int] = {}
-    reason: str = ""
-    override: str = ""
+    reason: Words = ""
+    override: Words = ""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ FEEDBACK = "feedback"
 _TRACE_ID = re.compile("[0-9a-f]{32}")
 _PATIENCE_SECONDS = 2.0  # how long feedback waits for a trace that is on its way from a gateway's spool
 _POLL_SECONDS = 0.1
+_LONGEST = {"comment": 10_000, "correction": 100_000, "identifier": 200}  # characters of a feedback
 _LATELY: WeakKeyDictionary[Database, Lately[Any]] = WeakKeyDictionary()  # what pages show again and again
 
 
@@ -69,11 +70,17 @@ async def record_feedback(
     who says the same again gets the score that was kept the first time.
 
     Raises:
-        SpanRefusedError: a value out of range.
+        SpanRefusedError: a value out of range, or a text that is too long.
         TraceNotFoundError: there is no such trace, even after a moment.
     """
     if not -1 <= value <= 1:
         raise SpanRefusedError(f"feedback of {value} is out of range", next_step="give a value from -1 to 1")
+    for name, text in (("comment", comment), ("correction", correction), ("identifier", identifier)):
+        if len(text) > _LONGEST[name]:
+            raise SpanRefusedError(
+                f"the {name} of a feedback has {len(text):,} characters; the most is {_LONGEST[name]:,}",
+                next_step="say it in fewer words",
+            )
     await wait_for_trace(ctx, trace_id)
     now_ns = ctx.clock.now_ns()
     score = Score(
