@@ -171,3 +171,12 @@ async def test_a_feedback_is_no_place_for_books(admin, field: str, most: int) ->
 
     assert (refused.status, kept.status) == (400, 201)
     assert field in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("field", ["trace_id", "span_id", "parent_id"])
+async def test_an_id_does_not_end_with_a_line_feed(admin, field: str) -> None:
+    sound = a_span() | {"parent_id": "c" * 16}
+
+    refused = await admin.post("/api/traces/spans", {"spans": [sound | {field: sound[field] + "\n"}]})
+
+    assert refused.status == 400

@@ -13,8 +13,9 @@ PREVIEW = 200  # characters of a payload that lists show; longer payloads lie in
 APPLICATION = "application"  # the scope of spans that an application sent: what they say of releases is no evidence
 MAP_VERSION = 1  # of the mapping that made the columns from the producer's own attributes
 
-TraceId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
-SpanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+# A pattern's `$` would let a line feed follow; the length does not.
+TraceId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
+SpanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Name = Annotated[str, msgspec.Meta(max_length=1_000)]
 Status = Literal["ok", "error", "unset"]
@@ -36,7 +37,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     start_ns: Nanoseconds
     end_ns: Nanoseconds
     project: Name = ""
-    parent_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")] = ""
+    parent_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$", max_length=16)] = ""
     remote_parent: bool = False
     kind: Name = "chain"
     kind_otel: Name = "internal"
@@ -93,7 +94,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: Name
     created_ns: Nanoseconds
     project: Name = ""
-    trace_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$")] = ""
+    trace_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32})?$", max_length=32)] = ""
     value: float | None = None
     label: Name = ""
     explanation: str = ""
