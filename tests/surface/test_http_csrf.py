@@ -123,14 +123,13 @@ async def test_signing_in_needs_a_token_of_the_same_browser(browser):
     assert browser.cookies["flyball_session"] == "the-session"
 
 
-async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(browser):
+@pytest.mark.parametrize("told", [{"x-forwarded-proto": "https"}, {"origin": "https://127.0.0.1:4000"}])
+async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(browser, told):
     token = (await browser.get("/form")).json()
 
     plain = (await browser.post("/sign-in", form={"csrf_token": token})).header("set-cookie")
     token = (await browser.get("/form")).json()
-    behind_tls = (
-        await browser.post("/sign-in", form={"csrf_token": token}, headers={"x-forwarded-proto": "https"})
-    ).header("set-cookie")
+    behind_tls = (await browser.post("/sign-in", form={"csrf_token": token}, headers=told)).header("set-cookie")
 
     assert "HttpOnly" in plain
     assert "SameSite=Lax" in plain
