@@ -49,7 +49,7 @@ class GatewayApp:
             else:
                 await pass_on(exchange, self._house.control)
         except Exception:  # -- the door: a mistake of ours is an answer too, and never one that says nothing
-            _logger.exception("%s %s failed", exchange.method, exchange.path)
+            _logger.exception("%s %r failed", exchange.method, exchange.path)
             await refuse(exchange, FlyballError("the gateway failed", next_step="see logs/ in the data directory"))
 
     async def _speak(self, exchange: Exchange) -> None:
