@@ -14,13 +14,13 @@ from flyball.llm.errors import (
     UpstreamRefusedError,
     UpstreamTimeoutError,
 )
-from flyball.llm.messages import Message
 from flyball.llm.patience import Patience
 from flyball.llm.providers.openai_compatible import OpenAICompatible, Upstream, understand
 from flyball.llm.usage import Usage
+from flyball.prompts.records import RenderedMessage
 from flyball.testing import ScriptedUpstream, Turn
 
-MESSAGES = [Message(role="user", content="What does a governor do?")]
+MESSAGES = [RenderedMessage(role="user", content="What does a governor do?")]
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import msgspec
 from flyball.kit.clock import Clock
 from flyball.llm.dialects import openai_chat
 from flyball.llm.errors import UpstreamCutError, UpstreamError
-from flyball.llm.messages import Message
 from flyball.llm.patience import Patience
 from flyball.llm.providers.openai_compatible import OpenAICompatible, Reply, Upstream, error_in_body, understand
 from flyball.llm.sse import EventParser, EventTooLongError
@@ -21,6 +20,7 @@ from flyball.llm.usage import Usage, usage_from_openai
 from flyball.models import endpoints
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import ModelSpec
+from flyball.prompts.records import RenderedMessage
 
 OnDelta: TypeAlias = Callable[[str], Awaitable[None]]
 
@@ -57,7 +57,7 @@ class ModelCaller:
         self,
         name: str,
         spec: ModelSpec,
-        messages: Sequence[Message],
+        messages: Sequence[RenderedMessage],
         parameters: Mapping[str, Any],
         on_delta: OnDelta | None = None,
     ) -> Completion:
@@ -93,7 +93,7 @@ class ModelCaller:
     async def _try(
         self,
         endpoint: ResolvedEndpoint,
-        messages: Sequence[Message],
+        messages: Sequence[RenderedMessage],
         parameters: Mapping[str, Any],
         stream: "_Stream",
         patience: Patience,

@@ -8,11 +8,11 @@ import msgspec
 
 from flyball.indexes.records import Passage
 from flyball.kit.errors import FlyballError
-from flyball.llm.messages import Message
 from flyball.models import pricing
 from flyball.models.pricing import Cost
 from flyball.models.records import ModelSpec
 from flyball.prompts import template
+from flyball.prompts.records import RenderedMessage
 
 from .completion import OnDelta
 from .errors import InputMismatchError, VariantTimedOutError
@@ -59,11 +59,11 @@ async def run_prompt(
     )
 
 
-async def _rendered(variant: PinnedVariant, variables: dict[str, Any]) -> list[Message]:
+async def _rendered(variant: PinnedVariant, variables: dict[str, Any]) -> list[RenderedMessage]:
     """The conversation; in a thread, because loops of a template may go on for as long as they like."""
     where, prompt = f"function {variant.function!r}, variant {variant.name!r}", variant.spec["prompt"]
 
-    def work() -> list[Message]:
+    def work() -> list[RenderedMessage]:
         return template.render(prompt["source"], variables, prompt["path"])
 
     try:

@@ -7,9 +7,9 @@ import msgspec
 
 from flyball.kit.clock import Clock
 from flyball.kit.ids import new_span_id, new_trace_id
-from flyball.llm.messages import Message
 from flyball.llm.usage import Usage
 from flyball.models.pricing import Cost
+from flyball.prompts.records import RenderedMessage
 from flyball.traces.records import Span
 
 from .completion import Completion
@@ -53,7 +53,12 @@ class SpanLog:
         )
 
     def llm(
-        self, start_ns: int, messages: Sequence[Message], completion: Completion | None, cost: Cost, error: str = ""
+        self,
+        start_ns: int,
+        messages: Sequence[RenderedMessage],
+        completion: Completion | None,
+        cost: Cost,
+        error: str = "",
     ) -> None:
         """One call of the model, all its attempts together."""
         prompt, model = self._variant.spec["prompt"], self._variant.spec["model"]

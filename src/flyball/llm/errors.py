@@ -1,5 +1,9 @@
 """How a call to a provider goes wrong.
 
+InvalidInputError
+├── InvalidBodyError             a request that is not what its dialect asks for; names the field
+└── CannotCarryError             a request that the model's provider cannot be asked in its own dialect
+
 FlyballError
 └── UpstreamError                what a provider did to us; says whether another attempt may help
     ├── UpstreamAwayError        no connection: refused, unknown host, TLS
@@ -8,7 +12,27 @@ FlyballError
     └── UpstreamRefusedError     it answered with an error status, or with an error in the body of a 200
 """
 
-from flyball.kit.errors import FlyballError
+from flyball.kit.errors import FlyballError, InvalidInputError
+
+
+class InvalidBodyError(InvalidInputError):
+    """The body is not what this dialect asks for. `param` names the field, as a path from the top."""
+
+    code = "invalid_body"
+
+    def __init__(self, message: str, *, param: str | None = None, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.param = param
+
+
+class CannotCarryError(InvalidInputError):
+    """The request asks for something that the provider behind the model cannot be asked for. `param` names the field."""
+
+    code = "cannot_carry"
+
+    def __init__(self, message: str, *, param: str, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.param = param
 
 
 class UpstreamError(FlyballError):

@@ -1,8 +1,17 @@
-"""A prompt's immutable version: its source, byte for byte, and the hash by which it is known."""
+"""A prompt's immutable version, its source byte for byte and the hash by which it is known; and what rendering one gives."""
+
+from typing import Literal
 
 import msgspec
 
 from flyball.kit.hashing import bytes_hash
+
+
+class RenderedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of a prompt whose variables have been filled in."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):

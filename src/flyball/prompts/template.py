@@ -27,9 +27,8 @@ import msgspec
 import yaml
 from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 
-from flyball.llm.messages import Message
-
 from .errors import PromptTemplateError, PromptVariableError
+from .records import RenderedMessage
 from .sandbox import LARGEST_RENDERING, MOST_TAGS, Sandbox, refused
 
 Role = Literal["system", "user", "assistant"]
@@ -87,7 +86,7 @@ def parse(source: str, path: str = "prompt") -> ParsedPrompt:
     return ParsedPrompt(front.description, variables, sections, templates, path)
 
 
-def render(source: str, variables: Mapping[str, Any], path: str = "prompt") -> list[Message]:
+def render(source: str, variables: Mapping[str, Any], path: str = "prompt") -> list[RenderedMessage]:
     """The conversation that the prompt makes of these variables. Undeclared ones are ignored.
 
     Raises:
@@ -106,7 +105,7 @@ def render(source: str, variables: Mapping[str, Any], path: str = "prompt") -> l
     for section, template in zip(prompt.sections, prompt.templates, strict=True):
         content = _render_section(template, given, section, path, left)
         left -= len(content)
-        messages.append(Message(role=section.role, content=content))
+        messages.append(RenderedMessage(role=section.role, content=content))
     return messages
 
 
