@@ -5,7 +5,7 @@ provider and no noun of flyball. Where caller and provider speak the same dialec
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 

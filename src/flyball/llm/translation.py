@@ -1,0 +1,45 @@
+"""From one dialect to another: what is left behind, and how its caller calls it. Knows the shelf of dialects by name."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+
+from .dialect import Dialect
+from .losses import Losses
+from .messages import Request
+
+# One line per dialect: its name, and the package whose DIALECT it is. Loaded when first asked for.
+DIALECTS: Mapping[str, str] = {
+    "openai_chat": "flyball.llm.dialects.openai_chat",
+    "openai_responses": "flyball.llm.dialects.openai_responses",
+    "anthropic_messages": "flyball.llm.dialects.anthropic_messages",
+    "gemini": "flyball.llm.dialects.gemini",
+    "bedrock_converse": "flyball.llm.dialects.bedrock_converse",
+}
+
+
+@cache
+def dialect(name: str) -> Dialect:
+    """A dialect by its name. Raises KeyError for one that is not on the shelf."""
+    found: Dialect = import_module(DIALECTS[name]).DIALECT
+    return found
+
+
+def name_of(request: Request, field: str) -> str:
+    """What the caller's dialect calls a field of the vocabulary."""
+    return dialect(request.dialect).names.get(field, field)
+
+
+def leave_behind(request: Request, losses: Losses, *, to: str) -> None:
+    """Tell what only the caller's own dialect can say, for a writer of another one. Does nothing for the same.
+
+    Raises CannotCarryError for a field without which the question would be another.
+    """
+    if request.dialect == to:
+        return
+    leaving = dialect(request.dialect).leaving
+    for field in request.native:
+        if leaving.get(field, "refuse") == "refuse":
+            losses.refuse(field)
+        losses.drop(field)
+    losses.drop_all(request.leftovers)
