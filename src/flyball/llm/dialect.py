@@ -108,9 +108,11 @@ class Dialect(Protocol):
     title: str  # as its users call it
     input_field: str  # the field that holds the conversation
     keep_alive: bytes  # an event that says nothing, for a stream that is silent
-    terminal: (
-        bytes  # what `relay` sends last for a sound stream, where the relayed bytes do not hold it: [DONE], or empty
-    )
+    names: Mapping[str, str]  # its own words for fields of the vocabulary's Request, where they differ
+    leaving: Mapping[
+        str, Literal["refuse", "drop"]
+    ]  # what becomes of its native fields where another dialect is spoken
+    terminal: bytes  # sent last for a sound relayed stream, where the relayed bytes do not hold it: [DONE], or nothing
 
     # -- those who call
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from typing import cast
 
 from .dialect import Dialect
 from .losses import Losses
@@ -21,8 +22,7 @@ DIALECTS: Mapping[str, str] = {
 @cache
 def dialect(name: str) -> Dialect:
     """A dialect by its name. Raises KeyError for one that is not on the shelf."""
-    found: Dialect = import_module(DIALECTS[name]).DIALECT
-    return found
+    return cast("Dialect", import_module(DIALECTS[name]).DIALECT)
 
 
 def name_of(request: Request, field: str) -> str:
