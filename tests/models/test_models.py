@@ -155,3 +155,14 @@ def test_flyballs_own_settings_are_sent_nowhere(field):
     assert "sent nowhere" in endpoints.unavailable_reason(
         "fast", spec(**{field: "env:FLYBALL_DATABASE_URL"}), environment
     )
+
+
+def test_an_hour_of_caching_and_audio_have_prices_of_their_own_or_follow_others():
+    usage = Usage(cache_write_1h_tokens=1_000_000, audio_input_tokens=1_000_000, audio_output_tokens=1_000_000)
+    plain = Prices(input="1", output="4", cache_write="1.25")
+
+    told = Prices(input="1", output="4", cache_write="1.25", cache_write_1h="2", audio_input="32", audio_output="64")
+
+    assert cost(usage, plain).nano_usd == (1_250_000_000 + 1_000_000_000 + 4_000_000_000)
+    assert cost(usage, told).nano_usd == (2_000_000_000 + 32_000_000_000 + 64_000_000_000)
+    assert cost(usage, plain).price_version != cost(usage, told).price_version

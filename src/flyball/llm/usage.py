@@ -48,6 +48,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Everything."""
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def columns(self) -> dict[str, int]:
+        """The five buckets that tables have; audio and the hours of caching are folded in."""
+        return {
+            "input_tokens": self.input_tokens + self.audio_input_tokens,
+            "cache_read_tokens": self.cache_read_tokens,
+            "cache_write_tokens": self.cache_write_tokens + self.cache_write_1h_tokens,
+            "output_tokens": self.output_tokens + self.audio_output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+        }
+
 
 # -- OpenAI's Chat Completions: details are parts of the whole
 

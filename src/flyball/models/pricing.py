@@ -19,6 +19,9 @@ class NanoPrices(NamedTuple):
     cache_write: int
     output: int
     reasoning: int
+    cache_write_1h: int
+    audio_input: int
+    audio_output: int
     version: str
 
 
@@ -31,7 +34,7 @@ class Cost(NamedTuple):
 
 @lru_cache(maxsize=1024)  # every call of a model asks, and prices never change
 def nano_prices(prices: Prices) -> NanoPrices:
-    """A person's prices as integers. Unset cache prices follow `input`; reasoning costs what output costs.
+    """A person's prices as integers; unset ones follow others, as `Prices` says.
 
     Raises:
         ModelSpecError: a price that is no amount, naming it.
@@ -40,7 +43,13 @@ def nano_prices(prices: Prices) -> NanoPrices:
     cache_read = given if prices.cache_read is None else _amount("cache_read", prices.cache_read)
     cache_write = given if prices.cache_write is None else _amount("cache_write", prices.cache_write)
     amounts = (given, cache_read, cache_write, output, output)
-    return NanoPrices(*amounts, version="declared:" + short(content_hash(amounts)))
+    hour = cache_write if prices.cache_write_1h is None else _amount("cache_write_1h", prices.cache_write_1h)
+    heard = given if prices.audio_input is None else _amount("audio_input", prices.audio_input)
+    spoken = output if prices.audio_output is None else _amount("audio_output", prices.audio_output)
+    rare = (hour, heard, spoken)
+    # Prices that follow others are not part of the name: it stays what it was before they could be declared.
+    named = amounts if rare == (cache_write, given, output) else (*amounts, *rare)
+    return NanoPrices(*amounts, *rare, version="declared:" + short(content_hash(named)))
 
 
 def cost(usage: Usage | None, prices: Prices | None) -> Cost:
@@ -56,6 +65,9 @@ def cost(usage: Usage | None, prices: Prices | None) -> Cost:
         + price_of(usage.cache_write_tokens, table.cache_write)
         + price_of(usage.output_tokens, table.output)
         + price_of(usage.reasoning_tokens, table.reasoning)
+        + price_of(usage.cache_write_1h_tokens, table.cache_write_1h)
+        + price_of(usage.audio_input_tokens, table.audio_input)
+        + price_of(usage.audio_output_tokens, table.audio_output)
     )
     return Cost(total, table.version)
 

@@ -24,12 +24,19 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """USD per million tokens, as a person writes them. Unset cache prices follow `input`; `reasoning` follows `output`."""
+    """USD per million tokens, as a person writes them.
+
+    Unset prices of caching and audio follow `input`, of an hour's caching `cache_write`, of spoken answers `output`; reasoning
+    costs what output costs.
+    """
 
     input: Amount
     output: Amount
     cache_read: Amount | None = None
     cache_write: Amount | None = None
+    cache_write_1h: Amount | None = None
+    audio_input: Amount | None = None
+    audio_output: Amount | None = None
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -335,11 +335,7 @@ def _columns_of(row: Row) -> dict[str, Any]:
     return {
         **{name: getattr(span, name) for name in _PLAIN},
         "entry": enters(span.parent_id, span.kind_otel, remote_parent=span.remote_parent),
-        "input_tokens": usage.input_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "output_tokens": usage.output_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
+        **usage.columns,
         "input_preview": preview(span.input),
         "output_preview": preview(span.output),
     }

@@ -188,11 +188,7 @@ def store_span(span: Span) -> Stored:
     row |= {
         "entry": span.entry,
         "tags": list(span.tags),
-        "input_tokens": _int64(usage.input_tokens),
-        "cache_read_tokens": _int64(usage.cache_read_tokens),
-        "cache_write_tokens": _int64(usage.cache_write_tokens),
-        "output_tokens": _int64(usage.output_tokens),
-        "reasoning_tokens": _int64(usage.reasoning_tokens),
+        **{name: _int64(count) for name, count in usage.columns.items()},
         "usage_estimated": usage.estimated,
         "usage_raw": None if span.usage_raw is None else msgspec.json.encode(span.usage_raw).decode(),
         "cost_nano_usd": span.cost_nano_usd,
