@@ -101,11 +101,44 @@ class Writer(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One API shape. Stateless; one instance per process, `DIALECT` of its package."""
+class Called(Protocol):
+    """The half of a dialect that providers are called in. Some are only that: nobody calls flyball in Bedrock's."""
 
     name: str
     title: str  # as its users call it
+
+    def write_request(self, request: Request, *, model: str, quirks: Quirks, losses: Losses) -> bytes:
+        """The body for a provider, streamed where the request is. What cannot be said is dropped or refused through `losses`."""
+        ...
+
+    def parse_completion(self, body: bytes) -> Completion | Trouble:
+        """A whole answer, or the error that a 200 carried. Raises ValueError (msgspec's included) for what is neither."""
+        ...
+
+    def reader(self) -> Reader:
+        """For one stream."""
+        ...
+
+    def parse_error(self, body: bytes) -> Trouble | None:
+        """What a provider says with an error status; None where its body is not this dialect's envelope."""
+        ...
+
+    def write_count_request(self, request: Request, *, model: str, quirks: Quirks, losses: Losses) -> bytes | None:
+        """The question for the number of tokens of a request; None where the dialect has none."""
+        ...
+
+    def parse_count(self, body: bytes) -> int:
+        """The answer to it. Raises ValueError."""
+        ...
+
+    def error(self, status: int, message: str, *, code: str | None, param: str | None = None) -> bytes:
+        """The body of an error status."""
+        ...
+
+
+class Dialect(Called, Protocol):
+    """One API shape, for those who call and for those who are called. Stateless; `DIALECT` of its package, one per process."""
+
     input_field: str  # the field that holds the conversation
     keep_alive: bytes  # an event that says nothing, for a stream that is silent
     names: Mapping[str, str]  # its own words for fields of the vocabulary's Request, where they differ
@@ -113,8 +146,6 @@ class Dialect(Protocol):
         str, Literal["refuse", "drop"]
     ]  # what becomes of its native fields where another dialect is spoken
     terminal: bytes  # sent last for a sound relayed stream, where the relayed bytes do not hold it: [DONE], or nothing
-
-    # -- those who call
 
     def ask(self, body: bytes, *, model: str = "", stream: bool | None = None) -> Asked:
         """Take a body apart. `model` and `stream` are what the path said, where the dialect puts them there.
@@ -150,42 +181,12 @@ class Dialect(Protocol):
         """For one stream."""
         ...
 
-    def error(self, status: int, message: str, *, code: str | None, param: str | None = None) -> bytes:
-        """The body of an error status."""
-        ...
-
     def write_count(self, tokens: int) -> bytes | None:
         """The answer to a question for the number of tokens; None where the dialect has no such question."""
         ...
 
-    # -- those who are called
-
-    def write_request(self, request: Request, *, model: str, quirks: Quirks, losses: Losses) -> bytes:
-        """The body for a provider, streamed where the request is. What cannot be said is dropped or refused through `losses`."""
-        ...
-
-    def parse_completion(self, body: bytes) -> Completion | Trouble:
-        """A whole answer, or the error that a 200 carried. Raises ValueError (msgspec's included) for what is neither."""
-        ...
-
-    def reader(self) -> Reader:
-        """For one stream."""
-        ...
-
     def watch(self) -> Watch:
         """For one relayed stream."""
-        ...
-
-    def parse_error(self, body: bytes) -> Trouble | None:
-        """What a provider says with an error status; None where its body is not this dialect's envelope."""
-        ...
-
-    def write_count_request(self, request: Request, *, model: str, quirks: Quirks, losses: Losses) -> bytes | None:
-        """The question for the number of tokens of a request; None where the dialect has none."""
-        ...
-
-    def parse_count(self, body: bytes) -> int:
-        """The answer to it. Raises ValueError."""
         ...
 
 

@@ -21,7 +21,7 @@ DIALECTS: Mapping[str, str] = {
 
 @cache
 def dialect(name: str) -> Dialect:
-    """A dialect by its name. Raises KeyError for one that is not on the shelf."""
+    """A dialect by its name. Raises KeyError for one that is not on the shelf. Bedrock's is only `Called`: no caller asks for it."""
     return cast("Dialect", import_module(DIALECTS[name]).DIALECT)
 
 
