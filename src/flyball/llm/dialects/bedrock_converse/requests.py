@@ -1,0 +1,193 @@
+"""What is asked, in Converse's words, for any model that Bedrock hosts; what is Claude's own goes into the additional fields.
+
+Knows the fields beside the conversation. Where the conversation has calls Bedrock demands tools: a request that brings
+none gets stand-ins for those that it called.
+"""
+
+import re
+from typing import Any
+
+from flyball.llm.catalog.quirks import Quirks
+from flyball.llm.efforts import SMALLEST, budget_of, effort_of
+from flyball.llm.losses import Losses
+from flyball.llm.messages import NativeTool, Reasoning, Request, Tool
+from flyball.llm.translation import leave_behind, name_of
+
+from .answers import NAME
+from .turns import Turns, point
+
+COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")  # what CountTokens asks for
+_OWN = (  # fields of Converse that a caller may send beside those of its own dialect
+    *("guardrailConfig", "promptVariables", "additionalModelResponseFieldPaths", "requestMetadata"),
+    *("performanceConfig", "serviceTier", "outputConfig", "additionalModelRequestFields"),
+)
+_DROPPED = ("frequency_penalty", "presence_penalty", "seed", "verbosity", "user", "store", "cache")
+_TIERS = {
+    "default": "default",
+    "standard_only": "default",
+    "priority": "priority",
+    "flex": "flex",
+    "reserved": "reserved",
+}
+_METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
+_MOST_METADATA = 16
+_SMALLEST_SHARE = 0.95  # of top_p, where Claude thinks
+
+
+def body(request: Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+    """The body of Converse. Raises CannotCarryError, and InvalidBodyError for a call whose arguments are no object."""
+    leave_behind(request, losses, to=NAME)
+    _lose(request, losses)
+    turns = Turns(losses)
+    for number, message in enumerate(request.messages):
+        turns.add(message, f"messages[{number}]")
+    if not turns.written or turns.written[0]["role"] != "user":
+        losses.refuse("messages", "the first turn has to be the user's")
+    if turns.written[-1]["role"] == "assistant" and not quirks.prefill:
+        losses.refuse(f"messages[{len(request.messages) - 1}]", "the last turn has to be the user's")
+    more, output = _think(request, request.reasoning, quirks, losses)
+    _shape(request, quirks, losses, output)
+    written = {
+        "messages": turns.written,
+        "system": turns.system,
+        "inferenceConfig": _inference(request, quirks, losses, more),
+        "toolConfig": _tools(request, turns.calls, quirks, losses),
+        "outputConfig": output,
+        **_beside(request, losses),
+    }
+    for name, value in request.extra.items():
+        if name not in _OWN:
+            more.setdefault(name, value)
+        elif not written.get(name):
+            written[name] = value
+    theirs = written.get("additionalModelRequestFields")
+    written["additionalModelRequestFields"] = {**more, **theirs} if isinstance(theirs, dict) else more
+    return {name: value for name, value in written.items() if value}
+
+
+def _lose(request: Request, losses: Losses) -> None:
+    if request.candidates not in (None, 1):
+        losses.refuse(name_of(request, "candidates"), "there is one answer to a question")
+    if any(modality != "text" for modality in request.modalities):
+        losses.refuse(name_of(request, "modalities"), "answers are words")
+    for field in ("logprobs", "top_logprobs"):
+        if getattr(request, field):
+            losses.refuse(name_of(request, field))
+    for field in _DROPPED:
+        if getattr(request, field) not in (None, ""):
+            losses.drop(name_of(request, field))
+
+
+def _think(
+    request: Request, asked: Reasoning | None, quirks: Quirks, losses: Losses
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How much to think, in Claude's additional fields and in the output's. A tool that must be called excludes thinking."""
+    if asked is None:
+        return {}, {}
+    if asked.effort == "none" or asked.budget == 0:
+        return ({} if quirks.thinking == "none" else {"thinking": {"type": "disabled"}}), {}
+    budget = asked.budget or 0
+    if budget <= 0 and (asked.effort or asked.adaptive or budget < 0):
+        budget = budget_of(asked.effort or "medium", request.max_tokens)
+    if quirks.thinking == "none" or budget == 0 or (request.tool_choice and request.tool_choice.mode == "required"):
+        losses.drop(name_of(request, "reasoning"))
+        return {}, {}
+    said: dict[str, Any] = {"type": quirks.thinking}
+    output = {}
+    if quirks.thinking == "enabled":
+        said["budget_tokens"] = max(budget, SMALLEST)
+    elif asked.effort or asked.budget not in (None, -1):
+        effort = asked.effort or effort_of(budget)
+        output["effort"] = "low" if effort == "minimal" else effort
+    if asked.show:
+        said["display"] = "omitted" if asked.show == "none" else "summarized"
+    return {"thinking": said}, output
+
+
+def _inference(request: Request, quirks: Quirks, losses: Losses, more: dict[str, Any]) -> dict[str, Any]:
+    thinks = more.get("thinking", {"type": "disabled"})["type"] != "disabled"
+    warmth, share = request.temperature or 0, request.top_p or 0
+    config: dict[str, Any] = {} if request.max_tokens is None else {"maxTokens": request.max_tokens}
+    for field, place, name, sound in (
+        ("temperature", config, "temperature", warmth == 1 if thinks else warmth <= (quirks.temperature_max or 1)),
+        ("top_p", config, "topP", not thinks or share >= _SMALLEST_SHARE),
+        ("top_k", more, "top_k", not thinks),
+    ):
+        if (value := getattr(request, field)) is None:
+            continue
+        if quirks.sampling and sound:
+            place[name] = value
+        else:
+            losses.drop(name_of(request, field))
+    if request.stop:
+        config["stopSequences"] = request.stop[: quirks.most_stops]
+        if len(request.stop) > len(config["stopSequences"]):
+            losses.drop(name_of(request, "stop"))
+    return config
+
+
+def _tools(request: Request, calls: dict[str, str], quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+    choice = request.tool_choice
+    mode, only = (choice.mode, choice.tools) if choice else ("", ())
+    one = mode == "required" and len(only) == 1
+    tools: list[dict[str, Any]] = []
+    for number, tool in enumerate(request.tools):
+        if isinstance(tool, NativeTool) or tool.custom:
+            losses.refuse(f"tools[{number}]", "it takes functions with a schema alone")
+        elif one or not only or tool.name in only:
+            tools += _tool(tool, f"tools[{number}]", quirks, losses)
+    if request.parallel_tool_calls is False and tools:
+        losses.drop(name_of(request, "parallel_tool_calls"))
+    if mode == "none":
+        if not calls:
+            return None  # what is not offered is not called
+        losses.drop(name_of(request, "tool_choice"))
+    tools = tools or [{"toolSpec": _spec(Tool(name=name))} for name in dict.fromkeys(calls.values())]
+    if not tools:
+        return None
+    words = {"required": {"tool": {"name": only[0]}} if one else {"any": {}}, "auto": {"auto": {}}}
+    return {"tools": tools, "toolChoice": words[mode]} if mode in words else {"tools": tools}
+
+
+def _tool(tool: Tool, path: str, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+    spec = _spec(tool)
+    if tool.strict is not None and quirks.strict_tools:
+        spec["strict"] = tool.strict
+    elif tool.strict:
+        losses.drop(f"{path}.strict")
+    return [{"toolSpec": spec}, point(tool.cache)] if tool.cache is not None else [{"toolSpec": spec}]
+
+
+def _spec(tool: Tool) -> dict[str, Any]:
+    spec: dict[str, Any] = {"name": tool.name, "description": tool.description}
+    spec["inputSchema"] = {"json": tool.parameters or {"type": "object", "properties": {}}}
+    return {name: value for name, value in spec.items() if value}
+
+
+def _shape(request: Request, quirks: Quirks, losses: Losses, output: dict[str, Any]) -> None:
+    form = request.response_format
+    if form is None:
+        return
+    if form.schema is None or not quirks.json_schema:
+        losses.drop(name_of(request, "response_format"))
+        return
+    schema = {"schema": bytes(form.schema).decode(), "name": form.name or "answer"}
+    if form.description:
+        schema["description"] = form.description
+    output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
+
+
+def _beside(request: Request, losses: Losses) -> dict[str, Any]:
+    """The fields that are about the call. Without being asked Bedrock does not say which stop sequence was met."""
+    said: dict[str, Any] = {"additionalModelResponseFieldPaths": ["/stop_sequence"]} if request.stop else {}
+    if metadata := request.metadata:
+        words = (*metadata, *metadata.values())
+        if len(metadata) <= _MOST_METADATA and all(isinstance(w, str) and _METADATA.fullmatch(w) for w in words):
+            said["requestMetadata"] = metadata
+        else:
+            losses.drop(name_of(request, "metadata"))
+    if tier := _TIERS.get(request.service_tier):
+        said["serviceTier"] = {"type": tier}
+    elif request.service_tier not in ("", "auto"):
+        losses.drop(name_of(request, "service_tier"))
+    return said
