@@ -1,1 +1,95 @@
-"""The vendors, one TOML file each: where they are, which dialects they speak, how they depart from them."""
+"""The vendors, one TOML file each: where they are, how they know us, which dialects they speak, how they depart from them.
+
+Facts alone: a provider acts on them. A file is read when its vendor is first asked for, and proven then.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from flyball.kit.errors import InvalidInputError
+
+from .quirks import Quirks
+
+
+class Face(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One dialect as a vendor speaks it: paths behind its base URL, `{model}` standing for the model. Empty: not there."""
+
+    path: str
+    stream_path: str = ""  # where streams have a path of their own
+    count_path: str = ""
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry. `key` is the header that carries the API key, `{}` standing for it; `needs` are settings without a default.
+
+    `quirks` concern every model of the vendor, those of `models` the ones whose name fits their `pattern`.
+    """
+
+    name: str
+    title: str
+    docs: str
+    provider: str = "keyed"
+    base_url: str = ""
+    key: tuple[str, str] = ("authorization", "Bearer {}")
+    key_variable: str = ""
+    headers: Mapping[str, str] = {}
+    dialects: Mapping[str, Face]
+    needs: tuple[str, ...] = ()
+    quirks: Mapping[str, Any] = {}
+    models: tuple[Mapping[str, Any], ...] = ()
+
+    def quirks_for(self, model: str) -> Quirks:
+        """How a model of this vendor departs from its dialect; of several patterns that fit, later ones win."""
+        return _quirks(self.name, model)
+
+
+def vendor(name: str) -> Vendor:
+    """An entry by its name. Raises UnknownVendorError."""
+    if name not in names():
+        raise UnknownVendorError(name)
+    return _read(name)
+
+
+class UnknownVendorError(InvalidInputError):
+    """The catalog has no such vendor."""
+
+    code = "unknown_vendor"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the catalog has no vendor {name!r}", next_step="flyball models providers")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All entries, in the order of their names."""
+    return tuple(
+        sorted(file.name.removesuffix(".toml") for file in files(__name__).iterdir() if file.name.endswith(".toml"))
+    )
+
+
+@cache
+def _read(name: str) -> Vendor:
+    text = files(__name__).joinpath(f"{name}.toml").read_text()
+    found = msgspec.convert({"name": name, **tomllib.loads(text)}, Vendor)
+    for number, quirks in enumerate(({}, *found.models)):
+        differs = {key: value for key, value in quirks.items() if key != "pattern"}
+        msgspec.convert({**found.quirks, **differs}, Quirks)
+        if number and "pattern" not in quirks:
+            raise ValueError(f"{name}.toml: models[{number - 1}] has no pattern")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _quirks(name: str, model: str) -> Quirks:
+    found = _read(name)
+    told = dict(found.quirks)
+    for one in found.models:
+        if fnmatchcase(model, one["pattern"]):
+            told |= {key: value for key, value in one.items() if key != "pattern"}
+    return msgspec.convert(told, Quirks)

@@ -17,9 +17,13 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     developer_role: bool = False  # else `developer` messages become `system`
     drop: tuple[str, ...] = ()  # top-level fields that the vendor refuses; also for relayed bodies
     rename: Mapping[str, str] = {}  # top-level fields under another name; also for relayed bodies
-    reasoning_field: Literal["reasoning_content", "reasoning", ""] = "reasoning_content"  # empty: thoughts are not taken back
+    reasoning_field: Literal["reasoning_content", "reasoning", ""] = (
+        "reasoning_content"  # empty: thoughts are not taken back
+    )
     reasoning_details: bool = False  # thoughts go back with their signatures, as OpenRouter words them
-    cache_points: Literal["cache_control", "prompt_cache_breakpoint", ""] = ""  # how parts are marked; empty: not at all
+    cache_points: Literal["cache_control", "prompt_cache_breakpoint", ""] = (
+        ""  # how parts are marked; empty: not at all
+    )
     stream_usage: Literal["stream_options", "always"] = "stream_options"
     tool_choice_required: Literal["required", "any"] = "required"
     tool_call_ids: Literal["", "alphanumeric9"] = ""
