@@ -292,14 +292,14 @@ class _Spoken:
 
 class _Delta(msgspec.Struct):
     content: Any = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: Any = None
     refusal: str | None = None
     reasoning_content: Any = None
     reasoning: Any = None
-    reasoning_details: msgspec.Raw | None = None
-    function_call: msgspec.Raw | None = None
-    audio: msgspec.Raw | None = None
-    images: msgspec.Raw | None = None
+    reasoning_details: Any = None
+    function_call: Any = None
+    audio: Any = None
+    images: Any = None
 
 
 class _Piece(msgspec.Struct):

@@ -1,70 +1,34 @@
 """What a chat request asks, in the vocabulary. Knows OpenAI's fields, and what OpenRouter and LiteLLM add to messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from flyball.llm import messages as m
 from flyball.llm.arguments import to_text
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import Fields, field, wrong
 from flyball.llm.media import prove, split_data_url
-from flyball.llm.messages import (
-    Cache,
-    Media,
-    Message,
-    Native,
-    NativeTool,
-    Part,
-    Reasoning,
-    Refusal,
-    Request,
-    ResponseFormat,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-)
 
 from .asking import NAME
 from .thoughts import Detail, thoughts_of
 
 LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
-    "audio": "refuse",
-    "logit_bias": "drop",
-    "moderation": "refuse",
-    "prediction": "drop",
-    "prompt_cache_key": "drop",
-    "prompt_cache_options": "drop",
-    "prompt_cache_retention": "drop",
-    "response_format": "refuse",  # of a kind that is not OpenAI's own
-    "safety_identifier": "drop",  # where `user` is another
-    "stream_options": "drop",
-    "web_search_options": "refuse",
-}
+    **dict.fromkeys(("audio", "moderation", "response_format", "web_search_options"), "refuse"),
+    **dict.fromkeys(("logit_bias", "prediction", "prompt_cache_key", "prompt_cache_options"), "drop"),
+    **dict.fromkeys(("prompt_cache_retention", "safety_identifier", "stream_options"), "drop"),
+}  # of response_format a kind that is not OpenAI's own; safety_identifier where `user` is another
 NAMES = {"candidates": "n", "reasoning": "reasoning_effort"}
-_NUMBER = int | float | None
-# A field, its name in the vocabulary, its type: everything whose value is the same in both.
-_SAME: dict[str, tuple[str, Any]] = {
-    "frequency_penalty": ("frequency_penalty", _NUMBER),
-    "logprobs": ("logprobs", bool | None),
-    "metadata": ("metadata", dict[str, Any] | None),
-    "modalities": ("modalities", tuple[str, ...] | None),
-    "n": ("candidates", int | None),
-    "parallel_tool_calls": ("parallel_tool_calls", bool | None),
-    "presence_penalty": ("presence_penalty", _NUMBER),
-    "seed": ("seed", int | None),
-    "service_tier": ("service_tier", str | None),
-    "store": ("store", bool | None),
-    "temperature": ("temperature", _NUMBER),
-    "top_k": ("top_k", int | None),
-    "top_logprobs": ("top_logprobs", int | None),
-    "top_p": ("top_p", _NUMBER),
-    "user": ("user", str | None),
-    "verbosity": ("verbosity", str | None),
+# Fields whose values are the same in the vocabulary.
+_SAME: dict[str, Any] = {
+    **dict.fromkeys(("frequency_penalty", "presence_penalty", "temperature", "top_p"), int | float | None),
+    **dict.fromkeys(("n", "seed", "top_k", "top_logprobs"), int | None),
+    **dict.fromkeys(("logprobs", "parallel_tool_calls", "store"), bool | None),
+    **dict.fromkeys(("service_tier", "user", "verbosity"), str | None),
+    "metadata": dict[str, Any] | None,
+    "modalities": tuple[str, ...] | None,
 }
 _TAKEN = frozenset(
     [
@@ -85,36 +49,43 @@ _TAKEN = frozenset(
         "safety_identifier",
     ]
 )
-_AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
-_DETAILS = list[Detail]
+_AUDIO = {"mp3": "audio/mpeg"}
 
 
-def parse_request(asked: Asked) -> Request:
+class _Bytes(msgspec.Struct):
+    """Where schemas stand: they stay the bytes that they are."""
+
+    parameters: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = msgspec.Raw()
+    function: "_Bytes | None" = None
+    json_schema: "_Bytes | None" = None
+
+
+def parse_request(asked: Asked) -> m.Request:
     """What is asked. Raises InvalidBodyError, naming the field."""
-    fields = without_ours(asked.fields)
+    fields = {name: raw for name, raw in without_ours(asked.fields).items() if bytes(raw) != b"null"}
     left: list[str] = []
-    said: dict[str, Any] = {}
-    native: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    for name, raw in fields.items():
-        if bytes(raw) == b"null":
-            continue
-        if (same := _SAME.get(name)) is not None:
-            said[same[0]] = field(fields, name, same[1])
-        elif name not in _TAKEN:
-            (native if name in LEAVING else extra)[name] = raw
-    _take_user(fields, said, native)
-    if options := field(fields, "stream_options", dict[str, Any] | None):
-        options.pop("include_usage", None)
-        if options:
-            native["stream_options"] = options
-    tools = _tools(fields, left)
-    return Request(
+    said: dict[str, Any] = {name: field(fields, name, _SAME[name]) for name in fields if name in _SAME}
+    said["candidates"] = said.pop("n", None)
+    native: dict[str, Any] = {name: raw for name, raw in fields.items() if name in LEAVING and name not in _TAKEN}
+    extra: dict[str, Any] = {
+        name: raw
+        for name, raw in fields.items()
+        if not (name in said or name in native or name in _TAKEN or name == "n")
+    }
+    identifier = field(fields, "safety_identifier", str | None)
+    if identifier and said.setdefault("user", identifier) != identifier:
+        native["safety_identifier"] = identifier
+    options = field(fields, "stream_options", dict[str, Any] | None) or {}
+    if rest := {name: value for name, value in options.items() if name != "include_usage"}:
+        native["stream_options"] = rest
+    tools = tuple(_tools(fields, left))
+    return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=_messages(field(fields, "messages", list[Any]), left),
+        messages=tuple(_messages(field(fields, "messages", list[Any]), left)),
         tools=tools,
-        tool_choice=_tool_choice(fields, {tool.name for tool in tools if isinstance(tool, Tool)}),
+        tool_choice=_tool_choice(fields, tools),
         response_format=_response_format(fields, native, left),
         reasoning=_reasoning(fields, extra, left),
         max_tokens=_max_tokens(fields),
@@ -127,239 +98,187 @@ def parse_request(asked: Asked) -> Request:
     )
 
 
-def _take_user(fields: Mapping[str, msgspec.Raw], said: dict[str, Any], native: dict[str, Any]) -> None:
-    identifier = field(fields, "safety_identifier", str | None)
-    if identifier and said.setdefault("user", identifier) != identifier:
-        native["safety_identifier"] = identifier
-
-
 def _max_tokens(fields: Mapping[str, msgspec.Raw]) -> int | None:
-    old, new = field(fields, "max_tokens", int | None), field(fields, "max_completion_tokens", int | None)
+    old: int | None = field(fields, "max_tokens", int | None)
+    new: int | None = field(fields, "max_completion_tokens", int | None)
     if old is not None and new is not None and old != new:
-        raise InvalidBodyError(
-            f"max_tokens is {old} and max_completion_tokens is {new}",
-            param="max_tokens",
-            next_step="send one of the two",
-        )
-    limit: int | None = old if new is None else new
-    return limit
+        raise _contrary(f"max_tokens is {old} and max_completion_tokens is {new}", "max_tokens", "send one of the two")
+    return old if new is None else new
 
 
 def _stop(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value or ()
 
 
-def _reasoning(fields: Mapping[str, msgspec.Raw], extra: dict[str, Any], left: list[str]) -> Reasoning | None:
+def _reasoning(fields: Mapping[str, msgspec.Raw], extra: dict[str, Any], left: list[str]) -> m.Reasoning | None:
     effort = field(fields, "reasoning_effort", str | None) or ""
-    value = field(fields, "reasoning") if "reasoning" in fields else None
-    if value is None:
-        return Reasoning(effort=effort) if effort else None
-    if not isinstance(value, dict):
-        extra["reasoning"] = fields["reasoning"]
-        return Reasoning(effort=effort) if effort else None
+    value = field(fields, "reasoning")
+    if not isinstance(value, dict):  # OpenRouter's is an object; anybody else's passes through
+        if value is not None:
+            extra["reasoning"] = fields["reasoning"]
+        return m.Reasoning(effort=effort) if effort else None
     said = Fields(value, "reasoning")
     effort, budget = said.text("effort") or effort, said.integer("max_tokens")
     enabled, excluded, show = said.flag("enabled"), said.flag("exclude"), said.text("summary")
     said.left(left)
     if not effort and budget is None and enabled is not None:
         effort = "medium" if enabled else "none"
-    return Reasoning(effort=effort, budget=budget, show="none" if excluded else show)
+    return m.Reasoning(effort=effort, budget=budget, show="none" if excluded else show)
 
 
 def _response_format(
     fields: Mapping[str, msgspec.Raw], native: dict[str, Any], left: list[str]
-) -> ResponseFormat | None:
-    raw: dict[str, msgspec.Raw] | None = field(fields, "response_format", dict[str, msgspec.Raw] | None)
-    if not raw:
+) -> m.ResponseFormat | None:
+    if (value := field(fields, "response_format")) is None:
         return None
-    kind = _inner(raw, "type", "response_format", str)
-    if kind == "text":
-        return None
-    if kind == "json_object":
-        return ResponseFormat(kind="json")
-    if kind != "json_schema":
+    said = Fields(value, "response_format")
+    kind = said.needed_text("type")
+    if kind in ("text", "json_object"):
+        return m.ResponseFormat(kind="json") if kind == "json_object" else None
+    inner = said.inner("json_schema")
+    if kind != "json_schema" or inner is None:
         native["response_format"] = fields["response_format"]
         return None
-    inner: dict[str, msgspec.Raw] = _inner(raw, "json_schema", "response_format", dict[str, msgspec.Raw])
-    schema = _raw(inner.pop("schema", None))
-    said = _decoded(inner, "response_format.json_schema")
-    found = ResponseFormat(
-        kind="schema",
-        schema=schema,
-        name=said.text("name"),
-        description=said.text("description"),
-        strict=said.flag("strict"),
-    )
-    said.left(left)
-    return found
+    found: _Bytes = field(fields, "response_format", _Bytes)
+    schema = _schema(found.json_schema.schema) if found.json_schema else None
+    inner.any("schema")
+    name, description, strict = inner.text("name"), inner.text("description"), inner.flag("strict")
+    inner.left(left)
+    return m.ResponseFormat(kind="schema", schema=schema, name=name, description=description, strict=strict)
 
 
 # -- tools
 
 
-def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> tuple[Tool | NativeTool, ...]:
-    kind = list[dict[str, msgspec.Raw]] | None
-    tools = [_tool(raw, f"tools[{at}]", left) for at, raw in enumerate(field(fields, "tools", kind) or ())]
-    for at, raw in enumerate(field(fields, "functions", kind) or ()):
-        tools.append(_function(raw, f"functions[{at}]", left))
+def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Tool | m.NativeTool]:
     names: set[str] = set()
-    for at, tool in enumerate(tools):
-        if isinstance(tool, Tool):
+    for listed in ("tools", "functions"):
+        values = field(fields, listed, list[dict[str, Any]] | None) or ()
+        schemas: Sequence[_Bytes] = field(fields, listed, list[_Bytes] | None) or ()
+        for at, (value, found) in enumerate(zip(values, schemas, strict=True)):
+            kind = value.get("type") or "function"
+            if listed == "tools" and kind not in ("function", "custom"):
+                yield m.NativeTool(dialect=NAME, kind=str(kind), raw=value)
+                continue
+            said = Fields(value, f"{listed}[{at}]")
+            schema = (found.function or found).parameters
+            tool = _tool(said, _needed(said, said.text("type") or kind) if listed == "tools" else said, schema, left)
             if tool.name in names:
-                raise InvalidBodyError(f"two tools are called {tool.name!r}", param=f"tools[{at}]")
+                raise _contrary(f"two tools are called {tool.name!r}", said.path, "give each its own name")
             names.add(tool.name)
-    return tuple(tools)
+            yield tool
 
 
-def _tool(raw: dict[str, msgspec.Raw], path: str, left: list[str]) -> Tool | NativeTool:
-    kind = _inner(raw, "type", path, str) if "type" in raw else "function"
-    if kind not in ("function", "custom"):
-        return NativeTool(dialect=NAME, kind=kind, raw=msgspec.Raw(msgspec.json.encode(raw)))
-    inner: dict[str, msgspec.Raw] = _inner(raw, kind, path, dict[str, msgspec.Raw])
-    rest = {name: value for name, value in raw.items() if name not in ("type", kind)}
-    outer = _decoded(rest, path) if rest else None
-    cache = _cache(outer) if outer else None
-    if kind == "function":
-        return _function(inner, f"{path}.function", left, cache, outer.left(left) if outer else {})
-    said = _decoded(inner, f"{path}.custom")
-    return Tool(
+def _tool(outer: Fields, said: Fields, schema: msgspec.Raw, left: list[str]) -> m.Tool:
+    said.any("parameters")
+    custom = said.path.endswith(".custom")
+    return m.Tool(
         name=said.needed_text("name"),
         description=said.text("description"),
-        custom=True,
-        grammar=said.any("format"),
-        cache=cache,
-        extra={**(outer.left(left) if outer else {}), **said.left(left)},
-    )
-
-
-def _function(
-    raw: dict[str, msgspec.Raw], path: str, left: list[str], cache: Cache | None = None, extra: Mapping[str, Any] = {}
-) -> Tool:
-    parameters = _raw(raw.pop("parameters", None))
-    said = _decoded(raw, path)
-    return Tool(
-        name=said.needed_text("name"),
-        description=said.text("description"),
-        parameters=parameters,
+        parameters=_schema(schema),
         strict=said.flag("strict"),
-        cache=cache or _cache(said),
-        extra={**extra, **said.left(left)},
+        custom=custom,
+        grammar=said.any("format") if custom else None,
+        cache=_cache(outer) or _cache(said),
+        extra={**said.left(left), **(outer.left(left) if outer is not said else {})},
     )
 
 
-def _tool_choice(fields: Mapping[str, msgspec.Raw], names: set[str]) -> ToolChoice | None:
+def _tool_choice(fields: Mapping[str, msgspec.Raw], tools: Sequence[m.Tool | m.NativeTool]) -> m.ToolChoice | None:
     name = "tool_choice" if "tool_choice" in fields else "function_call"
-    value = field(fields, name)
-    if value is None:
+    if (value := field(fields, name)) is None:
         return None
     if isinstance(value, str):
-        mode = {"any": "required"}.get(value, value)
-        if mode not in ("auto", "none", "required"):
-            raise InvalidBodyError(f"{name} is {value!r}", param=name, next_step='send "auto", "none" or "required"')
-        return ToolChoice(mode=mode)  # type: ignore[arg-type] # it has just been checked
+        modes: dict[str, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "required": "required"}
+        if (mode := modes.get("required" if value == "any" else value)) is None:
+            raise _contrary(f"{name} is {value!r}", name, 'send "auto", "none", "required" or a tool')
+        return m.ToolChoice(mode=mode)
     said = Fields(value, name)
     kind = said.text("type", "function")
-    chosen = said.inner(kind) if name == "tool_choice" else said
-    if chosen is None or kind not in ("function", "custom", "allowed_tools"):
-        raise InvalidBodyError(
-            f"{name} names no tool", param=name, next_step='send {"type": "function", "function": {"name": …}}'
-        )
-    if kind != "allowed_tools":
-        choice = ToolChoice(mode="required", tools=(chosen.needed_text("name"),))
+    chosen = _needed(said, kind) if name == "tool_choice" else said
+    if kind == "allowed_tools":
+        each = [one.inner(one.text("type", "function")) or one for one in chosen.each("tools")]
+        required = chosen.text("mode") == "required"
     else:
-        mode = chosen.text("mode", "auto")
-        tools = tuple(
-            (one.inner(one.text("type", "function")) or one).needed_text("name") for one in chosen.each("tools")
-        )
-        choice = ToolChoice(mode="required" if mode == "required" else "auto", tools=tools)
-    for chosen_name in choice.tools:
-        if chosen_name not in names:
-            raise InvalidBodyError(f"{name} names {chosen_name!r}, and no such tool is there", param=name)
-    return choice
+        each, required = [chosen], True
+    names = tuple(one.needed_text("name") for one in each)
+    known = {tool.name for tool in tools if isinstance(tool, m.Tool)}
+    if unknown := [one for one in names if one not in known]:
+        raise _contrary(f"{name} names {unknown[0]!r}, and no such tool is there", name, "name one of `tools`")
+    return m.ToolChoice(mode="required" if required else "auto", tools=names)
 
 
 # -- messages
 
 
-def _messages(values: list[Any], left: list[str]) -> tuple[Message, ...]:
-    calls: dict[str, str] = {}  # ids of calls, and the names of what they call
-    return tuple(_message(Fields(value, f"messages[{at}]"), at, calls, left) for at, value in enumerate(values))
+def _messages(values: list[Any], left: list[str]) -> Iterator[m.Message]:
+    """The turns; results of tools that follow each other are one."""
+    calls: dict[str, m.ToolCall] = {}
+    results: list[m.Part] = []
+    for at, value in enumerate(values):
+        said = Fields(value, f"messages[{at}]")
+        role = said.needed_text("role")
+        if role in ("tool", "function"):
+            results.append(_result(said, role, calls, left))
+            continue
+        if results:
+            yield m.Message(role="tool", parts=tuple(results))
+            results = []
+        if role not in m.ROLES:
+            raise _contrary(f"{said.path}.role is {role!r}", said.at("role"), f"send one of {', '.join(m.ROLES)}")
+        parts = tuple(_turn(said, at, calls, left) if role == "assistant" else _content(said, left))
+        yield m.Message(role=role, parts=parts, name=said.text("name"), extra=said.left(left))  # type: ignore[arg-type] # a role
+    if results:
+        yield m.Message(role="tool", parts=tuple(results))
 
 
-def _message(said: Fields, at: int, calls: dict[str, str], left: list[str]) -> Message:
-    role = said.needed_text("role")
-    match role:
-        case "tool" | "function":
-            return Message(role="tool", parts=(_result(said, role, calls, left),))
-        case "assistant":
-            parts = _turn(said, at, calls, left)
-        case "system" | "developer" | "user":
-            parts = _content(said, left)
-        case _:
-            raise InvalidBodyError(f"{said.path}.role is {role!r}", param=f"{said.path}.role")
-    return Message(role=role, parts=parts, name=said.text("name"), extra=said.left(left))
-
-
-def _result(said: Fields, role: str, calls: dict[str, str], left: list[str]) -> ToolResult:
-    name = said.text("name")
+def _result(said: Fields, role: str, calls: Mapping[str, m.ToolCall], left: list[str]) -> m.ToolResult:
+    name, where = said.text("name"), "tool_call_id"
     if role == "function":
-        call_id = next((id_ for id_, called in reversed(calls.items()) if called == name), None)
         where = "name"
+        call = next((one for one in reversed([*calls.values()]) if one.name == name), None)
     else:
-        call_id, where = said.needed_text("tool_call_id"), "tool_call_id"
-    if call_id is None or call_id not in calls:
-        raise InvalidBodyError(
-            f"{said.at(where)} is {call_id or name!r}, and no call before it has that {'name' if role == 'function' else 'id'}",
-            param=said.at(where),
-            next_step="send the assistant's message with the call before it",
+        call = calls.get(said.needed_text(where))
+    if call is None:
+        raise _contrary(
+            f"{said.at(where)} is that of no call before it", said.at(where), "send the message that calls before it"
         )
-    cache = _cache(said)
-    parts = _content(said, left)
-    return ToolResult(call_id=call_id, parts=parts, name=name, cache=cache, extra=said.left(left))  # type: ignore[arg-type] # a content has no other parts
+    parts: Any = tuple(_content(said, left))
+    return m.ToolResult(call_id=call.id, parts=parts, name=name, custom=call.custom, extra=said.left(left))
 
 
-def _turn(said: Fields, at: int, calls: dict[str, str], left: list[str]) -> tuple[Part, ...]:
+def _turn(said: Fields, at: int, calls: dict[str, m.ToolCall], left: list[str]) -> Iterator[m.Part]:
     called = [_call(one, left) for one in said.each("tool_calls")]
     if (old := said.inner("function_call")) is not None:
-        called.append(ToolCall(id=f"call_{at}_0", name=old.needed_text("name"), arguments=old.text("arguments")))
-    thoughts, signatures = _thoughts(said, {call.id for call in called})
-    parts: list[Part] = [*thoughts, *_content(said, left)]
-    if refusal := said.text("refusal"):
-        parts.append(Refusal(text=refusal))
-    if (audio := said.any("audio")) is not None:
-        parts.append(Native(dialect=NAME, kind="audio", raw=audio))
-    for call in called:
-        calls[call.id] = call.name
-        signature = signatures.get(call.id)
-        parts.append(call if signature is None else msgspec.structs.replace(call, signature=signature))
-    return tuple(parts)
-
-
-def _thoughts(said: Fields, calls: set[str]) -> tuple[list[Thinking], Mapping[str, Any]]:
+        called.append(m.ToolCall(id=f"call_{at}_0", name=old.needed_text("name"), arguments=old.text("arguments")))
     plain = said.any("reasoning_content"), said.any("reasoning")
-    listed = said.any("reasoning_details"), said.any("thinking_blocks")
     words = next((one for one in plain if isinstance(one, str) and one), "")
-    details = next((one for one in listed if one), None)
-    if details is None:
-        return ([Thinking(text=words)] if words else []), {}
+    listed = said.any("reasoning_details"), said.any("thinking_blocks")
     try:
-        found, signatures = thoughts_of(msgspec.convert(details, _DETAILS), calls)
+        details = msgspec.convert(listed[0] or listed[1] or (), list[Detail])
     except msgspec.ValidationError as error:
-        path = said.at("reasoning_details")
-        raise InvalidBodyError(f"{path} is wrong: {error}", param=path) from None
-    if words and not any(thought.text for thought in found):
-        found.insert(0, Thinking(text=words))
-    return found, signatures
+        raise _contrary(f"{said.path}.reasoning_details is wrong: {error}", said.at("reasoning_details")) from None
+    thoughts, signatures = thoughts_of(details, {call.id for call in called})
+    if words and not any(thought.text for thought in thoughts):
+        yield m.Thinking(text=words)
+    yield from thoughts
+    yield from _content(said, left)
+    if refusal := said.text("refusal"):
+        yield m.Refusal(text=refusal)
+    if (audio := said.any("audio")) is not None:
+        yield m.Native(dialect=NAME, kind="audio", raw=audio)
+    for call in called:
+        calls[call.id] = call
+        signature = signatures.get(call.id)
+        yield call if signature is None else msgspec.structs.replace(call, signature=signature)
 
 
-def _call(said: Fields, left: list[str]) -> ToolCall:
+def _call(said: Fields, left: list[str]) -> m.ToolCall:
     kind = said.text("type", "function")
-    inner = said.inner("custom" if kind == "custom" else "function")
-    if inner is None:
-        raise wrong(said.at(kind), "an object", None)
+    inner = _needed(said, kind)
     said.any("index")  # of a stream, sent back
     written = inner.any("input" if kind == "custom" else "arguments")
-    return ToolCall(
+    return m.ToolCall(
         id=said.needed_text("id"),
         name=inner.needed_text("name"),
         arguments=written if isinstance(written, str) else "" if written is None else to_text(written),
@@ -369,110 +288,89 @@ def _call(said: Fields, left: list[str]) -> ToolCall:
     )
 
 
-def _content(said: Fields, left: list[str]) -> tuple[Part, ...]:
-    content = said.any("content")
-    if content is None or content == "":
-        return ()
+def _content(said: Fields, left: list[str]) -> Iterator[m.Part]:
+    """The parts of a message's content. A mark on the message is one on its last part."""
+    content, cache, path = said.any("content"), _cache(said), said.at("content")
     if isinstance(content, str):
-        return (Text(text=content, cache=_cache(said)),)
-    if not isinstance(content, list):
-        raise wrong(said.at("content"), "a string or a list of parts", content)
-    path = said.at("content")
-    return tuple(_part(Fields(value, f"{path}[{at}]"), value, left) for at, value in enumerate(content))
+        if content:
+            yield m.Text(text=content, cache=cache)
+    elif isinstance(content, list):
+        for at, value in enumerate(content, 1):
+            part = _part(Fields(value, f"{path}[{at - 1}]"), value, left)
+            yield msgspec.structs.replace(part, cache=cache) if cache and at == len(content) else part
+    elif content is not None:
+        raise wrong(path, "a string or a list of parts", content)
 
 
-def _part(said: Fields, value: dict[str, Any], left: list[str]) -> Part:
+def _part(said: Fields, value: dict[str, Any], left: list[str]) -> Any:
     kind = said.needed_text("type")
-    if kind not in _PARTS:
-        return Native(dialect=NAME, kind=kind, raw={"type": kind, **value})
-    hint = value.get("prompt_cache_breakpoint")
-    cache = _cache(said)
-    found: Part = _PARTS[kind](said, cache, left)
+    hint = value.get("prompt_cache_breakpoint")  # which has more to say than a cache point
+    changes: dict[str, Any] = {"cache": cache} if (cache := _cache(said)) is not None else {}
+    match kind:
+        case "text":
+            part: m.Part = m.Text(text=said.needed_text("text"))
+        case "refusal":
+            part = m.Refusal(text=said.needed_text("refusal"))
+        case "image_url" | "video_url":
+            part = _seen(said, kind, left)
+        case "input_audio" | "file":
+            inner = _needed(said, kind)
+            part = _heard(inner) if kind == "input_audio" else _file(inner)
+            inner.left(left)
+        case _:
+            return m.Native(dialect=NAME, kind=kind, raw={"type": kind, **value}, **changes)
     extra = said.left(left)
-    if hint is not None:
-        extra = {**extra, "prompt_cache_breakpoint": hint}
-    return msgspec.structs.replace(found, extra=extra) if extra and not isinstance(found, Refusal) else found
+    if extra or hint:
+        changes["extra"] = {**extra, "prompt_cache_breakpoint": hint} if hint else extra
+    return msgspec.structs.replace(part, **changes) if changes and kind != "refusal" else part
 
 
-def _text(said: Fields, cache: Cache | None, _: list[str]) -> Text:
-    return Text(text=said.needed_text("text"), cache=cache)
-
-
-def _refusal(said: Fields, _: Cache | None, __: list[str]) -> Refusal:
-    return Refusal(text=said.needed_text("refusal"))
-
-
-def _image(said: Fields, cache: Cache | None, left: list[str]) -> Media:
-    return _addressed(said, "image_url", "image", cache, left)
-
-
-def _video(said: Fields, cache: Cache | None, left: list[str]) -> Media:
-    return _addressed(said, "video_url", "video", cache, left)
-
-
-def _addressed(said: Fields, name: str, kind: Literal["image", "video"], cache: Cache | None, left: list[str]) -> Media:
-    value = said.any(name)
-    inner = Fields({"url": value} if isinstance(value, str) else value, said.at(name))
-    url, detail = inner.needed_text("url"), inner.text("detail")
+def _seen(said: Fields, kind: str, left: list[str]) -> m.Media:
+    value = said.any(kind)
+    inner = Fields({"url": value} if isinstance(value, str) else value, said.at(kind))
+    url, detail, path = inner.needed_text("url"), inner.text("detail"), inner.at("url")
     inner.left(left)
-    if (found := split_data_url(url, inner.at("url"))) is not None:
-        return Media(kind=kind, media_type=found[0], data=found[1], detail=detail, cache=cache)
-    return Media(kind=kind, url=url, detail=detail, cache=cache)
+    what: Literal["image", "video"] = "image" if kind == "image_url" else "video"
+    if (found := split_data_url(url, path)) is not None:
+        return m.Media(kind=what, media_type=found[0], data=found[1], detail=detail)
+    return m.Media(kind=what, url=url, detail=detail)
 
 
-def _heard(said: Fields, cache: Cache | None, left: list[str]) -> Media:
-    inner = Fields(said.any("input_audio"), said.at("input_audio"))
+def _heard(inner: Fields) -> m.Media:
     data, format_ = inner.needed_text("data"), inner.text("format", "wav")
-    inner.left(left)
     prove("", data, inner.at("data"))
-    return Media(kind="audio", media_type=_AUDIO.get(format_, f"audio/{format_}"), data=data, cache=cache)
+    return m.Media(kind="audio", media_type=_AUDIO.get(format_, f"audio/{format_}"), data=data)
 
 
-def _file(said: Fields, cache: Cache | None, left: list[str]) -> Media:
-    inner = Fields(said.any("file"), said.at("file"))
-    path = inner.at("file_data")
+def _file(inner: Fields) -> m.Media:
     data, name, file_id = inner.text("file_data"), inner.text("filename"), inner.text("file_id")
-    inner.left(left)
     if data.startswith(("https://", "http://")):  # OpenRouter's
-        return Media(kind="document", url=data, name=name, cache=cache)
-    media_type, data = split_data_url(data, path) or ("application/pdf" if data else "", data)
+        return m.Media(kind="document", url=data, name=name)
     if not data and not file_id:
-        raise InvalidBodyError(f"{inner.path} has neither file_data nor file_id", param=inner.path)
-    return Media(kind="document", media_type=media_type, data=data, file_id=file_id, name=name, cache=cache)
+        raise _contrary(f"{inner.path} has neither file_data nor file_id", inner.path, "send one of the two")
+    media_type, data = split_data_url(data, inner.at("file_data")) or ("application/pdf" if data else "", data)
+    return m.Media(kind="document", media_type=media_type, data=data, file_id=file_id, name=name)
 
 
-_PARTS: dict[str, Any] = {
-    "text": _text,
-    "image_url": _image,
-    "video_url": _video,
-    "input_audio": _heard,
-    "file": _file,
-    "refusal": _refusal,
-}
-
-
-def _cache(said: Fields) -> Cache | None:
+def _cache(said: Fields) -> m.Cache | None:
     """Where a caller marks the end of what may be cached: as Anthropic's callers do, or as OpenAI's."""
     if (mark := said.inner("cache_control")) is not None:
-        return Cache(ttl=mark.text("ttl"))
+        return m.Cache(ttl=mark.text("ttl"))
     if (mark := said.inner("prompt_cache_breakpoint")) is not None:
-        return Cache(ttl="1h" if mark.text("ttl") == "12h" else "")
+        return m.Cache(ttl="1h" if mark.text("ttl") == "12h" else "")
     return None
 
 
-# -- bytes
+def _needed(said: Fields, name: str) -> Fields:
+    inner = said.inner(name)
+    if inner is None:
+        raise wrong(said.at(name), "an object", None)
+    return inner
 
 
-def _decoded(raw: dict[str, msgspec.Raw], path: str) -> Fields:
-    return Fields({name: msgspec.json.decode(value) for name, value in raw.items()}, path)
+def _schema(raw: msgspec.Raw) -> msgspec.Raw | None:
+    return None if bytes(raw) in (b"", b"null") else raw
 
 
-def _inner(raw: Mapping[str, msgspec.Raw], name: str, path: str, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(raw.get(name, b"null"), type=kind)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise InvalidBodyError(f"{path}.{name} is wrong: {error}", param=f"{path}.{name}") from None
-
-
-def _raw(value: msgspec.Raw | None) -> msgspec.Raw | None:
-    return None if value is None or bytes(value) == b"null" else value
+def _contrary(what: str, param: str, next_step: str = "") -> InvalidBodyError:
+    return InvalidBodyError(what, param=param, next_step=next_step)
