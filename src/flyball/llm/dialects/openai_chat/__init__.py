@@ -7,7 +7,7 @@ from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Request
 
-from . import answers, asking, errors, reading, requests, writing
+from . import answers, asking, errors, reading, requests, watching, writing
 from .plain import (
     DONE,
     ChatRequest,
@@ -55,7 +55,7 @@ class OpenAIChat:
     title = "OpenAI Chat Completions"
     input_field = "messages"
     keep_alive = b": ping\n\n"
-    terminal = answers.DONE
+    terminal = asking.DONE
     ends_without_terminal = False
     names: Mapping[str, str] = requests.NAMES
     leaving: Mapping[str, Literal["refuse", "drop"]] = requests.LEAVING
@@ -70,7 +70,7 @@ class OpenAIChat:
     reader = reading.Reader
     write_completion = staticmethod(answers.write_completion)
     writer = answers.Writer
-    watch = answers.Watch
+    watch = watching.Watch
     error = staticmethod(errors.error)
     parse_error = staticmethod(errors.parse_error)
 

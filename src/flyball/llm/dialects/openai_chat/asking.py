@@ -13,6 +13,7 @@ from flyball.llm.losses import Losses
 from flyball.llm.messages import last_user_text as last_user_text_of
 
 NAME = "openai_chat"
+DONE = b"data: [DONE]\n\n"
 INCLUDE_USAGE = {"include_usage": True}
 _OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _SYSTEM = msgspec.Raw(b'"system"')

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flyball.llm.messages import Media, Part, Signature, Text, Thinking, ToolCall
+from flyball.llm import messages as m
 from flyball.llm.signatures import attached, unwrap, wrap
 
 _FORMATS = {
@@ -44,7 +44,7 @@ class Detail(msgspec.Struct):
         """Whether it is nothing but a signature that nobody can read."""
         return self.data is not None
 
-    def signed(self) -> tuple[Signature | None, bool]:
+    def signed(self) -> tuple[m.Signature | None, bool]:
         """Its signature, and whether that belongs to the next part."""
         if not (data := self.data or self.signature):
             return None, False
@@ -53,10 +53,10 @@ class Detail(msgspec.Struct):
         return (msgspec.structs.replace(signature, id=self.id) if self.id else signature), of_next
 
 
-def thoughts_of(details: Iterable[Detail], calls: Iterable[str]) -> tuple[list[Thinking], dict[str, Signature]]:
+def thoughts_of(details: Iterable[Detail], calls: Iterable[str]) -> tuple[list[m.Thinking], dict[str, m.Signature]]:
     """Whole thoughts from their details, and the signatures of calls by the calls' ids."""
-    thoughts: list[Thinking] = []
-    of_calls: dict[str, Signature] = {}
+    thoughts: list[m.Thinking] = []
+    of_calls: dict[str, m.Signature] = {}
     ids = frozenset(calls)
     last: Detail | None = None
     for detail in details:
@@ -67,53 +67,38 @@ def thoughts_of(details: Iterable[Detail], calls: Iterable[str]) -> tuple[list[T
         open_ = last is not None and last.index == detail.index and not of_next and thoughts[-1].signature is None
         if open_ and not (detail.sealed and last is not None and last.summary is None):
             text = thoughts[-1].text + detail.words
-            thoughts[-1] = Thinking(text=text, signature=signature)
+            thoughts[-1] = m.Thinking(text=text, signature=signature)
         else:
             redacted = detail.sealed and not of_next
             thoughts.append(
-                Thinking(text=detail.words, signature=signature, redacted=redacted, belongs_to_next=of_next)
+                m.Thinking(text=detail.words, signature=signature, redacted=redacted, belongs_to_next=of_next)
             )
         last = detail
     return thoughts, of_calls
 
 
-def details_of(parts: Iterable[Part]) -> list[dict[str, Any]]:
-    """The details of an answer or a turn: all its thoughts, and the signatures of everything else, in order."""
+def details_of(parts: Iterable[m.Part]) -> list[dict[str, Any]]:
+    """The details of a turn: all its thoughts, and the signatures of everything else, in order."""
     details: list[dict[str, Any]] = []
     for part in attached(parts):
-        at = len(details)
-        if isinstance(part, Thinking):
-            details.extend(details_of_thought(part, at))
-        elif isinstance(part, Text | Media | ToolCall) and (signature := part.signature) is not None:
-            if isinstance(part, ToolCall):
-                details.append(sealed(signature.data, signature.origin, part.id, at))
-            else:
-                envelope = wrap(Thinking(signature=signature, belongs_to_next=True), home="")
-                details.append(sealed(envelope, signature.origin, "", at))
+        signature = getattr(part, "signature", None)
+        if signature is not None or isinstance(part, m.Thinking):
+            details += details_of_part(part, signature, len(details))
     return details
 
 
-def details_of_thought(thought: Thinking, at: int) -> list[dict[str, Any]]:
-    """One thought's details; `at` is its place among the answer's."""
-    signature = thought.signature
+def details_of_part(part: m.Part, signature: m.Signature | None, at: int) -> list[dict[str, Any]]:
+    """One thought's details, or those of another part that is signed; `at` is their place among the answer's."""
+    text = part.text if isinstance(part, m.Thinking) else ""
     if signature is None:
-        return [{"type": "reasoning.text", "text": thought.text, "index": at}]
-    origin = signature.origin
-    data = wrap(thought, home=origin if origin in _FORMATS else "")
-    if thought.redacted or thought.belongs_to_next:
-        return [sealed(data, origin, signature.id, at)]
-    if origin in _SUMMARISED:
-        words = {"type": "reasoning.summary", "summary": thought.text, "format": _FORMATS[origin], "index": at}
-        return [words, sealed(data, origin, signature.id, at)]
-    detail = {"type": "reasoning.text", "text": thought.text, "signature": data, "format": _format(origin), "index": at}
-    return [{**detail, "id": signature.id} if signature.id else detail]
-
-
-def sealed(data: str, origin: str, id_: str, at: int) -> dict[str, Any]:
-    """A detail that nobody can read; `id_` is a call's where it signs one."""
-    detail = {"type": "reasoning.encrypted", "data": data, "format": _format(origin), "index": at}
-    return {**detail, "id": id_} if id_ else detail
-
-
-def _format(origin: str) -> str:
-    return _FORMATS.get(origin, "unknown")
+        return [{"type": "reasoning.text", "text": text, "index": at}]
+    said: dict[str, Any] = {"format": _FORMATS.get(signature.origin, "unknown"), "index": at}
+    thought = isinstance(part, m.Thinking) and not part.belongs_to_next
+    home = signature.origin if signature.origin in _FORMATS else ""
+    whole = m.Thinking(signature=signature, belongs_to_next=not thought and not isinstance(part, m.ToolCall))
+    id_ = part.id if isinstance(part, m.ToolCall) else signature.id
+    named = {**said, "id": id_} if id_ else said
+    if not thought or part.redacted or signature.origin in _SUMMARISED:  # type: ignore[union-attr] # a thought
+        words = [{"type": "reasoning.summary", "summary": text, **said}] if text else []
+        return [*words, {"type": "reasoning.encrypted", "data": wrap(whole, home=home), **named}]
+    return [{"type": "reasoning.text", "text": text, "signature": wrap(whole, home=home), **named}]
