@@ -44,8 +44,9 @@ def _choice(choice: c.Choice, losses: Losses) -> dict[str, Any]:
     for event in c.events_of(c.Completion(choices=(choice,))):
         for delta in spoken.say(event):
             _join(message, delta)
-    for call in message.get("tool_calls", ()):
-        del call["index"]
+    for name in ("tool_calls", "images", "annotations"):
+        for item in message.get(name, ()):
+            del item["index"]  # for the pieces of streams, which OpenAI's client puts together by it
     rest = {"logprobs": choice.logprobs, "finish_reason": spoken.finish_reason}
     return {"index": choice.index, "message": message, **rest}
 
@@ -135,6 +136,7 @@ class _Spoken:
         self._texts: dict[int, list[int]] = {}  # of texts: where each begins in the content, and where it ends
         self._length = 0  # of the content
         self._details = 0
+        self._numbers: dict[str, int] = {}  # of images and annotations
         self._refused = False
         self._waiting: m.Thinking | None = None  # it belongs to the next part
 
@@ -206,7 +208,7 @@ class _Spoken:
         """Images as OpenRouter shows them, OpenAI's own recordings; nothing else can be said."""
         if isinstance(part, m.Media) and part.kind == "image" and not part.file_id:
             url = part.url or data_url(part.media_type, part.data)
-            yield {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+            yield {"images": [{"index": self._number("images"), "type": "image_url", "image_url": {"url": url}}]}
         elif isinstance(part, m.Native) and part.dialect == NAME and part.kind == "audio":
             yield {"audio": part.raw}
         else:
@@ -225,7 +227,11 @@ class _Spoken:
         }
         if citation.quote:
             said["content"] = citation.quote
-        yield {"annotations": [{"type": "url_citation", "url_citation": said}]}
+        yield {"annotations": [{"index": self._number("annotations"), "type": "url_citation", "url_citation": said}]}
+
+    def _number(self, kind: str) -> int:
+        self._numbers[kind] = self._numbers.get(kind, -1) + 1
+        return self._numbers[kind]
 
     def _detailed(self, part: m.Part, signature: m.Signature | None) -> dict[str, Any]:
         details = details_of_part(part, signature, self._details)

@@ -69,7 +69,7 @@ def thoughts_of(details: Iterable[Detail], calls: Iterable[str]) -> tuple[list[m
             text = thoughts[-1].text + detail.words
             thoughts[-1] = m.Thinking(text=text, signature=signature)
         else:
-            redacted = detail.sealed and not of_next
+            redacted = detail.sealed and not of_next and not detail.words
             thoughts.append(
                 m.Thinking(text=detail.words, signature=signature, redacted=redacted, belongs_to_next=of_next)
             )
@@ -99,6 +99,7 @@ def details_of_part(part: m.Part, signature: m.Signature | None, at: int) -> lis
     id_ = part.id if isinstance(part, m.ToolCall) else signature.id
     named = {**said, "id": id_} if id_ else said
     if not thought or part.redacted or signature.origin in _SUMMARISED:  # type: ignore[union-attr] # a thought
-        words = [{"type": "reasoning.summary", "summary": text, **said}] if text else []
+        # OpenAI's client puts together what has one index: the format is said once.
+        words = [{"type": "reasoning.summary", "summary": text, "index": at}] if text else []
         return [*words, {"type": "reasoning.encrypted", "data": wrap(whole, home=home), **named}]
     return [{"type": "reasoning.text", "text": text, "signature": wrap(whole, home=home), **named}]
