@@ -120,9 +120,9 @@ def _inference(request: Request, quirks: Quirks, losses: Losses, more: dict[str,
         else:
             losses.drop(name_of(request, field))
     if request.stop:
-        config["stopSequences"] = request.stop[: quirks.most_stops]
-        if len(request.stop) > len(config["stopSequences"]):
-            losses.drop(name_of(request, "stop"))
+        if quirks.most_stops is not None and len(request.stop) > quirks.most_stops:
+            losses.refuse(name_of(request, "stop"), f"it takes {quirks.most_stops} at most")
+        config["stopSequences"] = request.stop
     return config
 
 
