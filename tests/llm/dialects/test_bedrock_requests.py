@@ -287,6 +287,8 @@ def test_arguments_that_are_no_object_are_refused_by_their_path() -> None:
         ({"modalities": ("text", "audio")}, "modalities"),
         ({"tools": (NativeTool(dialect="openai_chat", kind="web_search", raw={}),)}, "tools[0]"),
         ({"tools": (Tool(name="f", custom=True),)}, "tools[0]"),
+        ({"response_format": ResponseFormat(kind="json")}, "response_format"),
+        ({"stop": ("a", "b"), "quirks": Quirks(most_stops=1)}, "stop"),
     ],
 )
 def test_what_the_caller_would_miss_is_refused(fields: dict[str, Any], field: str) -> None:
@@ -303,21 +305,19 @@ def test_what_only_tunes_is_dropped_and_named() -> None:
         store=True,
         service_tier="scale",
         temperature=1.5,
-        response_format=ResponseFormat(kind="json"),
         metadata={"é": "x"},
     )
 
     assert body == {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
     assert set(dropped) == {
         *("seed", "frequency_penalty", "presence_penalty", "verbosity", "user", "store", "service_tier"),
-        *("temperature", "response_format", "metadata"),
+        *("temperature", "metadata"),
     }
 
 
 def test_what_bedrock_has_too_is_carried() -> None:
     body, dropped = written(
         max_tokens=10,
-        temperature=1,
         top_p=0.5,
         top_k=4,
         stop=("END",),
@@ -329,7 +329,7 @@ def test_what_bedrock_has_too_is_carried() -> None:
     )
 
     assert dropped == ()
-    assert body["inferenceConfig"] == {"maxTokens": 10, "temperature": 1, "topP": 0.5, "stopSequences": ["END"]}
+    assert body["inferenceConfig"] == {"maxTokens": 10, "topP": 0.5, "stopSequences": ["END"]}
     assert body["additionalModelRequestFields"] == {"top_k": 4}
     assert body["additionalModelResponseFieldPaths"] == ["/stop_sequence"]
     assert body["serviceTier"] == {"type": "flex"}
@@ -406,6 +406,32 @@ def test_sampling_that_excludes_thinking_is_dropped_and_named() -> None:
 
     assert "inferenceConfig" not in body
     assert set(dropped) == {"temperature", "top_p", "top_k"}
+
+
+def test_newer_claudes_take_one_way_to_sample_and_others_both() -> None:
+    claude, dropped = written(temperature=0.5, top_p=0.5)
+    nova, _ = written(temperature=0.5, top_p=0.5, quirks=NOVA)
+
+    assert claude["inferenceConfig"] == {"temperature": 0.5}
+    assert dropped == ("top_p",)
+    assert nova["inferenceConfig"] == {"temperature": 0.5, "topP": 0.5}
+
+
+def test_a_budget_leaves_room_for_the_answer_and_says_that_it_shrank() -> None:
+    body, dropped = written(reasoning=Reasoning(budget=5000), max_tokens=5000)
+
+    assert body["additionalModelRequestFields"]["thinking"] == {"type": "enabled", "budget_tokens": 3976}
+    assert dropped == ("reasoning_effort",)
+
+
+def test_a_call_that_lost_its_thought_excludes_thinking() -> None:
+    body, dropped = written(*CALLED, reasoning=Reasoning(effort="high"), tools=(WEATHER,))
+    thought = Message(role="assistant", parts=(SIGNED, *CALLED[1].parts))
+    kept, _ = written(HELLO, thought, CALLED[2], reasoning=Reasoning(effort="high"), tools=(WEATHER,))
+
+    assert "additionalModelRequestFields" not in body
+    assert len(dropped) == 1
+    assert kept["additionalModelRequestFields"]["thinking"]["type"] == "enabled"
 
 
 def test_the_users_turn_is_the_first_and_where_demanded_the_last() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.efforts import SMALLEST, budget_of, effort_of
 from flyball.llm.losses import Losses
-from flyball.llm.messages import NativeTool, Reasoning, Request, Tool
+from flyball.llm.messages import NativeTool, Request, Tool
 from flyball.llm.translation import leave_behind, name_of
 
 from .answers import NAME
@@ -45,7 +45,7 @@ def body(request: Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any]:
         losses.refuse("messages", "the first turn has to be the user's")
     if turns.written[-1]["role"] == "assistant" and not quirks.prefill:
         losses.refuse(f"messages[{len(request.messages) - 1}]", "the last turn has to be the user's")
-    more, output = _think(request, request.reasoning, quirks, losses)
+    more, output = _think(request, turns.written, quirks, losses)
     _shape(request, quirks, losses, output)
     written = {
         "messages": turns.written,
@@ -79,38 +79,56 @@ def _lose(request: Request, losses: Losses) -> None:
 
 
 def _think(
-    request: Request, asked: Reasoning | None, quirks: Quirks, losses: Losses
+    request: Request, turns: list[dict[str, Any]], quirks: Quirks, losses: Losses
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """How much to think, in Claude's additional fields and in the output's. A tool that must be called excludes thinking."""
+    """How much to think, in Claude's additional fields and in the output's.
+
+    A tool that must be called and thinking exclude each other: the tool stays. So does a call whose thought is not there.
+    """
+    asked, most = request.reasoning, request.max_tokens
     if asked is None:
         return {}, {}
     if asked.effort == "none" or asked.budget == 0:
         return ({} if quirks.thinking == "none" else {"thinking": {"type": "disabled"}}), {}
-    budget = asked.budget or 0
+    budget = wanted = asked.budget or 0
     if budget <= 0 and (asked.effort or asked.adaptive or budget < 0):
-        budget = budget_of(asked.effort or "medium", request.max_tokens)
-    if quirks.thinking == "none" or budget == 0 or (request.tool_choice and request.tool_choice.mode == "required"):
+        budget = budget_of(asked.effort or "medium", most)
+    elif most is not None and budget >= most:
+        budget = max(most - SMALLEST, 0)
+    forced = request.tool_choice is not None and request.tool_choice.mode == "required"
+    without = quirks.thinking == "enabled" and _calls_without_thought(turns)
+    if quirks.thinking == "none" or budget == 0 or forced or without:
         losses.drop(name_of(request, "reasoning"))
         return {}, {}
     said: dict[str, Any] = {"type": quirks.thinking}
     output = {}
     if quirks.thinking == "enabled":
         said["budget_tokens"] = max(budget, SMALLEST)
-    elif asked.effort or asked.budget not in (None, -1):
-        effort = asked.effort or effort_of(budget)
+        if said["budget_tokens"] < wanted:
+            losses.drop(name_of(request, "reasoning"))
+    elif asked.effort or wanted > 0:
+        effort = asked.effort or effort_of(wanted)
         output["effort"] = "low" if effort == "minimal" else effort
     if asked.show:
         said["display"] = "omitted" if asked.show == "none" else "summarized"
     return {"thinking": said}, output
 
 
+def _calls_without_thought(turns: list[dict[str, Any]]) -> bool:
+    """Whether the assistant's last turn calls a tool and does not begin with a thought: Claude refuses to think there."""
+    last: list[Any] = next((turn["content"] for turn in reversed(turns) if turn["role"] == "assistant"), [{}])
+    return "reasoningContent" not in last[0] and any("toolUse" in block for block in last)
+
+
 def _inference(request: Request, quirks: Quirks, losses: Losses, more: dict[str, Any]) -> dict[str, Any]:
+    """How to choose words. Two ways at once are refused by newer Claudes: the temperature stays."""
     thinks = more.get("thinking", {"type": "disabled"})["type"] != "disabled"
     warmth, share = request.temperature or 0, request.top_p or 0
+    alone = quirks.thinking == "none" or request.temperature is None
     config: dict[str, Any] = {} if request.max_tokens is None else {"maxTokens": request.max_tokens}
     for field, place, name, sound in (
         ("temperature", config, "temperature", warmth == 1 if thinks else warmth <= (quirks.temperature_max or 1)),
-        ("top_p", config, "topP", not thinks or share >= _SMALLEST_SHARE),
+        ("top_p", config, "topP", alone and (not thinks or share >= _SMALLEST_SHARE)),
         ("top_k", more, "top_k", not thinks),
     ):
         if (value := getattr(request, field)) is None:
@@ -169,9 +187,8 @@ def _shape(request: Request, quirks: Quirks, losses: Losses, output: dict[str, A
     if form is None:
         return
     if form.schema is None or not quirks.json_schema:
-        losses.drop(name_of(request, "response_format"))
-        return
-    schema = {"schema": bytes(form.schema).decode(), "name": form.name or "answer"}
+        losses.refuse(name_of(request, "response_format"), "it answers freely or, where the model can, by a schema")
+    schema = {"schema": bytes(form.schema or b"").decode(), "name": form.name or "answer"}
     if form.description:
         schema["description"] = form.description
     output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}

@@ -114,6 +114,8 @@ class Turns:
                 if isinstance(part, Text) and part.citations:
                     self._losses.drop(f"{path}.citations")
                 block = {"text": part.text} if part.text.strip() else None
+            case Media() if by_model:
+                self._losses.drop(path)  # models show images and take none back as their own
             case Media():
                 block = self._media(part, path)
             case ToolCall():
