@@ -144,7 +144,7 @@ class Reader:
             said.append(c.Began(self._id, chunk.model or ""))
         for choice in chunk.choices or ():
             if choice.finish_reason == "error" or choice.error is not None:
-                return [*said, c.Broke(trouble_of(choice.error))]
+                return [*said, c.Broke(trouble_of(choice.error or "the provider ended its answer with an error"))]
             answer = self._choices.get(choice.index)
             if answer is None:
                 answer = self._choices[choice.index] = _Answer(choice.index, self._id or "")

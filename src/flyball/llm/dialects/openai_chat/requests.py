@@ -304,7 +304,7 @@ def _content(said: Fields, left: list[str]) -> Iterator[m.Part]:
 
 def _part(said: Fields, value: dict[str, Any], left: list[str]) -> Any:
     kind = said.needed_text("type")
-    hint = value.get("prompt_cache_breakpoint")  # which has more to say than a cache point
+    hint = dict(value.get("prompt_cache_breakpoint") or {})  # which has more to say than a cache point
     changes: dict[str, Any] = {"cache": cache} if (cache := _cache(said)) is not None else {}
     match kind:
         case "text":

@@ -61,7 +61,7 @@ class Watch:
         for choice in chunk.choices or ():
             delta, reason = choice.delta, choice.finish_reason
             if reason == "error":
-                return Note(trouble=trouble_of(None))
+                return Note(trouble=trouble_of("the provider ended its answer with an error"))
             note.has_content = note.has_content or bool(reason) or (delta is not None and delta.says)
             if choice.index == 0:
                 note.finish_reason = reason or ""

@@ -18,7 +18,8 @@ from .thoughts import details_of
 
 # Fields of the vocabulary whose values are the same here.
 _SAME = (
-    ["parallel_tool_calls", "temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "candidates", "logprobs", "top_logprobs", "metadata", "store", "verbosity", "user", "service_tier", "stop"]
+    ("parallel_tool_calls", "temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "stop"),
+    ("candidates", "logprobs", "top_logprobs", "metadata", "store", "verbosity", "user", "service_tier"),
 )
 _TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast"))
 _FILES = frozenset((NAME, "openai_responses"))  # whose file ids are OpenAI's
@@ -41,7 +42,7 @@ def write_request(request: m.Request, *, model: str, quirks: Quirks, losses: Los
             body["tool_choice"] = _tool_choice(request.tool_choice, request.tools, quirks)
     if request.max_tokens is not None:
         body[quirks.max_tokens_field] = request.max_tokens
-    for name in _SAME:
+    for name in (*_SAME[0], *_SAME[1]):
         value = getattr(request, name)
         if value not in (None, "", ()) and _fits(name, value, request, quirks, losses):
             body["n" if name == "candidates" else name] = value
@@ -49,7 +50,7 @@ def write_request(request: m.Request, *, model: str, quirks: Quirks, losses: Los
     native = request.native if request.dialect == NAME else {}
     for name, value in native.items():
         body[name] = {**value, **body.get(name, {})} if name == "stream_options" else value
-    return msgspec.json.encode(suited({**request.extra, **body} if request.extra else body, quirks, losses))
+    return msgspec.json.encode(suited({**body, **request.extra, **body}, quirks, losses))
 
 
 def _add_wishes(body: dict[str, Any], request: m.Request, quirks: Quirks, losses: Losses) -> None:
