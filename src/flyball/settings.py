@@ -69,6 +69,15 @@ KNOBS: tuple[Knob, ...] = (
     Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),
     Knob("idle_timeout_seconds", 60, int, "The longest silence of an upstream between two chunks."),
     Knob(
+        "keep_alive_seconds", 15, int, "After so much silence a stream that has begun says that it lives; 0: never."
+    ),
+    Knob(
+        "early_keep_alive_seconds",
+        0,
+        int,
+        "After so much silence a stream is begun without content; its failures are events from then on. 0: never.",
+    ),
+    Knob(
         "spool_bytes",
         64 * 1024 * 1024,
         int,
@@ -107,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_deadline_seconds: int = 600
     connect_timeout_seconds: int = 5
     idle_timeout_seconds: int = 60
+    keep_alive_seconds: int = 15
+    early_keep_alive_seconds: int = 0
     spool_bytes: int = 64 * 1024 * 1024
     flush_seconds: float = 1.0
     session_hours: int = 168

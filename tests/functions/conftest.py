@@ -7,7 +7,7 @@ from flyball.functions.completion import ModelCaller
 from flyball.functions.records import PinnedVariant, pinned_hash
 from flyball.functions.tools import Tools
 from flyball.indexes.records import ChunkSettings, IndexSettings, IndexVersion, Passage
-from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.llm.wire import Wire
 from flyball.models.records import Endpoint, ModelSpec, Prices
 
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
@@ -52,7 +52,7 @@ def index_version():
 
 @pytest.fixture
 async def provider(ctx):
-    async with OpenAICompatible(ctx.clock, idle_seconds=0.5) as provider:
+    async with Wire(ctx.clock, idle_seconds=0.5) as provider:
         yield provider
 
 

@@ -26,7 +26,7 @@ from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server
 from flyball.kit.clock import SystemClock
 from flyball.kit.secrets import Secret, token_hash
-from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.llm.wire import Wire
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
 from flyball.projects.records import ActiveKey
@@ -269,14 +269,14 @@ async def gateway(upstream, data_dir, seeded):
             "default": KnownProject(models={"fast": model([(upstream, 1)])}, functions={"triage": function()}),
         },
     )
-    async with OpenAICompatible(SystemClock(), connect_seconds=1, idle_seconds=0.5) as provider:
+    async with Wire(SystemClock(), connect_seconds=1, idle_seconds=0.5) as wire:
         house = House(
             clock=SystemClock(),
             snapshots=snapshots,
             gate=Gate(most_calls=50, most_bytes=4_000_000),
             limits=Limits(body_bytes=1_000_000, json_depth=64),
             deadline_seconds=3,
-            provider=provider,
+            wire=wire,
             runner=HttpOverUnix(data_dir / "runner.sock"),
             control=HttpOverUnix(data_dir / "control.sock"),
             recorder=Recorded(),

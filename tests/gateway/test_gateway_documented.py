@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flyball.functions.errors import VariantError
-from flyball.gateway.app import ROUTES
+from flyball.gateway.routes import WAYS
 from flyball.gateway.errors import GatewayError
 from flyball.llm.errors import UpstreamError
 from flyball.testing.script import FAULTS
@@ -17,7 +17,7 @@ def codes_of(base):
 
 
 def test_every_route_is_documented():
-    assert [path for path, route in ROUTES.items() if f"`{route.method} {path}`" not in PAGE] == []
+    assert [path for path, route in WAYS.items() if f"`{route.method} {path}`" not in PAGE] == []
 
 
 def test_every_code_is_documented():

@@ -11,14 +11,18 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from flyball.kit.clock import Clock
-from flyball.llm.dialects import openai_chat
-from flyball.llm.errors import UpstreamCutError, UpstreamError
+from flyball.llm import completions as llm
+from flyball.llm.calling import Events, Question, in_200, nonsense, put, question, unfinished, whole
+from flyball.llm.completions import Assembly, Broke, Grew, Opened, StreamEvent
+from flyball.llm.errors import UpstreamError
+from flyball.llm.losses import Losses
+from flyball.llm.messages import Text
 from flyball.llm.patience import Patience
-from flyball.llm.providers.openai_compatible import OpenAICompatible, Reply, Upstream, error_in_body, understand
-from flyball.llm.sse import EventParser, EventTooLongError
-from flyball.llm.usage import Usage, usage_from_openai
+from flyball.llm.translation import dialect
+from flyball.llm.usage import Usage
+from flyball.llm.wire import Reply, Wire
 from flyball.models import endpoints
-from flyball.models.endpoints import ResolvedEndpoint
+from flyball.models.endpoints import ResolvedEndpoint, upstream_of
 from flyball.models.records import ModelSpec
 from flyball.prompts.records import RenderedMessage
 
@@ -35,6 +39,7 @@ class Completion(NamedTuple):
     provider: str = ""
     model_requested: str = ""
     model_response: str = ""
+    dropped: tuple[str, ...] = ()  # parameters that the model's provider cannot be told
 
 
 class ModelCaller:
@@ -42,13 +47,13 @@ class ModelCaller:
 
     def __init__(
         self,
-        provider: OpenAICompatible,
+        wire: Wire,
         clock: Clock,
         *,
         seconds: float = 600,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._provider = provider
+        self._wire = wire
         self._clock = clock
         self._seconds = seconds
         self._environment = environment
@@ -98,19 +103,29 @@ class ModelCaller:
         stream: "_Stream",
         patience: Patience,
     ) -> Completion:
-        upstream = Upstream(base_url=endpoint.base_url, model=endpoint.model, api_key=endpoint.api_key)
-        body = {**parameters, "model": endpoint.model, "messages": messages}
-        if stream.wanted:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
-        async with self._provider.chat(upstream, msgspec.json.encode(body), seconds=patience.seconds_left) as reply:
-            if stream.wanted:
-                done = await stream.read(reply)
-            else:
-                whole = understand(await reply.read_all(), reply)
-                done = Completion(
-                    whole.text, whole.usage, whole.usage_raw, whole.finish_reason or "stop", model_response=whole.model
-                )
-        return done._replace(provider=endpoint.provider, model_requested=endpoint.model)
+        upstream = upstream_of(endpoint)
+        body = {**parameters, "model": endpoint.model, "messages": messages, "stream": stream.wanted}
+        asked = dialect("openai_chat").ask(msgspec.json.encode(body))
+        losses = Losses(f"{endpoint.provider}'s {endpoint.model!r}")
+        asking = question(asked, "generate", upstream, losses)
+        assert asking is not None  # noqa: S101 -- only a question for a number of tokens may have none
+        async with put(asking, self._wire, upstream, seconds=patience.seconds_left) as reply:
+            found = await stream.read(reply, asking) if stream.wanted else (await whole(reply, asking.dialect))[1]
+        stop = found.choices[0].stop if found.choices else None
+        return Completion(
+            text=found.text,
+            usage=found.usage,
+            usage_raw=found.usage_raw,
+            finish_reason=_WORDS.get(stop.reason, "stop") if stop else "stop",
+            provider=endpoint.provider,
+            model_requested=endpoint.model,
+            model_response=found.model,
+            dropped=losses.dropped,
+        )
+
+
+# How OpenAI's callers know why an answer ended; everything else is a plain end to them.
+_WORDS = {"max_tokens": "length", "context": "length", "content_filter": "content_filter", "refusal": "content_filter"}
 
 
 class _Stream:
@@ -118,55 +133,38 @@ class _Stream:
 
     def __init__(self, on_delta: OnDelta | None) -> None:
         self._on_delta = on_delta
-        self._pieces: list[str] = []
-        self._usage_raw: dict[str, Any] | None = None
-        self._finish_reason = ""
-        self._model = ""
-        self._done = False
+        self._assembly = Assembly()
+        self._texts: set[int] = set()
+        self.begun = False
 
     @property
     def wanted(self) -> bool:
         return self._on_delta is not None
 
-    @property
-    def begun(self) -> bool:
-        return bool(self._pieces)
+    async def read(self, reply: Reply, asking: Question) -> llm.Completion:
+        events, reader = Events(reply, asking), asking.dialect.reader()
+        while not (events.ended or reader.done):
+            for event in await events.read():
+                try:
+                    said = reader.read(event) if event.data else []
+                except (ValueError, RecursionError) as error:
+                    raise nonsense(error, reply) from None
+                await self._take(said, reply, asking)
+        await self._take(reader.finish() if events.ended else [], reply, asking)
+        if not reader.done:
+            raise unfinished(reply)
+        return self._assembly.whole()
 
-    async def read(self, reply: Reply) -> Completion:
-        parser = EventParser()
-        while (data := await reply.read()) is not None:
-            try:
-                events = parser.feed(data)
-            except EventTooLongError as error:
-                raise UpstreamCutError(f"{reply.where}: {error}") from error
-            for event in events:
-                await self._take(event.data, reply)
-        for event in parser.finish():
-            await self._take(event.data, reply)
-        if not (self._done or self._finish_reason):
-            raise UpstreamCutError(f"{reply.where} ended its stream before the answer was complete")
-        text = "".join(self._pieces)
-        usage = usage_from_openai(self._usage_raw)
-        return Completion(text, usage, self._usage_raw, self._finish_reason or "stop", model_response=self._model)
-
-    async def _take(self, data: bytes, reply: Reply) -> None:
-        if not data:
-            return
-        if data.strip() == b"[DONE]":
-            self._done = True
-            return
-        try:
-            chunk = openai_chat.parse_chunk(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UpstreamCutError(f"{reply.where} streamed something that is no chunk ({error})") from error
-        if chunk.error is not None:
-            raise error_in_body(chunk.error, reply)
-        self._model = chunk.model or self._model
-        self._usage_raw = chunk.usage or self._usage_raw
-        self._finish_reason = chunk.finish_reason or self._finish_reason
-        if chunk.text and self._on_delta is not None:
-            self._pieces.append(chunk.text)
-            await self._on_delta(chunk.text)
+    async def _take(self, said: Sequence[StreamEvent], reply: Reply, asking: Question) -> None:
+        for one in said:
+            if isinstance(one, Broke):
+                raise in_200(one.trouble, reply, asking.dialect)
+            self._assembly.add(one)
+            if isinstance(one, Opened) and isinstance(one.part, Text) and one.choice == 0:
+                self._texts.add(one.at)
+            if isinstance(one, Grew) and one.choice == 0 and one.at in self._texts and self._on_delta is not None:
+                self.begun = True
+                await self._on_delta(one.text)
 
 
 def _drawn(available: Sequence[ResolvedEndpoint]) -> list[ResolvedEndpoint]:

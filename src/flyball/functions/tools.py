@@ -9,7 +9,7 @@ from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.layout import Layout
 from flyball.kit.clock import Clock
-from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.llm.wire import Wire
 from flyball.settings import Settings
 
 from .code import CodeFolder
@@ -35,14 +35,13 @@ class Tools:
 @asynccontextmanager
 async def open_tools(*, layout: Layout, blobs: Blobs, clock: Clock, settings: Settings) -> AsyncIterator[Tools]:
     """The tools of this process; connections to models are closed at the end."""
-    provider = OpenAICompatible(
+    async with Wire(
         clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds
-    )
-    async with provider:
+    ) as wire:
         yield Tools(
             search=partial(engines.search, layout),
             code=CodeFolder(layout.code, blobs),
-            models=ModelCaller(provider, clock, seconds=settings.request_deadline_seconds),
+            models=ModelCaller(wire, clock, seconds=settings.request_deadline_seconds),
             clock=clock,
             ready_to_search=engines.load,
         )

@@ -1,34 +1,26 @@
-"""The gateway as an ASGI application: a bare table of the model API's paths; every other path is passed on.
+"""The gateway as an ASGI application: the model API by its table of paths; every other path is passed on.
 
 No framework: one dictionary look-up stands between the server and the call's story.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
 
 from flyball.kit.errors import FlyballError
 
-from .answer import refuse
-from .errors import UnknownPathError, WrongMethodError
 from .exchange import Exchange, Receive, Scope, Send
 from .handle import handle
 from .house import House
 from .listing import list_models
 from .passing import pass_on
+from .routes import Route, Verb, find, is_ours, spoken_at
+from .speech import Speech
 
 _logger = logging.getLogger(__name__)
-
-
-class _Route(NamedTuple):
-    method: str
-    answer: Callable[[Exchange, House], Awaitable[None]]
-
-
-ROUTES = {
-    "/v1/chat/completions": _Route("POST", handle),
-    "/v1/models": _Route("GET", list_models),
-    "/v1/models/{model}": _Route("GET", list_models),
+_VERBS: Mapping[Verb, Callable[[Exchange, House, Route], Awaitable[None]]] = {
+    "generate": handle,
+    "count_tokens": handle,
+    "list_models": list_models,
 }
 
 
@@ -43,23 +35,22 @@ class GatewayApp:
         if scope["type"] != "http":
             return
         exchange = Exchange(scope, receive, send)
+        ours = is_ours(exchange.path)
         try:
-            if exchange.path == "/v1" or exchange.path.startswith("/v1/"):
+            if ours:
                 await self._speak(exchange)
             else:
                 await pass_on(exchange, self._house.control)
         except Exception:  # -- the door: a mistake of ours is an answer too, and never one that says nothing
             _logger.exception("%s %r failed", exchange.method, exchange.path)
-            await refuse(exchange, FlyballError("the gateway failed", next_step="see logs/ in the data directory"))
+            speech = Speech(exchange, spoken_at(exchange.path, exchange.headers))
+            await speech.refuse(FlyballError("the gateway failed", next_step="see logs/ in the data directory"))
 
     async def _speak(self, exchange: Exchange) -> None:
         """The model API: every answer, also a refusal, in the caller's dialect."""
-        route = ROUTES.get(exchange.path)
-        if route is None and exchange.path.startswith("/v1/models/"):
-            route = ROUTES["/v1/models/{model}"]
-        if route is None:
-            await refuse(exchange, UnknownPathError(exchange.path, ", ".join(ROUTES)))
-        elif exchange.method != route.method:
-            await refuse(exchange, WrongMethodError(exchange.method, exchange.path, route.method))
+        try:
+            route = find(exchange.method, exchange.path, exchange.scope["query_string"], exchange.headers)
+        except FlyballError as error:
+            await Speech(exchange, spoken_at(exchange.path, exchange.headers)).refuse(error)
         else:
-            await route.answer(exchange, self._house)
+            await _VERBS[route.verb](exchange, self._house, route)

@@ -5,20 +5,15 @@ Until then a failure is tried again, here and nowhere else; from then on it is t
 
 from contextlib import AbstractAsyncContextManager
 
-from flyball.llm.dialects.openai_chat import ChatRequest
-from flyball.llm.patience import Patience
-
 from .choose import ModelRoute, Route
-from .house import House
-from .record import Entry
+from .counting import estimate_of
+from .errand import Errand
 from .replies import Reply
 from .upstreams import call_model
 from .variants import call_variant
 
 
-def call(
-    route: Route, asked: ChatRequest, entry: Entry, house: House, patience: Patience
-) -> AbstractAsyncContextManager[Reply]:
+def call(route: Route, errand: Errand) -> AbstractAsyncContextManager[Reply]:
     """The answer, to be sent on inside the block. Leaving the block stops whoever is still answering.
 
     Raises:
@@ -26,5 +21,7 @@ def call(
         GatewayError: the runner is away, or refused.
     """
     if isinstance(route, ModelRoute):
-        return call_model(route, asked, entry, house, patience)
-    return call_variant(route, asked, entry, house)
+        return call_model(route, errand)
+    if errand.verb == "count_tokens":
+        return estimate_of(errand.asked)
+    return call_variant(route, errand.asked, errand.entry, errand.house)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from flyball.functions.records import LiveRelease, PinnedVariant
-from flyball.llm.dialects import openai_chat
-from flyball.llm.dialects.openai_chat import ChatRequest
-from flyball.llm.messages import last_user_text
+from flyball.llm.dialect import Asked
+from flyball.llm.fields import field
+from flyball.llm.translation import dialect
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.errors import ModelNotConfiguredError
 from flyball.projects.records import ActiveKey
@@ -40,7 +40,7 @@ class FunctionRoute(NamedTuple):
 Route: TypeAlias = ModelRoute | FunctionRoute
 
 
-def choose(snapshot: Snapshot, caller: ActiveKey, asked: ChatRequest, trace_id: str) -> Route:
+def choose(snapshot: Snapshot, caller: ActiveKey, asked: Asked, trace_id: str) -> Route:
     """Who answers this call. The same trace id always gets the same variant of the same release.
 
     Raises:
@@ -84,7 +84,7 @@ def in_order(endpoints: tuple[ResolvedEndpoint, ...]) -> tuple[ResolvedEndpoint,
     return tuple(sorted(endpoints, key=lambda endpoint: -(random.random() ** (1 / endpoint.weight))))  # noqa: S311 -- load, no secret
 
 
-def input_of(function: KnownFunction, asked: ChatRequest) -> Mapping[str, Any]:
+def input_of(function: KnownFunction, asked: Asked) -> Mapping[str, Any]:
     """The call's input: `flyball.input`, or the last user message where the input has a single text field."""
     given = extension(asked).get("input", msgspec.UNSET)
     if given is msgspec.UNSET:
@@ -99,10 +99,10 @@ def input_of(function: KnownFunction, asked: ChatRequest) -> Mapping[str, Any]:
     return given
 
 
-def extension(asked: ChatRequest) -> Mapping[str, Any]:
+def extension(asked: Asked) -> Mapping[str, Any]:
     """The `flyball` object of a request: at the top level, where OpenAI's clients put it, or under `extra_body`."""
-    ours = openai_chat.parse_field(asked, "flyball")
-    if ours is None and isinstance(extra := openai_chat.parse_field(asked, "extra_body"), dict):
+    ours = field(asked.fields, "flyball")
+    if ours is None and isinstance(extra := field(asked.fields, "extra_body"), dict):
         ours = extra.get("flyball")
     if ours is None:
         return {}
@@ -111,15 +111,14 @@ def extension(asked: ChatRequest) -> Mapping[str, Any]:
     return ours
 
 
-def _from_messages(function: KnownFunction, asked: ChatRequest) -> Mapping[str, Any]:
+def _from_messages(function: KnownFunction, asked: Asked) -> Mapping[str, Any]:
     fields = ", ".join(function.input.get("properties", {})) or "none"
     if function.text_field is None:
         raise WrongInputError(
             f"the input of {function.name!r} cannot be taken from a message (its fields: {fields})",
             next_step="send extra_body={'flyball': {'input': {...}}}",
         )
-    messages = openai_chat.parse_field(asked, "messages")
-    text = last_user_text(messages) if isinstance(messages, list) else None
+    text = dialect(asked.dialect).last_user_text(asked)
     if not text:
         raise WrongInputError(
             f"there is no user message to fill the input field {function.text_field!r} of {function.name!r}",

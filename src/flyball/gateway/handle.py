@@ -3,35 +3,41 @@
 import asyncio
 
 from flyball.kit.errors import FlyballError
+from flyball.llm.calling import Verb
 from flyball.llm.patience import Patience
 
-from .answer import answer, refuse, trace_header
+from .answer import answer
 from .call import call
 from .choose import choose
+from .errand import Errand
 from .exchange import Exchange
 from .house import House
 from .identify import identify
 from .read import read
 from .record import Entry
+from .routes import Route
 from .snapshot import Snapshot
+from .speech import Speech
 
 
-async def handle(exchange: Exchange, house: House) -> None:
-    """One chat request, from its first byte to its record."""
+async def handle(exchange: Exchange, house: House, route: Route) -> None:
+    """One request to a model or a function, from its first byte to its record."""
+    speech = Speech(exchange, route.dialect, as_array=route.as_array)
     try:
         snapshot = house.snapshots.in_force()
-        caller = identify(exchange.headers, snapshot)
+        caller = identify(exchange, snapshot)
     except FlyballError as error:
-        await refuse(exchange, error)
+        await speech.refuse(error)
         return
     entry = Entry(exchange.headers, caller, clock=house.clock, recorder=house.recorder)
     entry.epoch = snapshot.epoch
+    speech.headers = ((b"x-flyball-trace-id", entry.trace_id.encode()),)
     try:
-        await _answered(exchange, house, snapshot, entry)
+        await _answered(speech, house, snapshot, entry, route)
     except FlyballError as error:
         entry.fail(error.code, error.message)
         entry.settle()
-        await refuse(exchange, error, trace_header(entry))
+        await speech.refuse(error)
     finally:
         # Whatever came, a cancellation included: recorded, once.
         if not exchange.finished:
@@ -39,18 +45,22 @@ async def handle(exchange: Exchange, house: House) -> None:
         entry.settle()
 
 
-async def _answered(exchange: Exchange, house: House, snapshot: Snapshot, entry: Entry) -> None:
+async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Entry, route: Route) -> None:
+    exchange = speech.exchange
     with house.gate.loan() as loan:
-        asked = entry.asked = await read(exchange, house.limits, loan)
+        asked = entry.asked = await read(exchange, house.limits, loan, route)
         with house.gate.admit():
-            route = entry.route = choose(snapshot, entry.caller, asked, entry.trace_id)
+            chosen = entry.route = choose(snapshot, entry.caller, asked, entry.trace_id)
             patience = Patience(house.clock, seconds=house.deadline_seconds)
+            verb: Verb = "count_tokens" if route.verb == "count_tokens" else "generate"
+            early = house.early_keep_alive_seconds if asked.stream else 0
             try:
                 async with (
                     exchange.while_client_listens(),
+                    speech.kept_alive(early=early, every=house.keep_alive_seconds if asked.stream else 0),
                     asyncio.timeout(patience.seconds_left),
-                    call(route, asked, entry, house, patience) as reply,
+                    call(chosen, Errand(verb, asked, entry, house, patience)) as reply,
                 ):
-                    await answer(exchange, reply, entry)
+                    await answer(speech, reply, entry)
             except TimeoutError:
                 raise patience.expired() from None

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.kit.clock import Clock
-from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.llm.wire import Wire
 
 from .admit import Gate
 from .read import Limits
@@ -30,7 +30,9 @@ class House:
     gate: Gate
     limits: Limits
     deadline_seconds: float
-    provider: OpenAICompatible
+    keep_alive_seconds: float = 15  # 0: never
+    early_keep_alive_seconds: float = 0  # 0: never before the first content
+    wire: Wire
     runner: HttpOverUnix
     control: HttpOverUnix
     recorder: Recorder

@@ -4,12 +4,12 @@ import asyncio
 from typing import NamedTuple
 
 from flyball.kit.nesting import has_more_fields, nests_deeper
-from flyball.llm.dialects import openai_chat
-from flyball.llm.dialects.openai_chat import ChatRequest
+from flyball.llm.dialect import Asked
 
 from .admit import Loan
 from .errors import BodyTooDeepError, BodyTooLargeError, BodyTooWideError
 from .exchange import Exchange
+from .routes import Route
 
 _MOST_FIELDS = 1_000  # at the top level; OpenAI's own requests have about forty
 _LONG = 512 * 1024  # bytes; longer bodies are measured in a thread, so that other calls go on
@@ -22,14 +22,14 @@ class Limits(NamedTuple):
     json_depth: int
 
 
-async def read(exchange: Exchange, limits: Limits, loan: Loan) -> ChatRequest:
+async def read(exchange: Exchange, limits: Limits, loan: Loan, route: Route) -> Asked:
     """The request, its values still bytes. The body counts against the worker's loan of memory while it lives.
 
     Raises:
         BodyTooLargeError: by its announced length, or by what came.
         BodyTooDeepError: it nests too deeply.
         BodyTooWideError: it has thousands of fields.
-        InvalidInputError: it is not JSON, or a field that we need is missing or wrong.
+        InvalidBodyError: it is not JSON, or a field that we need is missing or wrong.
         OverloadedError: too many bytes are in flight.
         ClientGoneError: the client left.
     """
@@ -46,13 +46,13 @@ async def read(exchange: Exchange, limits: Limits, loan: Loan) -> ChatRequest:
         pieces.append(piece)
     body = b"".join(pieces)
     if size > _LONG:
-        return await asyncio.to_thread(_understand, body, limits)
-    return _understand(body, limits)
+        return await asyncio.to_thread(_understand, body, limits, route)
+    return _understand(body, limits, route)
 
 
-def _understand(body: bytes, limits: Limits) -> ChatRequest:
+def _understand(body: bytes, limits: Limits, route: Route) -> Asked:
     if nests_deeper(body, limits.json_depth):
         raise BodyTooDeepError(limits.json_depth)
     if has_more_fields(body, _MOST_FIELDS):
         raise BodyTooWideError(_MOST_FIELDS)
-    return openai_chat.parse_request(body)
+    return route.dialect.ask(body, model=route.model, stream=route.stream)

@@ -13,10 +13,10 @@ import msgspec
 from flyball.functions.records import Answer
 from flyball.kit.clock import Clock
 from flyball.kit.ids import new_span_id, new_trace_id
-from flyball.llm.dialects import openai_chat
-from flyball.llm.dialects.openai_chat import ChatRequest
+from flyball.llm.dialect import Asked
 from flyball.llm.errors import UpstreamError
-from flyball.llm.messages import last_user_text
+from flyball.llm.losses import Losses
+from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.pricing import cost
@@ -29,7 +29,8 @@ from .errors import GatewayError
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _LONGEST_TEXT = 256 * 1024  # characters of input or output that a span carries; the rest is counted, not kept
 _LONGEST_NAME = 200
-_BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
+_MOST_NAMES = 100
+BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
 
 
 class Recorder(Protocol):
@@ -54,12 +55,14 @@ class Attempt:
         self.usage: Usage | None = None
         self.usage_raw: dict[str, Any] | None = None
         self.error = ""
+        self.dialect = ""
+        self.dropped = Losses(endpoint.provider)  # what its request or its answer could not carry
 
     def estimate(self, request_bytes: int) -> None:
         """Where an answer broke off before its usage came: what was seen of it, marked as an estimate."""
         if self.usage is None and self.events_with_text:
             self.usage = Usage(
-                input_tokens=request_bytes // _BYTES_PER_TOKEN, output_tokens=self.events_with_text, estimated=True
+                input_tokens=request_bytes // BYTES_PER_TOKEN, output_tokens=self.events_with_text, estimated=True
             )
 
 
@@ -69,10 +72,11 @@ class Entry:
     def __init__(self, headers: Mapping[bytes, bytes], caller: ActiveKey, *, clock: Clock, recorder: Recorder) -> None:
         parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
         known = parent is not None and int(parent[1], 16) != 0 and int(parent[2], 16) != 0
+        self.headers = headers
         self.trace_id = parent[1].decode() if parent and known else new_trace_id()
         self._parent_id = parent[2].decode() if parent and known else ""
         self.span_id = new_span_id()
-        self.asked: ChatRequest | None = None
+        self.asked: Asked | None = None
         self.route: Route | None = None
         self.attempts: list[Attempt] = []
         self.answer: Answer | None = None
@@ -135,7 +139,7 @@ class Entry:
         asked, route = self.asked, self.route
         attributes: dict[str, Any] = {"snapshot": self.epoch, "key": self.caller.name}
         if asked is not None:
-            attributes["stream"] = asked.stream
+            attributes |= {"stream": asked.stream, "dialect": asked.dialect}
         if self.finish_reason:
             attributes["finish_reason"] = self.finish_reason
         if self._text_length > _LONGEST_TEXT:
@@ -176,11 +180,15 @@ class Entry:
     def _attempt_span(self, number: int, attempt: Attempt, end_ns: int, text: str) -> Span:
         assert isinstance(self.route, ModelRoute) and self.asked is not None  # noqa: S101, PT018 -- only such calls have attempts
         error = attempt.error or self._error
-        messages = bytes(self.asked.fields["messages"])
+        messages = _conversation(self.asked)
         if error:
             attempt.estimate(len(messages))
         spent = cost(attempt.usage, self.route.model.prices)
         attributes: dict[str, Any] = {"attempt": number, "host": _host(attempt.endpoint.base_url)}
+        if attempt.dialect != self.asked.dialect:
+            attributes["dialect"] = attempt.dialect
+        if dropped := attempt.dropped.dropped:
+            attributes["dropped"] = list(dropped)[:_MOST_NAMES]
         if attempt.first_content_ns:
             attributes["first_content_ns"] = attempt.first_content_ns - attempt.start_ns
         if attempt.usage is not None and attempt.usage.estimated:
@@ -212,7 +220,7 @@ class Entry:
         )
 
 
-def _input_text(asked: ChatRequest | None, route: Route | None) -> str:
+def _input_text(asked: Asked | None, route: Route | None) -> str:
     """What a person would call the question."""
     if asked is None:
         return ""
@@ -220,19 +228,22 @@ def _input_text(asked: ChatRequest | None, route: Route | None) -> str:
         field = route.function.text_field
         value = route.input.get(field) if field else None
         return value[:_LONGEST_TEXT] if isinstance(value, str) else _decoded(msgspec.json.encode(route.input))
-    if len(asked.fields["messages"]) > _LONGEST_TEXT:
+    if len(_conversation(asked)) > _LONGEST_TEXT:
         return ""  # the attempt's span has as much of it as is kept
-    messages = openai_chat.parse_field(asked, "messages")
-    return (last_user_text(messages) if isinstance(messages, list) else None) or ""
+    return dialect(asked.dialect).last_user_text(asked) or ""
 
 
-def _given_names(asked: ChatRequest | None) -> dict[str, Any]:
+def _conversation(asked: Asked) -> bytes:
+    return bytes(asked.fields.get(dialect(asked.dialect).input_field, b""))
+
+
+def _given_names(asked: Asked | None) -> dict[str, Any]:
     """What the caller says of a call: `user`, and `session_id`, `user_id`, `trace_name`, `tags` of `flyball`."""
     if asked is None:
         return {}
     try:
         ours = extension(asked)
-        user = openai_chat.parse_field(asked, "user")
+        user = dialect(asked.dialect).end_user(asked)
     except GatewayError:
         return {}
     names = {name: ours.get(name) for name in ("session_id", "user_id", "trace_name")}

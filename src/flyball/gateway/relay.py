@@ -6,34 +6,37 @@ taken out for callers who did not ask for it. A stream that ends without its clo
 
 from collections.abc import AsyncGenerator
 
-import msgspec
-
-from flyball.llm.dialects import openai_chat
-from flyball.llm.errors import UpstreamCutError
-from flyball.llm.providers.openai_compatible import Reply, error_in_body
-from flyball.llm.sse import Event, EventParser, EventTooLongError
-from flyball.llm.usage import usage_from_openai
+from flyball.llm.calling import Events, Question, in_200, nonsense, unfinished
+from flyball.llm.dialect import Note
+from flyball.llm.sse import Event
+from flyball.llm.translation import dialect
+from flyball.llm.wire import Reply
 
 from .record import Attempt, Entry
 
 # Held back at most before the first content; beyond it the stream is passed on as it is.
-_MOST_HELD_EVENTS = 64
-_MOST_HELD_BYTES = 256 * 1024
+MOST_HELD_EVENTS = 64
+MOST_HELD_BYTES = 256 * 1024
 
 
 class Relay:
-    """One attempt's stream."""
+    """One attempt's stream. `broke` words its failure, `closing` its sound end."""
 
-    def __init__(self, reply: Reply, *, entry: Entry, attempt: Attempt, wants_usage: bool) -> None:
+    def __init__(self, reply: Reply, asked: Question, *, entry: Entry, attempt: Attempt, wants_usage: bool) -> None:
         self._reply = reply
+        spoken = self._dialect = dialect(asked.dialect.name)
+        self._events = Events(reply, asked)
         self._entry = entry
         self._attempt = attempt
-        self._where = reply.where
         self._wants_usage = wants_usage
-        self._parser = EventParser()
+        self._watch = spoken.watch()
+        self._terminal = spoken.terminal
+        self._ends_anyhow = spoken.ends_without_terminal
         self._held: list[bytes] = []
+        self._last: list[bytes] = []  # what ends the stream: sent when everything has been settled
         self._begun = False
         self._done = False
+        self.broke = self._watch.broke
 
     async def open(self) -> None:
         """Read up to the first content. Raises UpstreamError; nothing has been sent then."""
@@ -42,7 +45,7 @@ class Relay:
             passed = await self._next()
             self._held += passed
             held_events += len(passed)
-            if held_events > _MOST_HELD_EVENTS or sum(map(len, self._held)) > _MOST_HELD_BYTES:
+            if held_events > MOST_HELD_EVENTS or sum(map(len, self._held)) > MOST_HELD_BYTES:
                 break
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -53,43 +56,51 @@ class Relay:
             if passed := b"".join(await self._next()):
                 yield passed
 
+    def closing(self) -> bytes:
+        """What ends the stream."""
+        return b"".join(self._last) + self._terminal
+
     async def _next(self) -> list[bytes]:
-        """The events of the next read that the caller is to get."""
-        data = await self._reply.read()
-        try:
-            events = list(self._parser.finish()) if data is None else self._parser.feed(data)
-        except EventTooLongError as error:
-            raise UpstreamCutError(f"{self._where}: {error}") from None
+        """The events of the next read that the caller is to get now."""
+        events = await self._events.read()
         passed = [event.raw for event in events if self._is_for_caller(event)]
-        if data is None and not self._done:
-            raise UpstreamCutError(f"{self._where} ended its answer before it was complete")
+        if self._events.ended and not self._done:
+            if not (self._ends_anyhow and self._last):
+                raise unfinished(self._reply)
+            self._done = True
         return passed
 
     def _is_for_caller(self, event: Event) -> bool:
         if self._done:
             return False
         if not event.data:
-            return True  # a comment that keeps the connection awake
-        if event.data == b"[DONE]":
-            self._done = True
-            return False
+            return not self._last  # a comment that keeps the connection awake
         try:
-            chunk = openai_chat.parse_chunk(event.data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise UpstreamCutError(f"{self._where} sent an event that is no chunk ({error})") from None
-        if chunk.error is not None:
-            raise error_in_body(chunk.error, self._reply)
-        return self._note(chunk)
+            note = self._watch.note(event)
+        except (ValueError, RecursionError) as error:
+            raise nonsense(error, self._reply) from None
+        if note.trouble is not None:
+            raise in_200(note.trouble, self._reply, self._dialect)
+        self._take(note)
+        if note.hidden and not self._wants_usage:
+            return False
+        if note.done and self._terminal:
+            return False  # it is said again when everything has been settled
+        if note.done or self._last or (self._ends_anyhow and note.finish_reason):
+            self._last.append(event.raw)
+            return False
+        return True
 
-    def _note(self, chunk: openai_chat.Chunk) -> bool:
-        """Take what the record needs; whether the caller gets the event."""
-        if chunk.usage is not None:
-            self._attempt.usage, self._attempt.usage_raw = usage_from_openai(chunk.usage), chunk.usage
-        if chunk.model and not self._attempt.answered_by:
-            self._attempt.answered_by = chunk.model
-        if chunk.has_content:
+    def _take(self, note: Note) -> None:
+        """What the record needs."""
+        attempt = self._attempt
+        if note.usage_raw is not None:
+            attempt.usage, attempt.usage_raw = note.usage, note.usage_raw
+        if note.model and not attempt.answered_by:
+            attempt.answered_by = note.model
+        if note.has_content:
             self._begun = True
-            self._entry.content(self._attempt, chunk.text)
-        if (reason := chunk.finish_reason) is not None:
-            self._entry.finish_reason = reason
-        return self._wants_usage or not chunk.is_usage_alone
+            self._entry.content(attempt, note.text)
+        if note.finish_reason:
+            self._entry.finish_reason = note.finish_reason
+        self._done = note.done

@@ -13,7 +13,11 @@ from flyball.functions.records import Answer, CallIds
 from flyball.infra.sockets.errors import PeerError
 from flyball.infra.sockets.http_over_unix import Reply as RunnerReply
 from flyball.kit.clock import NANOSECONDS
-from flyball.llm.dialects.openai_chat import ChatRequest, ChunkWriter, completion
+from flyball.llm.completions import Began, Choice, Closed, Completion, Counted, Grew, Opened, Stopped
+from flyball.llm.dialect import Asked, Frame, Writer
+from flyball.llm.losses import Losses
+from flyball.llm.messages import Stop, StopReason, Text
+from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
 
 from .choose import FunctionRoute
@@ -28,7 +32,7 @@ _LINE = msgspec.json.Decoder(RunLine)
 
 
 @asynccontextmanager
-async def call_variant(route: FunctionRoute, asked: ChatRequest, entry: Entry, house: House) -> AsyncIterator[Reply]:
+async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: House) -> AsyncIterator[Reply]:
     """The variant's answer. Raises RunnerAwayError, or GatewayError with what the runner says."""
     order = RunOrder(
         variant=route.variant,
@@ -41,29 +45,38 @@ async def call_variant(route: FunctionRoute, asked: ChatRequest, entry: Entry, h
         ),
         stream=asked.stream,
     )
-    id_, created = f"chatcmpl-{entry.trace_id}", house.clock.now_ns() // NANOSECONDS
+    told = dialect(asked.dialect)
+    created = house.clock.now_ns() // NANOSECONDS
+    frame = Frame(id=entry.trace_id, created=created, model=asked.model, asked=asked, wants_usage=asked.wants_usage)
+    losses = Losses(told.title)
     try:
         async with house.runner.request("POST", RUN_PATH, headers=[JSON], body=msgspec.json.encode(order)) as answered:
             run = _Run(answered, route, entry)
             if asked.stream:
-                writer = ChunkWriter(id_=id_, created=created, model=asked.model)
                 await run.open()
-                yield StreamedReply(run.pieces(writer, wants_usage=asked.wants_usage))
+                writer = told.writer(frame, losses)
+                yield StreamedReply(run.pieces(writer, frame), writer.end, writer.broke)
             else:
                 answer = await run.whole()
-                yield WholeReply(
-                    completion(
-                        id_=id_,
-                        created=created,
-                        model=asked.model,
-                        text=answer.text,
-                        finish_reason=answer.finish_reason,
-                        usage=answer.usage or Usage(),
-                        extra={"flyball": _provenance(route, entry, answer)},
-                    )
-                )
+                frame.extra["flyball"] = _provenance(route, entry, answer)
+                yield WholeReply(told.write_completion(_completion(answer, asked), frame, losses))
     except PeerError as error:
         raise RunnerAwayError(error.message) from error
+
+
+def _completion(answer: Answer, asked: Asked) -> Completion:
+    return Completion(
+        model=asked.model,
+        choices=(Choice(parts=(Text(text=answer.text),), stop=_stop(answer)),),
+        usage=answer.usage or Usage(),
+    )
+
+
+def _stop(answer: Answer) -> Stop:
+    return Stop(reason=_STOPS.get(answer.finish_reason, "stop"), native=answer.finish_reason)
+
+
+_STOPS: dict[str, StopReason] = {"length": "max_tokens", "content_filter": "content_filter"}
 
 
 class _Run:
@@ -89,9 +102,9 @@ class _Run:
         self._entry.text(self._answer.text)
         return self._answer
 
-    async def pieces(self, writer: ChunkWriter, *, wants_usage: bool) -> AsyncGenerator[bytes, None]:
-        """The chunks of the answer; the last one says where it comes from."""
-        yield writer.role()
+    async def pieces(self, writer: Writer, frame: Frame) -> AsyncGenerator[bytes, None]:
+        """The events of the answer; what ends it, and says where it comes from, is the writer's `end`."""
+        head = writer.write(Began(id=frame.id, model=frame.model)) + writer.write(Opened(0, Text(text="")))
         written = False
         while True:
             line = self._lines.pop() if self._lines else await self._next()
@@ -99,14 +112,15 @@ class _Run:
                 break
             written = True
             self._entry.text(line.delta)
-            yield writer.text(line.delta)
+            yield head + writer.write(Grew(0, line.delta))
+            head = b""
         answer = line.answer
         if not written and answer.text:
             self._entry.text(answer.text)
-            yield writer.text(answer.text)
-        yield writer.finish(answer.finish_reason, {"flyball": _provenance(self._route, self._entry, answer)})
-        if wants_usage:
-            yield writer.usage(answer.usage or Usage())
+            head += writer.write(Grew(0, answer.text))
+        frame.extra["flyball"] = _provenance(self._route, self._entry, answer)
+        head += writer.write(Closed(0)) + writer.write(Stopped(_stop(answer)))
+        yield head + writer.write(Counted(answer.usage or Usage(), {}))
 
     async def _next(self) -> RunLine:
         """The next line. Raises GatewayError where it is a refusal."""

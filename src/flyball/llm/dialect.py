@@ -147,6 +147,8 @@ class Dialect(Called, Protocol):
     ]  # what becomes of its native fields where another dialect is spoken
     terminal: bytes  # sent last for a sound relayed stream, where the relayed bytes do not hold it: [DONE], or nothing
 
+    ends_without_terminal: bool  # streams end with their last answer: a stop that was seen makes the end a sound one
+
     def ask(self, body: bytes, *, model: str = "", stream: bool | None = None) -> Asked:
         """Take a body apart. `model` and `stream` are what the path said, where the dialect puts them there.
 

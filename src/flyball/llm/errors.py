@@ -63,7 +63,10 @@ class UpstreamCutError(UpstreamError):
 
 
 class UpstreamRefusedError(UpstreamError):
-    """The provider answered with an error. Carries its status, its body and how long it asks us to wait."""
+    """The provider answered with an error. Carries its status, its body and how long it asks us to wait.
+
+    `dialect` is that of the body, empty where nobody knows; `upstream_code` the provider's own word for what went wrong.
+    """
 
     code = "upstream_refused"
 
@@ -82,3 +85,5 @@ class UpstreamRefusedError(UpstreamError):
         self.body = body
         self.retry_after = retry_after
         self.retryable = retryable
+        self.dialect = ""
+        self.upstream_code = ""

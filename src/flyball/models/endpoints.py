@@ -6,26 +6,57 @@ A model of which no endpoint can be resolved is not configured: a state with a r
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from flyball.kit.secrets import Secret
+from flyball.llm.catalog import UnknownVendorError, names, vendor
+from flyball.llm.providers.protocol import Upstream
 
 from .errors import ModelNotConfiguredError, ModelSpecError
-from .records import Endpoint, ModelSpec, Provider
+from .records import Endpoint, ModelSpec
 
 _REFERENCE = re.compile(r"^env:([A-Za-z_][A-Za-z0-9_]*)$")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9._:-]{0,200}")
+_SECRETS = ("api_key", "secret_access_key", "session_token", "service_account")
+_REFERENCES = ("base_url", "access_key_id", *_SECRETS)
+_PLAIN = ("dialect", "region", "project", "location", "api_version", "organization")
 _OURS = re.compile(r"^env:FLYBALL_", re.IGNORECASE)  # the address of our own database, for one
 
 
 class ResolvedEndpoint(NamedTuple):
-    """An endpoint that can be called. `api_key` cannot be printed or serialised by accident."""
+    """An endpoint that can be called. Its secrets cannot be printed or serialised by accident."""
 
-    provider: Provider
+    provider: str
     base_url: str
     model: str
     api_key: Secret | None
     weight: float
+    upstream: Upstream | None = None
+
+
+def upstream_of(endpoint: ResolvedEndpoint) -> Upstream:
+    """The endpoint as providers know it."""
+    return endpoint.upstream or Upstream(
+        vendor=endpoint.provider, base_url=endpoint.base_url, model=endpoint.model, api_key=endpoint.api_key
+    )
+
+
+def address_of(endpoint: Endpoint) -> str:
+    """Where the endpoint is called: its own address, or the catalog's with its region, location and project put in."""
+    if endpoint.base_url:
+        return endpoint.base_url
+    address = vendor(endpoint.provider).base_url
+    for name in ("region", "location", "project"):
+        address = address.replace(f"{{{name}}}", getattr(endpoint, name))
+    return address
+
+
+def references_of(endpoint: Endpoint) -> tuple[str, ...]:
+    """The secrets that are sent there, as they are declared."""
+    found = (getattr(endpoint, name) for name in ("access_key_id", *_SECRETS))
+    return tuple(value for value in found if value)
 
 
 def check(name: str, spec: ModelSpec) -> None:
@@ -36,24 +67,54 @@ def check(name: str, spec: ModelSpec) -> None:
             value is never repeated.
     """
     for number, endpoint in enumerate(spec.endpoints):
-        place = f"models.{name}.endpoints[{number}]"
-        if endpoint.api_key and not _REFERENCE.match(endpoint.api_key):
+        _check_one(f"models.{name}.endpoints[{number}]", endpoint)
+
+
+def _check_one(place: str, endpoint: Endpoint) -> None:
+    try:
+        known = vendor(endpoint.provider)
+    except UnknownVendorError as error:
+        near = ", ".join(get_close_matches(endpoint.provider, names(), n=3))
+        raise ModelSpecError(
+            f"{place}.provider: {error.message}" + (f"; did you mean {near}?" if near else ""),
+            next_step=error.next_step,
+        ) from None
+    if not endpoint.model:
+        raise ModelSpecError(f"{place}.model is empty", next_step="write the provider's name of the model")
+    for field in known.needs:
+        if not getattr(endpoint, field):
+            raise ModelSpecError(f"{place}.{field} is missing", next_step=f"{known.title} needs it; see {known.docs}")
+    if endpoint.dialect and endpoint.dialect not in known.dialects:
+        raise ModelSpecError(
+            f"{place}.dialect: {known.title} does not speak {endpoint.dialect!r}",
+            next_step=f"write one of {', '.join(known.dialects)}",
+        )
+    _check_references(place, endpoint)
+    for field in _PLAIN:
+        if not _PLAIN_VALUE.fullmatch(getattr(endpoint, field)):
             raise ModelSpecError(
-                f"{place}.api_key is written out; keys are never stored",
+                f"{place}.{field} has characters that neither an address nor a header has",
+                next_step="write letters, digits and . _ : -",
+            )
+
+
+def _check_references(place: str, endpoint: Endpoint) -> None:
+    """No secret is written out, none of ours is sent away, and the address is one."""
+    for field in ("access_key_id", *_SECRETS):
+        if (value := getattr(endpoint, field)) and not _REFERENCE.match(value):
+            raise ModelSpecError(
+                f"{place}.{field} is written out; keys are never stored",
                 next_step="put the key into the environment and write env:NAME",
             )
-        if not _REFERENCE.match(endpoint.base_url) and (problem := _url_problem(endpoint.base_url)):
+    url = endpoint.base_url
+    if url and not _REFERENCE.match(url) and (problem := _url_problem(url)):
+        raise ModelSpecError(f"{place}.base_url {problem}", next_step="write http(s)://host[:port]/path, or env:NAME")
+    for field in _REFERENCES:
+        if _OURS.match(getattr(endpoint, field)):
             raise ModelSpecError(
-                f"{place}.base_url {problem}", next_step="write http(s)://host[:port]/path, or env:NAME"
+                f"{place}.{field} names a variable of flyball's own settings, which are sent nowhere",
+                next_step="put the model's address or key into a variable of its own",
             )
-        for field in ("base_url", "api_key"):
-            if _OURS.match(getattr(endpoint, field)):
-                raise ModelSpecError(
-                    f"{place}.{field} names a variable of flyball's own settings, which are sent nowhere",
-                    next_step="put the model's address or key into a variable of its own",
-                )
-        if not endpoint.model:
-            raise ModelSpecError(f"{place}.model is empty", next_step="write the provider's name of the model")
 
 
 def resolve(name: str, spec: ModelSpec, environment: Mapping[str, str] | None = None) -> tuple[ResolvedEndpoint, ...]:
@@ -85,7 +146,8 @@ def unavailable_reason(name: str, spec: ModelSpec, environment: Mapping[str, str
 
 def _missing(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
     """What keeps the endpoint from being called."""
-    for value in (endpoint.base_url, endpoint.api_key):
+    for field in _REFERENCES:
+        value = getattr(endpoint, field)
         if _OURS.match(value):
             return f"{value.removeprefix('env:')} is a setting of flyball's own, which is sent nowhere"
         if (match := _REFERENCE.match(value)) and not environment.get(match.group(1)):
@@ -97,14 +159,26 @@ def _missing(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
 
 
 def _resolved(endpoint: Endpoint, environment: Mapping[str, str]) -> ResolvedEndpoint:
-    key = _look_up(endpoint.api_key, environment)
-    return ResolvedEndpoint(
-        provider=endpoint.provider,
-        base_url=_look_up(endpoint.base_url, environment).rstrip("/"),
+    address = _look_up(address_of(endpoint), environment).rstrip("/")
+    upstream = Upstream(
+        vendor=endpoint.provider,
+        base_url=address,
         model=endpoint.model,
-        api_key=Secret(key) if key else None,
-        weight=endpoint.weight,
+        api_key=_secret(endpoint.api_key, environment),
+        access_key_id=_look_up(endpoint.access_key_id, environment),
+        secret_access_key=_secret(endpoint.secret_access_key, environment),
+        session_token=_secret(endpoint.session_token, environment),
+        service_account=_secret(endpoint.service_account, environment),
+        **{name: getattr(endpoint, name) for name in _PLAIN},
     )
+    return ResolvedEndpoint(
+        endpoint.provider, upstream.base_url, endpoint.model, upstream.api_key, endpoint.weight, upstream
+    )
+
+
+def _secret(value: str, environment: Mapping[str, str]) -> Secret | None:
+    found = _look_up(value, environment)
+    return Secret(found) if found else None
 
 
 def _look_up(value: str, environment: Mapping[str, str]) -> str:

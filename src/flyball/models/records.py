@@ -3,24 +3,37 @@
 Secrets never stand here: `api_key` is a reference (`env:NAME`) that `endpoints` resolves at the last moment.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from flyball.kit.hashing import content_hash
 
-Provider = Literal["openai-compatible"]
 Amount: TypeAlias = str | int | float
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One place that answers for the model. `base_url` is a URL or `env:NAME`; `api_key` is `env:NAME` or empty."""
+    """One place that answers for the model. `provider` is a vendor of the catalog, `model` the name that it knows the model by.
 
-    provider: Provider
-    base_url: str
+    `base_url` is a URL or `env:NAME`, empty where the catalog knows it. Secrets are `env:NAME` or empty: `api_key`, and for
+    Bedrock `access_key_id`, `secret_access_key`, `session_token`, for Vertex `service_account` (the JSON of its key).
+    """
+
+    provider: str
+    base_url: str = ""
     model: str
     api_key: str = ""
     weight: Annotated[float, msgspec.Meta(gt=0)] = 1
+    dialect: str = ""  # the one to speak of those that the vendor speaks; empty: the caller's, else the vendor's first
+    region: str = ""
+    project: str = ""
+    location: str = ""
+    api_version: str = ""
+    organization: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    service_account: str = ""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

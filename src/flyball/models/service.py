@@ -91,12 +91,17 @@ def _refuse_new_places(name: str, spec: ModelSpec, declared: Collection[Endpoint
 
     What is declared already, with that key or without any, may be used in other models.
     """
-    known = {(endpoint.base_url, key) for endpoint in declared for key in (endpoint.api_key, "")}
+    known = {
+        (endpoints.address_of(endpoint), keys)
+        for endpoint in declared
+        for keys in (endpoints.references_of(endpoint), ())
+    }
     for number, endpoint in enumerate(spec.endpoints):
-        if (endpoint.base_url, endpoint.api_key) not in known:
-            key = f" with the key {endpoint.api_key}" if endpoint.api_key else ""
+        address, keys = endpoints.address_of(endpoint), endpoints.references_of(endpoint)
+        if (address, keys) not in known:
+            key = f" with the key {', '.join(keys)}" if keys else ""
             raise EndpointNotAllowedError(
-                f"models.{name}.endpoints[{number}] has the server call {endpoint.base_url:.200}{key}, "
+                f"models.{name}.endpoints[{number}] has the server call {address:.200}{key}, "
                 "which no administrator has declared",
                 next_step="apply it on the machine itself, as the owner of the data directory, or with an "
                 "administrator's key",

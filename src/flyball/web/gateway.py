@@ -26,7 +26,7 @@ from flyball.infra.sockets.serving import Server
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
-from flyball.llm.providers.openai_compatible import OpenAICompatible
+from flyball.llm.wire import Wire
 from flyball.settings import Settings, load_settings
 from flyball.traces.drain import Drain
 from flyball.traces.errors import SpoolInUseError
@@ -90,10 +90,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         stack.callback(spool.close)
         await stack.enter_async_context(_drained(Drain(spool, database, clock)))
         await stack.enter_async_context(snapshots.kept_fresh())
-        provider = OpenAICompatible(
-            clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds
-        )
-        await stack.enter_async_context(provider)
+        wire = Wire(clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds)
+        await stack.enter_async_context(wire)
         runner, control = HttpOverUnix(layout.runner_socket), HttpOverUnix(layout.public_socket)
         stack.callback(runner.close)
         stack.callback(control.close)
@@ -103,7 +101,9 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             gate=Gate(most_calls=settings.most_calls, most_bytes=settings.most_body_bytes),
             limits=Limits(settings.max_body_bytes, settings.max_json_depth),
             deadline_seconds=settings.request_deadline_seconds,
-            provider=provider,
+            keep_alive_seconds=settings.keep_alive_seconds,
+            early_keep_alive_seconds=settings.early_keep_alive_seconds,
+            wire=wire,
             runner=runner,
             control=control,
             recorder=spool,

@@ -7,6 +7,7 @@ import pytest
 
 from flyball.kit.clock import SystemClock
 from flyball.kit.secrets import Secret
+from flyball.llm.calling import put, question, whole
 from flyball.llm.errors import (
     UpstreamAwayError,
     UpstreamCutError,
@@ -14,9 +15,12 @@ from flyball.llm.errors import (
     UpstreamRefusedError,
     UpstreamTimeoutError,
 )
+from flyball.llm.losses import Losses
 from flyball.llm.patience import Patience
-from flyball.llm.providers.openai_compatible import OpenAICompatible, Upstream, understand
+from flyball.llm.providers.protocol import Upstream
+from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
+from flyball.llm.wire import Wire
 from flyball.prompts.records import RenderedMessage
 from flyball.testing import ScriptedUpstream, Turn
 
@@ -30,24 +34,28 @@ async def upstream():
 
 
 @pytest.fixture
-async def provider():
-    async with OpenAICompatible(SystemClock(), connect_seconds=1, idle_seconds=0.3) as provider:
-        yield provider
+async def wire():
+    async with Wire(SystemClock(), connect_seconds=1, idle_seconds=0.3) as wire:
+        yield wire
 
 
 def at(upstream, key="sk-upstream"):
-    return Upstream(base_url=upstream.base_url, model="mock-small", api_key=Secret(key))
+    return Upstream(vendor="openai-compatible", base_url=upstream.base_url, model="mock-small", api_key=Secret(key))
 
 
-async def ask(provider, upstream, *, tries=1, seconds=2.0):
+def asking(upstream, body):
+    return question(dialect("openai_chat").ask(body), "generate", at(upstream), Losses("tests"))
+
+
+async def ask(wire, upstream, *, tries=1, seconds=2.0):
     """As whoever owns the retries of a call does."""
     patience = Patience(SystemClock(), seconds=seconds, tries=tries)
     body = msgspec.json.encode({"temperature": 0, "model": "mock-small", "messages": MESSAGES})
     while True:
         patience.start_try()
         try:
-            async with provider.chat(at(upstream), body, seconds=patience.seconds_left) as reply:
-                return understand(await reply.read_all(), reply)
+            async with put(asking(upstream, body), wire, at(upstream), seconds=patience.seconds_left) as reply:
+                return (await whole(reply, dialect("openai_chat")))[1]
         except UpstreamError as failure:
             wait = patience.wait_after(failure)
             if wait is None:
@@ -55,17 +63,17 @@ async def ask(provider, upstream, *, tries=1, seconds=2.0):
         await asyncio.sleep(wait)
 
 
-async def test_an_answer_comes_with_its_usage_in_exclusive_buckets(provider, upstream):
+async def test_an_answer_comes_with_its_usage_in_exclusive_buckets(wire, upstream):
     upstream.then(Turn(prompt_tokens=100, cached_tokens=60))
 
-    completion = await ask(provider, upstream)
+    completion = await ask(wire, upstream)
 
     assert completion.text == Turn().text
     assert completion.usage == Usage(input_tokens=40, cache_read_tokens=60, output_tokens=9)
 
 
-async def test_it_sends_the_endpoints_key_and_model_and_the_parameters(provider, upstream):
-    await ask(provider, upstream)
+async def test_it_sends_the_endpoints_key_and_model_and_the_parameters(wire, upstream):
+    await ask(wire, upstream)
 
     sent = upstream.requests[0]
     assert sent.path == "/v1/chat/completions"
@@ -77,84 +85,83 @@ async def test_it_sends_the_endpoints_key_and_model_and_the_parameters(provider,
     }
 
 
-async def test_an_upstream_that_is_away_is_named_with_host_and_port_but_never_with_its_key(provider, upstream):
+async def test_an_upstream_that_is_away_is_named_with_host_and_port_but_never_with_its_key(wire, upstream):
     await upstream.stop()
 
     with pytest.raises(UpstreamAwayError) as caught:
-        await ask(provider, upstream)
+        await ask(wire, upstream)
 
     assert "'mock-small' at 127.0.0.1" in str(caught.value)
     assert "sk-upstream" not in str(caught.value)
 
 
 @pytest.mark.parametrize("fault", ["reset", "cut", "reset_midway", "malformed"])
-async def test_an_answer_that_breaks_off_or_makes_no_sense_is_no_answer(provider, upstream, fault):
+async def test_an_answer_that_breaks_off_or_makes_no_sense_is_no_answer(wire, upstream, fault):
     upstream.then(Turn(fault=fault))
 
     with pytest.raises((UpstreamCutError, UpstreamAwayError)):
-        await ask(provider, upstream)
+        await ask(wire, upstream)
 
 
-async def test_silence_before_the_answer_ends_at_the_deadline(provider, upstream):
+async def test_silence_before_the_answer_ends_at_the_deadline(wire, upstream):
     upstream.then(Turn(fault="stall"))
 
     with pytest.raises(UpstreamTimeoutError):
-        await ask(provider, upstream, seconds=0.2)
+        await ask(wire, upstream, seconds=0.2)
 
 
-async def test_silence_within_the_answer_ends_after_the_idle_timeout(provider, upstream):
+async def test_silence_within_the_answer_ends_after_the_idle_timeout(wire, upstream):
     upstream.then(Turn(fault="stall_midway"))
 
     with pytest.raises(UpstreamTimeoutError, match="silent for"):
-        await ask(provider, upstream)
+        await ask(wire, upstream)
 
 
-async def test_an_error_in_the_body_of_a_200_is_a_failure(provider, upstream):
+async def test_an_error_in_the_body_of_a_200_is_a_failure(wire, upstream):
     upstream.then(Turn(fault="error_in_200"))
 
     with pytest.raises(UpstreamRefusedError, match="scripted failure"):
-        await ask(provider, upstream)
+        await ask(wire, upstream)
 
 
-async def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_reported_with_its_body(
-    provider, upstream
-):
+async def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_reported_with_its_body(wire, upstream):
     upstream.then(Turn(fault="status", status=503), Turn(fault="reset"), Turn(text="third time lucky"))
-    assert (await ask(provider, upstream, tries=3)).text == "third time lucky"
+    assert (await ask(wire, upstream, tries=3)).text == "third time lucky"
 
     upstream.then(Turn(fault="status", status=400))
     with pytest.raises(UpstreamRefusedError) as caught:
-        await ask(provider, upstream, tries=3)
+        await ask(wire, upstream, tries=3)
 
     assert caught.value.upstream_status == 400
     assert b"scripted failure" in caught.value.body
 
 
-async def test_retry_after_is_obeyed_and_beyond_the_deadline_it_means_giving_up(provider, upstream):
+async def test_retry_after_is_obeyed_and_beyond_the_deadline_it_means_giving_up(wire, upstream):
     loop = asyncio.get_running_loop()
     upstream.then(Turn(fault="status", status=429, retry_after="0.4"), Turn(text="after the wait"))
     began = loop.time()
-    assert (await ask(provider, upstream, tries=2)).text == "after the wait"
+    assert (await ask(wire, upstream, tries=2)).text == "after the wait"
     assert loop.time() - began >= 0.4
 
     upstream.then(Turn(fault="status", status=429, retry_after="30"))
     began = loop.time()
     with pytest.raises(UpstreamRefusedError):
-        await ask(provider, upstream, tries=2)
+        await ask(wire, upstream, tries=2)
     assert loop.time() - began < 1
 
 
-async def test_usage_that_is_absent_is_not_zero_and_usage_that_makes_no_sense_is_absent(provider, upstream):
+async def test_usage_that_is_absent_is_not_zero_and_usage_that_makes_no_sense_is_absent(wire, upstream):
     upstream.then(Turn(fault="no_usage"), Turn(fault="wrong_usage"))
 
-    assert (await ask(provider, upstream)).usage is None
-    assert (await ask(provider, upstream)).usage is None
+    assert (await ask(wire, upstream)).usage is None
+    assert (await ask(wire, upstream)).usage is None
 
 
-async def test_leaving_the_block_early_closes_the_connection_to_the_upstream(provider, upstream):
+async def test_leaving_the_block_early_closes_the_connection_to_the_upstream(wire, upstream):
     upstream.then(Turn(pause_seconds=0.2))
 
-    async with provider.chat(at(upstream), b'{"model": "m", "stream": true}', seconds=1) as reply:
+    streamed = asking(upstream, b'{"model": "m", "messages": [], "stream": true}')
+    async with put(streamed, wire, at(upstream), seconds=1) as reply:
         assert await reply.read()
 
     for _ in range(50):

@@ -1,0 +1,112 @@
+"""One attempt at one endpoint: it is asked, and its answer comes back in the caller's dialect, relayed or translated."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from itertools import islice
+
+from flyball.kit.clock import NANOSECONDS
+from flyball.llm.calling import Question, put, question, whole
+from flyball.llm.completions import Completion
+from flyball.llm.dialect import Asked, Frame
+from flyball.llm.losses import Losses
+from flyball.llm.translation import dialect
+from flyball.llm.wire import Reply as Answered
+from flyball.models.endpoints import upstream_of
+
+from .choose import extension
+from .errand import Errand
+from .exchange import Header
+from .record import Attempt, Entry
+from .relay import Relay
+from .replies import Reply, StreamedReply, WholeReply
+from .translated import Translated
+
+_CALLERS = ("anthropic-beta",)  # of the caller's headers, where its own dialect is spoken
+_UPSTREAMS = frozenset(("request-id", "x-request-id", "openai-processing-ms", "openai-version", "x-amzn-requestid"))
+_UPSTREAMS_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+_MOST_PASSED = 20
+_LONGEST_PASSED = 200
+_LONGEST_DROPPED = 2_000
+
+
+async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) -> Reply | None:
+    """One attempt, as far as its first content, or whole. What has to be closed goes onto the stack.
+
+    None: nobody there can count tokens. Raises UpstreamError, InvalidBodyError, CannotCarryError.
+    """
+    asked, entry = errand.asked, errand.entry
+    upstream = upstream_of(attempt.endpoint)
+    losses = Losses(f"{attempt.endpoint.provider}'s {upstream.model!r}", strict=extension(asked).get("strict") is True)
+    asking = question(asked, errand.verb, upstream, losses, headers=_passed_on(entry.headers))
+    if asking is None:
+        return None
+    attempt.dialect, attempt.dropped = asking.dialect.name, losses
+    answered = await stack.enter_async_context(
+        put(asking, errand.house.wire, upstream, seconds=errand.patience.seconds_left)
+    )
+    if errand.verb == "count_tokens":
+        return await _counted(asking, asked, answered)
+    if asked.stream:
+        return await _streamed(errand, attempt, asking, answered)
+    body, completion = await whole(answered, asking.dialect)
+    _note(completion, entry, attempt)
+    if not asking.relayed:
+        body = dialect(asked.dialect).write_completion(completion, _frame(errand), losses)
+    return WholeReply(body, (*_passed_back(answered.headers), *dropped_header(losses)))
+
+
+async def _streamed(errand: Errand, attempt: Attempt, asking: Question, answered: Answered) -> StreamedReply:
+    asked, entry = errand.asked, errand.entry
+    losses = attempt.dropped
+    stream: Relay | Translated
+    if asking.relayed:
+        stream = Relay(answered, asking, entry=entry, attempt=attempt, wants_usage=asked.wants_usage)
+    else:
+        told = dialect(asked.dialect)
+        stream = Translated(answered, asking, told, _frame(errand), entry=entry, attempt=attempt)
+    await stream.open()
+    headers = (*_passed_back(answered.headers), *dropped_header(losses))
+    return StreamedReply(stream.pieces(), stream.closing, stream.broke, headers)
+
+
+async def _counted(asking: Question, asked: Asked, answered: Answered) -> WholeReply:
+    body = await answered.read_all()
+    if not asking.relayed:
+        body = dialect(asked.dialect).write_count(asking.dialect.parse_count(body)) or b""
+    return WholeReply(body)
+
+
+def _frame(errand: Errand) -> Frame:
+    asked, entry = errand.asked, errand.entry
+    created = errand.house.clock.now_ns() // NANOSECONDS
+    return Frame(id=entry.trace_id, created=created, model=asked.model, asked=asked, wants_usage=asked.wants_usage)
+
+
+def _note(completion: Completion, entry: Entry, attempt: Attempt) -> None:
+    entry.content(attempt, completion.text)
+    stop = completion.choices[0].stop if completion.choices else None
+    entry.finish_reason = (stop.native or stop.reason) if stop else ""
+    attempt.answered_by = completion.model
+    attempt.usage, attempt.usage_raw = completion.usage, completion.usage_raw
+
+
+def dropped_header(losses: Losses) -> tuple[Header, ...]:
+    """What the translation left out, by the caller's own names; no header where nothing was."""
+    if not losses.dropped:
+        return ()
+    names = ", ".join(losses.dropped).encode("ascii", "backslashreplace")
+    printable = bytes(byte if 32 <= byte < 127 else 63 for byte in names)
+    return ((b"x-flyball-dropped", printable[:_LONGEST_DROPPED]),)
+
+
+def _passed_on(headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, headers[name.encode()].decode("latin-1")) for name in _CALLERS if name.encode() in headers)
+
+
+def _passed_back(headers: Mapping[str, str]) -> tuple[Header, ...]:
+    passed = (name for name in headers if name in _UPSTREAMS or name.startswith(_UPSTREAMS_PREFIXES))
+    return tuple(
+        (name.encode("latin-1"), headers[name].encode("latin-1", "replace"))
+        for name in islice(passed, _MOST_PASSED)
+        if len(headers[name]) <= _LONGEST_PASSED
+    )

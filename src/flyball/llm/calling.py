@@ -1,0 +1,133 @@
+"""Asking one upstream once: which dialect is spoken to it, what is sent, how its answer is cut into events, what failures mean.
+
+Knows dialects, providers and the wire by their interfaces alone. Tries nothing again and records nothing: its callers do.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal, NamedTuple, TypeAlias
+
+from .catalog import vendor
+from .completions import Completion, Trouble
+from .dialect import Asked, Dialect
+from .errors import UpstreamCutError, UpstreamRefusedError
+from .eventstream import EventstreamParser
+from .losses import Losses
+from .patience import may_retry
+from .providers import provider_for
+from .providers.protocol import Ask, Upstream
+from .sse import Event, EventParser, EventTooLongError
+from .translation import dialect
+from .wire import Reply, Wire
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+Verb = Literal["generate", "count_tokens"]
+_NONSENSE = (ValueError, RecursionError)  # msgspec's errors are ValueErrors
+
+
+class Question(NamedTuple):
+    """What is sent. `relayed`: in the caller's own words."""
+
+    dialect: Dialect
+    ask: Ask
+    relayed: bool
+    framing: Literal["sse", "eventstream"]
+
+
+def question(asked: Asked, verb: Verb, upstream: Upstream, losses: Losses, *, headers: Headers = ()) -> Question | None:
+    """The caller's request for this upstream: relayed where it speaks the caller's dialect, else translated.
+
+    `headers` are those of the caller's that only its own dialect understands. None: nobody there can count tokens.
+
+    Raises:
+        InvalidBodyError: the request is not what its dialect asks for.
+        CannotCarryError: the upstream cannot be asked this.
+    """
+    provider = provider_for(upstream.vendor)
+    spoken = provider.dialects(upstream)
+    quirks = vendor(upstream.vendor).quirks_for(upstream.model)
+    ours = dialect(asked.dialect)
+    if asked.dialect in spoken:
+        body: bytes | None = ours.relayed(asked, model=upstream.model, quirks=quirks, losses=losses)
+        return Question(
+            ours, Ask(ours.name, verb, asked.stream, body or b"", headers), relayed=True, framing=provider.framing
+        )
+    theirs = dialect(spoken[0])
+    request = ours.parse_request(asked)
+    write = theirs.write_request if verb == "generate" else theirs.write_count_request
+    body = write(request, model=upstream.model, quirks=quirks, losses=losses)
+    if body is None:
+        return None
+    return Question(theirs, Ask(theirs.name, verb, asked.stream, body, ()), relayed=False, framing=provider.framing)
+
+
+@asynccontextmanager
+async def put(question: Question, wire: Wire, upstream: Upstream, *, seconds: float) -> AsyncIterator[Reply]:
+    """Send a question; the answer has begun and is read inside the block. Raises UpstreamError."""
+    order = await provider_for(upstream.vendor).order(upstream, question.ask)
+    try:
+        async with wire.send(order, seconds=seconds) as reply:
+            yield reply
+    except UpstreamRefusedError as refusal:
+        if not refusal.dialect:
+            refusal.dialect = question.dialect.name
+            if (trouble := question.dialect.parse_error(refusal.body)) is not None:
+                refusal.upstream_code = trouble.code
+        raise
+
+
+async def whole(reply: Reply, spoken: Dialect) -> tuple[bytes, Completion]:
+    """A whole answer and its meaning. Raises UpstreamCutError for nonsense, UpstreamRefusedError for an error in a 200."""
+    body = await reply.read_all()
+    try:
+        found = spoken.parse_completion(body)
+    except _NONSENSE as error:
+        raise UpstreamCutError(f"{reply.where} answered 200 with something that is no answer ({error})") from error
+    if isinstance(found, Trouble):
+        raise in_200(found, reply, spoken)
+    return body, found
+
+
+class Events:
+    """A stream's events, read by read, whatever frames them."""
+
+    def __init__(self, reply: Reply, question: Question) -> None:
+        self._reply = reply
+        self._parser = EventstreamParser() if question.framing == "eventstream" else EventParser()
+        self.ended = False
+
+    async def read(self) -> list[Event]:
+        """The events of the next read; at the end `ended` is set, and what was left over is the last. Raises UpstreamError."""
+        data = await self._reply.read()
+        try:
+            if data is not None:
+                return self._parser.feed(data)
+            self.ended = True
+            return list(self._parser.finish())
+        except EventTooLongError as error:
+            raise UpstreamCutError(f"{self._reply.where}: {error}") from None
+
+
+def nonsense(error: Exception, reply: Reply) -> UpstreamCutError:
+    """The failure for an event that makes no sense."""
+    return UpstreamCutError(f"{reply.where} sent an event that makes no sense ({error})")
+
+
+def unfinished(reply: Reply) -> UpstreamCutError:
+    """The failure for a stream that ends without its terminal event."""
+    return UpstreamCutError(f"{reply.where} ended its answer before it was complete")
+
+
+def in_200(trouble: Trouble, reply: Reply, spoken: Dialect) -> UpstreamRefusedError:
+    """The failure that came in the body or stream of a 200; it has the status that it means, where it says one."""
+    said = reply.without_key(trouble.message.encode()).decode("utf-8", "replace")
+    status = trouble.status or 200
+    body = spoken.error(status if status >= 400 else 502, said, code=trouble.code)
+    refusal = UpstreamRefusedError(
+        f"{reply.where} answered 200 with an error in it: {said}",
+        upstream_status=status,
+        body=body,
+        retryable=status == 200 or may_retry(status, {}),
+    )
+    refusal.dialect, refusal.upstream_code = spoken.name, trouble.code
+    return refusal
