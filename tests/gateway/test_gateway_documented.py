@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from flyball.functions.errors import VariantError
-from flyball.gateway.routes import WAYS
 from flyball.gateway.errors import GatewayError
+from flyball.gateway.routes import WAYS
 from flyball.llm.errors import UpstreamError
 from flyball.testing.script import FAULTS
 

@@ -4,46 +4,25 @@ Anthropic refuses: no `max_tokens`, empty texts, a first turn that is not the us
 of the assistant, more than four cache points, sampling beside thinking, a tool that must be called beside thinking.
 """
 
-import hashlib
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from flyball.llm.arguments import to_object_of_request
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.efforts import SMALLEST, budget_of, effort_of
 from flyball.llm.losses import Losses
-from flyball.llm.messages import (
-    Cache,
-    Media,
-    Message,
-    Native,
-    Part,
-    Reasoning,
-    Refusal,
-    Request,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
-from flyball.llm.signatures import detached
+from flyball.llm.messages import Reasoning, Request, Tool
 from flyball.llm.translation import leave_behind, name_of
 
-from .answers import HOME, NAME
+from .answers import NAME
+from .turns import Turns, point
 
 _REFUSED = ("logprobs", "top_logprobs")
 _DROPPED = ("frequency_penalty", "presence_penalty", "seed", "verbosity", "store")
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _EFFORTS = {"minimal": "low"}
-_IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _MOST_CACHES = 4
 _LEAST_TOP_P = 0.95  # beside thinking
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_STANDARD = str.maketrans("-_", "+/")
 _EMPTY_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 _NO_THOUGHT = ("disabled", None)
 
@@ -52,7 +31,7 @@ def body(request: Request, *, model: str, quirks: Quirks, losses: Losses) -> dic
     """The body. Raises CannotCarryError, and InvalidBodyError for a call whose arguments are no object."""
     leave_behind(request, losses, to=NAME)
     _lose(request, losses)
-    turns = _Turns(request, losses)
+    turns = Turns(request, losses)
     turns.end(quirks)
     config: dict[str, Any] = {}
     max_tokens, thinking = _thinking(request, turns.written, quirks, losses, config)
@@ -88,7 +67,7 @@ def _beside(request: Request, losses: Losses, written: dict[str, Any]) -> None:
     elif request.service_tier:
         losses.drop(name_of(request, "service_tier"))
     if request.cache is not None:
-        written["cache_control"] = _point(request.cache)
+        written["cache_control"] = point(request.cache)
     if request.stream:
         written["stream"] = True
     for name, value in {**(request.native if own else {}), **request.extra}.items():
@@ -107,173 +86,6 @@ def _lose(request: Request, losses: Losses) -> None:
     for name in _DROPPED:
         if getattr(request, name) not in (None, ""):
             losses.drop(name_of(request, name))
-
-
-def _point(cache: Cache) -> dict[str, Any]:
-    return {"type": "ephemeral", "ttl": cache.ttl} if cache.ttl in ("5m", "1h") else {"type": "ephemeral"}
-
-
-class _Turns:
-    """The conversation as Anthropic wants it."""
-
-    def __init__(self, request: Request, losses: Losses) -> None:
-        self.written: list[dict[str, Any]] = []
-        self.system: list[dict[str, Any]] = []
-        self._losses = losses
-        self._own = request.dialect == NAME
-        self._count = len(request.messages)
-        self._results = 0  # blocks at the beginning of the last turn that are results
-        for number, message in enumerate(request.messages):
-            self._add(message, f"messages[{number}]")
-
-    def end(self, quirks: Quirks) -> None:
-        """What the whole must be. Writes a turn of one text as a string."""
-        written, losses = self.written, self._losses
-        if not written or written[0]["role"] != "user":
-            losses.refuse("messages", "the first turn has to be the user's")
-        if written[-1]["role"] == "assistant":
-            if not quirks.prefill:
-                losses.refuse(f"messages[{self._count - 1}]", "the last turn has to be the user's")
-            if "text" in (last := written[-1]["content"][-1]):
-                last["text"] = last["text"].rstrip()  # Anthropic refuses it otherwise
-        for turn in written:
-            content = turn["content"]
-            if len(content) == 1 and len(content[0]) == 2 and "text" in content[0]:
-                turn["content"] = content[0]["text"]
-
-    def _add(self, message: Message, path: str) -> None:
-        role = "assistant" if message.role == "assistant" else "user"
-        if message.name:
-            self._losses.drop(f"{path}.name")
-        if message.role in ("system", "developer"):
-            # Anthropic itself takes instructions between turns; for anybody else's callers they go to the front.
-            role = "system" if self._own and self.written else ""
-        blocks = list(self._blocks(message, path, is_instruction=role in ("", "system")))
-        if not role:
-            self.system += blocks
-        elif blocks:
-            self._put(role, blocks)
-            if self._own:
-                self.written[-1] |= message.extra
-
-    def _put(self, role: str, blocks: list[dict[str, Any]]) -> None:
-        if not self.written or self.written[-1]["role"] != role:
-            self.written.append({"role": role, "content": []})
-            self._results = 0
-        content = self.written[-1]["content"]
-        for block in blocks:
-            if block["type"] == "tool_result":
-                content.insert(self._results, block)
-                self._results += 1
-            else:
-                content.append(block)
-
-    def _blocks(self, message: Message, path: str, *, is_instruction: bool) -> Iterator[dict[str, Any]]:
-        at = -1
-        for part in detached(message.parts):
-            at += not (isinstance(part, Thinking) and part.belongs_to_next)
-            where = f"{path}.content[{max(at, 0)}]"
-            if isinstance(part, Thinking) and not _is_home(part):
-                self._losses.drop(f"{path}.thinking")
-                continue
-            block = self._block(part, where, message.role)
-            if block is None:
-                continue
-            if is_instruction and block["type"] != "text":
-                self._losses.refuse(where, "instructions are words")
-            yield self._marked(block, part)
-
-    def _marked(self, block: dict[str, Any], part: Part) -> dict[str, Any]:
-        if isinstance(part, Thinking | Refusal):
-            return block
-        if part.cache is not None:
-            block["cache_control"] = _point(part.cache)
-        if self._own and not isinstance(part, Native) and part.extra and "block" not in part.extra:
-            block |= part.extra
-        return block
-
-    def _block(self, part: Part, path: str, role: str) -> dict[str, Any] | None:  # noqa: C901, PLR0911 -- one for each kind
-        match part:
-            case Text():
-                block: dict[str, Any] = {"type": "text", "text": part.text}
-                if part.citations:
-                    own = [citation.extra for citation in part.citations if citation.dialect == NAME]
-                    if len(own) != len(part.citations):
-                        self._losses.drop(f"{path}.citations")
-                    block |= {"citations": own} if own else {}
-                return block if part.text.strip() else None
-            case ToolCall():
-                text = part.arguments
-                given = {"input": text} if part.custom else to_object_of_request(text, f"{path}.arguments")
-                return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": given}
-            case ToolResult():
-                return self._result(part, path)
-            case Thinking(signature=signature) if signature is not None:
-                if part.redacted:
-                    return {"type": "redacted_thinking", "data": signature.data}
-                return {"type": "thinking", "thinking": part.text, "signature": signature.data}
-            case Media():
-                if role == "assistant":
-                    self._losses.drop(path)  # Anthropic takes none from the assistant
-                    return None
-                return self._media(part, path)
-            case Refusal():
-                return {"type": "text", "text": part.text} if part.text.strip() else None
-            case Native() if part.dialect == NAME:
-                return dict(part.raw)
-            case Native() if role != "assistant":
-                self._losses.refuse(path)
-        self._losses.drop(path)
-        return None
-
-    def _result(self, part: ToolResult, path: str) -> dict[str, Any]:
-        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(part.call_id)}
-        inner = []
-        for number, one in enumerate(part.parts):
-            if (said := self._block(one, f"{path}.content[{number}]", "tool")) is not None:
-                inner.append(self._marked(said, one))
-        if inner:
-            plain = len(inner) == 1 and inner[0].keys() == {"type", "text"}
-            block["content"] = inner[0]["text"] if plain else inner
-        if part.is_error is not None:
-            block["is_error"] = part.is_error
-        return block
-
-    def _media(self, part: Media, path: str) -> dict[str, Any]:
-        if "block" in part.extra and self._own:
-            return dict(part.extra["block"])
-        if part.kind not in ("image", "document"):
-            self._losses.refuse(path, f"it takes no {part.kind}")
-        if part.detail not in ("", "auto"):
-            self._losses.drop(f"{path}.detail")
-        block: dict[str, Any] = {"type": part.kind, "source": self._source(part, path)}
-        if part.kind == "document":
-            block |= {"title": part.name} if part.name else {}
-            block |= {"context": part.context} if part.context else {}
-            block |= {"citations": {"enabled": part.cite}} if part.cite is not None else {}
-        return block
-
-    def _source(self, part: Media, path: str) -> dict[str, Any]:
-        if part.text:
-            return {"type": "text", "media_type": "text/plain", "data": part.text}
-        if part.data:
-            if not self._own and part.media_type not in (_IMAGES if part.kind == "image" else ("application/pdf",)):
-                self._losses.refuse(path, f"it takes no {part.kind} of the type {part.media_type!r}")
-            return {"type": "base64", "media_type": part.media_type, "data": part.data.translate(_STANDARD)}
-        if part.file_id and self._own:
-            return {"type": "file", "file_id": part.file_id}
-        if not part.url.startswith(("https://", "http://")) and not self._own:
-            self._losses.refuse(path, "it takes base64 and addresses of the web")
-        return {"type": "url", "url": part.url}
-
-
-def _is_home(thought: Thinking) -> bool:
-    return thought.signature is not None and thought.signature.origin == HOME and not thought.belongs_to_next
-
-
-def _id(id_: str) -> str:
-    """An id that Anthropic takes: the same for the same."""
-    return id_ if _ID.fullmatch(id_) else "call_" + hashlib.blake2b(id_.encode(), digest_size=12).hexdigest()
 
 
 def _thinking(
@@ -363,7 +175,7 @@ def _tools(request: Request, quirks: Quirks, losses: Losses) -> list[Any]:
         elif tool.strict:
             losses.drop(f"{path}.strict")
         if tool.cache is not None:
-            said["cache_control"] = _point(tool.cache)
+            said["cache_control"] = point(tool.cache)
         written.append({**said, **tool.extra} if request.dialect == NAME else said)
     return written
 
