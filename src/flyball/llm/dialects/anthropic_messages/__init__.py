@@ -47,7 +47,7 @@ class AnthropicMessages:
         model = model or field(fields, "model", str) or ""
         if not model:
             raise missing("model", "a string that names a model or a function of this server")
-        if "messages" not in fields:
+        if bytes(fields.get("messages", b"null")) == b"null":
             raise missing("messages", "a list of messages")
         streamed = field(fields, "stream", bool | None) if stream is None else stream
         return Asked(dialect=self.name, fields=fields, model=model, stream=bool(streamed))

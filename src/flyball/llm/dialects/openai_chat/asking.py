@@ -29,7 +29,7 @@ def ask(body: bytes, *, model: str = "", stream: bool | None = None) -> Asked:
     model = model or field(fields, "model", str) or ""
     if not model:
         raise missing("model", "a string that names a model or a function of this server")
-    if "messages" not in fields:
+    if bytes(fields.get("messages", b"null")) == b"null":
         raise missing("messages", "a list of messages")
     streamed = field(fields, "stream", bool | None) if stream is None else stream
     options = field(fields, "stream_options", _StreamOptions | None) if "stream_options" in fields else None
