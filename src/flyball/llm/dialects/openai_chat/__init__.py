@@ -8,44 +8,6 @@ from flyball.llm.losses import Losses
 from flyball.llm.messages import Request
 
 from . import answers, asking, errors, reading, requests, watching, writing
-from .plain import (
-    DONE,
-    ChatRequest,
-    Chunk,
-    ChunkWriter,
-    Completion,
-    body_for,
-    completion,
-    error_body,
-    error_event,
-    error_message,
-    error_object,
-    is_error_body,
-    parse_chunk,
-    parse_completion,
-    parse_field,
-    parse_request,
-)
-
-__all__ = [
-    "DIALECT",
-    "DONE",
-    "ChatRequest",
-    "Chunk",
-    "ChunkWriter",
-    "Completion",
-    "body_for",
-    "completion",
-    "error_body",
-    "error_event",
-    "error_message",
-    "error_object",
-    "is_error_body",
-    "parse_chunk",
-    "parse_completion",
-    "parse_field",
-    "parse_request",
-]
 
 
 class OpenAIChat:
