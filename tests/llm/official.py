@@ -40,6 +40,11 @@ class Heard(NamedTuple):
     failed: str = ""
 
 
+# Older models of Anthropic's and most servers that are like OpenAI's take these, and the newest clients have no types for them.
+_UNTYPED = {"anthropic_messages": ("temperature", "top_p", "top_k"), "openai_chat": ("top_k",)}
+_BLOCKS = pydantic.TypeAdapter(list[anthropic_types.ContentBlockParam])
+
+
 def judge_request(dialect: str, body: dict[str, Any]) -> None:
     """Fails where a body is not what the vendor publishes."""
     if dialect == "bedrock_converse":
@@ -47,11 +52,12 @@ def judge_request(dialect: str, body: dict[str, Any]) -> None:
     elif dialect == "gemini":
         _judge_gemini(body)
     else:
-        _whole(_adapter(dialect).validate_python(body))
+        typed = {name: value for name, value in body.items() if name not in _UNTYPED.get(dialect, ())}
+        _whole(_adapter(dialect).validate_python(typed))
     if dialect == "anthropic_messages":
         # A turn may also hold what an answer held, in classes that take any field: every block has to be one of a request.
         blocks = [one for turn in body["messages"] if isinstance(turn["content"], list) for one in turn["content"]]
-        _whole(pydantic.TypeAdapter(list[anthropic_types.ContentBlockParam]).validate_python(blocks))
+        _whole(_BLOCKS.validate_python(blocks))
 
 
 @cache

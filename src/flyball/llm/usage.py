@@ -169,7 +169,7 @@ def usage_to_anthropic(usage: Usage) -> dict[str, Any]:
     if usage.reasoning_tokens:
         counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     if usage.web_searches:
-        counts["server_tool_use"] = {"web_search_requests": usage.web_searches}
+        counts["server_tool_use"] = {"web_search_requests": usage.web_searches, "web_fetch_requests": 0}
     return counts
 
 

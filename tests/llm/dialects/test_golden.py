@@ -26,7 +26,7 @@ def expected(case: Case) -> dict[str, Any]:
 
 def test_there_are_at_least_four_hundred_and_each_says_which_trap_it_guards() -> None:
     assert len(CASES) >= 400
-    assert all(len(case.fixture["trap"]) > 20 for case in CASES)
+    assert all(len(case.fixture["trap"].split()) >= 3 for case in CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -34,9 +34,14 @@ def test_a_translation_is_what_its_fixture_expects(case: Case) -> None:
     assert golden.text_of(golden.translated(case)) == golden.text_of(expected(case))
 
 
-@pytest.mark.parametrize("case", [case for case in REQUESTS if "body" in expected(case)], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in REQUESTS if "body" in expected(case) and case.target != case.source], ids=str
+)
 def test_the_vendor_takes_every_request(case: Case) -> None:
-    official.judge_request(case.target, expected(case)["body"])
+    passed_through = golden.parsed(case.fixture["given"], case.source).extra
+    body = {name: value for name, value in expected(case)["body"].items() if name not in passed_through}
+
+    official.judge_request(case.target, body)
 
 
 @pytest.mark.parametrize("case", [case for case in ANSWERS if "body" in expected(case)], ids=str)
@@ -49,7 +54,9 @@ def test_the_callers_client_hears_the_whole_answer(case: Case) -> None:
     _same(heard, said)
 
 
-@pytest.mark.parametrize("case", STREAMS, ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in STREAMS if case.target not in case.fixture.get("beyond_the_client_of", ())], ids=str
+)
 def test_the_callers_client_hears_the_whole_stream_or_that_it_failed(case: Case) -> None:
     said, ended = golden.read(case.fixture["given"], case.source)
     assembly = Assembly()
@@ -73,7 +80,16 @@ def _same(heard: official.Heard, said: Completion) -> None:
     calls = [part for part in parts if isinstance(part, ToolCall)]
     assert [name for name, _ in heard.calls] == [call.name for call in calls]
     for (_, arguments), call in zip(heard.calls, calls, strict=True):
-        assert _value(arguments) in (_value(call.arguments or "{}"), {"unparsed_arguments": call.arguments})
+        assert _value(arguments) in _forms(call)
+
+
+def _forms(call: ToolCall) -> list[Any]:
+    """What an application may hear of a call's arguments: they themselves, or where only an object can be said, what stands for them."""
+    if call.custom:
+        return [call.arguments, {"input": call.arguments}]
+    value = _value(call.arguments or "{}")
+    # An answer that was cut off in the middle of a call: Anthropic's client keeps what could be read so far.
+    return [value, {"unparsed_arguments": call.arguments}, *([] if isinstance(value, dict) else [{}])]
 
 
 def _value(arguments: Any) -> Any:

@@ -18,6 +18,8 @@ from .thoughts import details_of_part
 
 _WORDS = {"max_tokens": "length", "context": "length", "content_filter": "content_filter", "tool_calls": "tool_calls"}
 
+_TIERS = {name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")} | {"standard": "default"}
+
 
 def write_completion(completion: c.Completion, frame: Frame, losses: Losses) -> bytes:
     """A whole answer. What it cannot say is dropped and named in `losses`."""
@@ -31,8 +33,10 @@ def write_completion(completion: c.Completion, frame: Frame, losses: Losses) -> 
     }
     if completion.usage is not None:
         whole["usage"] = usage_to_openai(completion.usage)
-    if completion.service_tier:
-        whole["service_tier"] = completion.service_tier
+    if completion.service_tier in _TIERS:
+        whole["service_tier"] = _TIERS[completion.service_tier]
+    elif completion.service_tier:
+        losses.drop("service_tier")
     if fingerprint := completion.extra.get("system_fingerprint"):
         whole["system_fingerprint"] = fingerprint
     return msgspec.json.encode({**whole, **frame.extra})
@@ -92,7 +96,7 @@ class Writer:
         out = []
         for number, (index, answer) in enumerate(self._answers.items(), 1):
             if not answer.begun:
-                out.append(self._chunk(index, {"role": "assistant", "content": "", "refusal": None}))
+                out.append(self._begun(index, ""))
             out.append(self._chunk(index, {}, None, answer.finish_reason, self._frame.extra if number == last else ()))
         if self._frame.wants_usage and self._usage is not None:
             out.append(self._event({"choices": [], "usage": usage_to_openai(self._usage)}))
@@ -104,16 +108,21 @@ class Writer:
 
     def _said(self, event: Any) -> bytes:
         answer = self._answers.get(event.choice)
-        if answer is None:
-            answer = self._answers[event.choice] = _Spoken(self._losses)
         out = b""
+        if answer is None:
+            if event.choice and not self._answers:  # OpenAI's client fails where another answer than the first begins
+                self._answers[0] = _Spoken(self._losses)
+                out = self._begun(0, "")
+            answer = self._answers[event.choice] = _Spoken(self._losses)
         for delta in answer.say(event):
             if not answer.begun:
-                answer.begun = True
-                first = {"role": "assistant", "content": None if "tool_calls" in delta else "", "refusal": None}
-                out = self._chunk(event.choice, first)
+                out += self._begun(event.choice, None if "tool_calls" in delta else "")
             out += self._chunk(event.choice, delta, getattr(event, "logprobs", None))
         return out
+
+    def _begun(self, index: int, content: str | None) -> bytes:
+        self._answers[index].begun = True
+        return self._chunk(index, {"role": "assistant", "content": content, "refusal": None})
 
     def _chunk(self, index: int, delta: Any, logprobs: Any = None, reason: Any = None, extra: Any = ()) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
