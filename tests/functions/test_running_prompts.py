@@ -118,11 +118,8 @@ async def test_what_the_model_does_wrong_is_a_clear_error_with_its_spans(prompt,
     assert caught.value.spans[2].status == "error"
 
 
-async def test_a_key_that_the_upstream_repeats_is_blotted_out(prompt, tools, upstream, monkeypatch):
-    import flyball.testing.openai as wording
-
-    monkeypatch.setattr(wording, "error", lambda _turn: b'{"error": {"message": "bad key sk-very-secret"}}')
-    upstream.otherwise = Turn(fault="status", status=401)
+async def test_a_key_that_the_upstream_repeats_is_blotted_out(prompt, tools, upstream):
+    upstream.otherwise = Turn(fault="status", status=401, raw=b'{"error": {"message": "bad key sk-very-secret"}}')
 
     with pytest.raises(VariantFailedError, match=r"bad key \*\*\*") as caught:
         await run_variant(prompt(upstream.base_url), ASKED, tools=tools)

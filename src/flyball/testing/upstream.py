@@ -1,55 +1,61 @@
 """A provider that does as it is told, down to the bytes on the wire: it resets, stalls, cuts, lies, on demand.
 
 A small HTTP/1.1 server of its own, because a fault of the wire (a reset, half a chunk) is what no framework lets one do,
-and because a benchmark needs an upstream that costs nearly nothing.
+and because a benchmark needs an upstream that costs nearly nothing. The words are the dialects'.
 """
 
 import asyncio
 import socket
 import struct
 from collections import deque
-from functools import cache
-from typing import NamedTuple, Self, cast
+from functools import lru_cache
+from typing import Self, cast
 
 import httptools
 import msgspec
 
-from . import openai
+from . import anthropic, openai_chat
+from .dialect import Ask, Dialect, Failure, Received, Streamed, scripted
+from .routing import Route, route
 from .script import Turn, turn_from_model
 
 _REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
-
-
-class Received(NamedTuple):
-    """A request as it arrived."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
+_FRAMINGS = {"sse": "text/event-stream", "array": "application/json", "frames": "application/vnd.amazon.eventstream"}
+_PAGE = b"<!doctype html>\n<html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>\n"
+_BREAKS = ("reset_midway", "stall_midway", "cut", "unfinished")
 
 
 class ScriptedUpstream:
     """An upstream on a loopback port. `then(...)` queues turns, one per request; without one it answers plainly."""
 
-    def __init__(self, *, port: int = 0, keep_requests: bool = True) -> None:
+    def __init__(self, *, port: int = 0, keep_requests: bool = True, models: tuple[str, ...] = ("mock-small",)) -> None:
         self._port = port
         self._keep = keep_requests
         self._turns: deque[Turn] = deque()
         self._server: asyncio.Server | None = None
+        self.models = models
         self.otherwise = Turn()
         self.requests: list[Received] = []
         self.connections: set[_Connection] = set()
         self.hangups = 0  # connections that a client closed while it was being answered
 
     @property
+    def root_url(self) -> str:
+        """Where it listens: what the clients of Anthropic, Gemini and Bedrock are given."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def base_url(self) -> str:
-        """What a model's endpoint names as its `base_url`."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        """What a model's endpoint names as its `base_url`, and OpenAI's clients too."""
+        return f"{self.root_url}/v1"
 
     def then(self, *turns: Turn) -> None:
         """What to do with the next requests, in order."""
         self._turns.extend(turns)
+
+    def forget(self) -> None:
+        """Drop the turns that no request has taken."""
+        self._turns.clear()
 
     async def start(self) -> None:
         """Listen."""
@@ -110,7 +116,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     def on_url(self, url: bytes) -> None:
-        self._path = url.decode("latin-1")
+        self._path += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -121,20 +127,32 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         method = self._parser.get_method().decode("latin-1")
         request = Received(method, self._path, self._headers, b"".join(self._body))
-        self._headers, self._body = {}, []
+        self._headers, self._path, self._body = {}, "", []
         self._upstream.note(request)
+        where = route(request.path)
+        if where is None:
+            unknown = Failure(404, f"Unknown request URL: {method} {request.path}", "unknown_url")
+            self._fail(openai_chat, unknown, Ask())
+        elif where.place.verb == "models":
+            dialect = anthropic if "anthropic-version" in request.headers else where.dialect
+            self._send(200, dialect.models(self._upstream.models), dialect.REQUEST_ID)
+        else:
+            self._take(where, request)
+
+    def _take(self, where: Route, request: Received) -> None:
+        dialect = where.dialect
         try:
-            ask = msgspec.json.decode(request.body, type=openai.Ask)
+            ask = dialect.ask(where.place, where.query, request.body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            self._send(400, b'{"error": {"message": "not JSON"}}')
+            self._fail(dialect, Failure(400, "not JSON"), Ask())
             return
         turn = self._upstream.take_turn(ask.model)
         if not turn.fault and not turn.delay_seconds and not ask.stream:
-            self._transport.write(_plain_answer(turn, ask.model))
+            self._transport.write(_plain_answer(dialect, turn, ask))
         else:
-            self._answering = asyncio.get_running_loop().create_task(self._perform(turn, ask))
+            self._answering = asyncio.get_running_loop().create_task(self._perform(dialect, turn, ask))
 
-    async def _perform(self, turn: Turn, ask: openai.Ask) -> None:
+    async def _perform(self, dialect: Dialect, turn: Turn, ask: Ask) -> None:
         if turn.delay_seconds:
             await asyncio.sleep(turn.delay_seconds)
         if turn.fault == "reset":
@@ -142,36 +160,42 @@ class _Connection(asyncio.Protocol):
         elif turn.fault == "stall":
             await asyncio.sleep(3600)
         elif turn.fault == "status":
-            self._send(
-                turn.status, openai.error(turn), *([f"retry-after: {turn.retry_after}"] if turn.retry_after else [])
-            )
+            self._fail(dialect, scripted(turn), ask, turn)
+        elif turn.fault == "html":
+            self._send(turn.status, _raw(turn) or _PAGE, *_extra(turn), kind="text/html; charset=utf-8")
+        elif turn.fault == "empty":
+            kind = _FRAMINGS[ask.framing] if ask.stream else "application/json"
+            self._send(200, b"", dialect.REQUEST_ID, *_extra(turn), kind=kind)
         elif ask.stream:
-            await self._stream(turn, ask)
+            await self._stream(dialect, turn, ask)
         else:
-            await self._whole(turn, ask)
+            await self._whole(dialect, turn, ask)
 
-    async def _whole(self, turn: Turn, ask: openai.Ask) -> None:
-        answer = _plain_answer(turn, ask.model)
-        if turn.fault not in ("reset_midway", "stall_midway", "cut", "unfinished"):
+    async def _whole(self, dialect: Dialect, turn: Turn, ask: Ask) -> None:
+        answer = _plain_answer(dialect, turn, ask)
+        if turn.fault not in _BREAKS:
             self._transport.write(answer)
-            return
-        self._transport.write(answer[: len(answer) - 40])
-        await self._break(turn)
+        elif turn.fault == "unfinished":
+            body = _body(dialect, turn, ask)
+            self._send(200, body[: len(body) // 2], dialect.REQUEST_ID, *_extra(turn))
+        else:
+            self._transport.write(answer[: len(answer) - min(40, len(_body(dialect, turn, ask)) // 2)])
+            await self._break(turn)
 
-    async def _stream(self, turn: Turn, ask: openai.Ask) -> None:
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: scripted\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
-        events = openai.events(turn, ask)
-        breaks = turn.fault in ("reset_midway", "stall_midway", "cut", "unfinished")
-        if breaks:
-            events = events[: turn.after_chunks]
+    async def _stream(self, dialect: Dialect, turn: Turn, ask: Ask) -> None:
+        head = [f"content-type: {_FRAMINGS[ask.framing]}", dialect.REQUEST_ID, *_extra(turn)]
+        self._transport.write(_head(200, *head, "transfer-encoding: chunked"))
+        streamed = _raw_stream(turn) or dialect.events(turn, ask)
+        breaks = turn.fault in _BREAKS
+        events = streamed.first(turn.after_chunks) if breaks else streamed.events
         if turn.chunk_bytes:
             data = b"".join(events)
             events = [data[at : at + turn.chunk_bytes] for at in range(0, len(data), turn.chunk_bytes)]
         for number, event in enumerate(events):
             if number and turn.pause_seconds:
                 await asyncio.sleep(turn.pause_seconds)
+            if self._transport.is_closing():
+                return
             self._transport.write(b"%x\r\n%b\r\n" % (len(event), event))
         if breaks:
             await asyncio.sleep(0.01)  # what was written so far is on its way before the fault
@@ -189,10 +213,16 @@ class _Connection(asyncio.Protocol):
         else:
             self._transport.write(b"0\r\n\r\n")
 
-    def _send(self, status: int, body: bytes, *headers: str) -> None:
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}", "content-type: application/json"]
-        lines += [f"content-length: {len(body)}", *headers]
-        self._transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+    def _fail(self, dialect: Dialect, failure: Failure, ask: Ask, turn: Turn | None = None) -> None:
+        worded = dialect.error(failure, ask)
+        lines = [dialect.REQUEST_ID, *worded.headers, *(_extra(turn) if turn is not None else ())]
+        if failure.retry_after:
+            lines.append(f"retry-after: {failure.retry_after}")
+        body = _raw(turn) if turn is not None else None
+        self._send(failure.status, worded.body if body is None else body, *lines)
+
+    def _send(self, status: int, body: bytes, *headers: str, kind: str = "application/json") -> None:
+        self._transport.write(_head(status, f"content-type: {kind}", f"content-length: {len(body)}", *headers) + body)
 
     def _reset(self) -> None:
         sock = self._transport.get_extra_info("socket")
@@ -209,8 +239,33 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
 
-@cache
-def _plain_answer(turn: Turn, model: str) -> bytes:
-    body = openai.whole(turn, model)
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: scripted\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+@lru_cache(1024)
+def _plain_answer(dialect: Dialect, turn: Turn, ask: Ask) -> bytes:
+    body = _body(dialect, turn, ask)
+    lines = ["content-type: application/json", dialect.REQUEST_ID, *_extra(turn), f"content-length: {len(body)}"]
+    return _head(200, *lines) + body
+
+
+def _body(dialect: Dialect, turn: Turn, ask: Ask) -> bytes:
+    raw = _raw(turn)
+    if raw is not None:
+        return raw
+    return dialect.counted(turn) if ask.verb == "count" else dialect.whole(turn, ask)
+
+
+def _raw(turn: Turn) -> bytes | None:
+    return b"".join(turn.raw) if isinstance(turn.raw, tuple) else turn.raw
+
+
+def _raw_stream(turn: Turn) -> Streamed | None:
+    if turn.raw is None:
+        return None
+    return Streamed([*turn.raw] if isinstance(turn.raw, tuple) else [turn.raw])
+
+
+def _extra(turn: Turn) -> tuple[str, ...]:
+    return tuple(f"{name}: {value}" for name, value in turn.headers)
+
+
+def _head(status: int, *lines: str) -> bytes:
+    return "\r\n".join((f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}", *lines)).encode() + b"\r\n\r\n"
