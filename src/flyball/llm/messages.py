@@ -229,6 +229,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     native: Mapping[str, Any] = {}  # fields that this dialect defines and no other has
     extra: Mapping[str, Any] = {}  # fields that this dialect does not define: they pass through
     leftovers: tuple[str, ...] = ()  # paths of everything that stands in some part's, message's or tool's `extra`
+    paths: tuple[str, ...] = ()  # where each message stands in the caller's body; empty: `messages` is just that
+
+    def path_of(self, number: int) -> str:
+        """How the caller calls one of the messages."""
+        return self.paths[number] if number < len(self.paths) else f"messages[{number}]"
 
 
 StopReason = Literal[

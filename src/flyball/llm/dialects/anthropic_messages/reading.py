@@ -68,10 +68,12 @@ def parse(asked: Asked) -> Request:
     config: dict[str, msgspec.Raw] = field(fields, "output_config", dict[str, msgspec.Raw] | None) or {}
     metadata = Fields(field(fields, "metadata", dict[str, Any] | None) or {}, "metadata")
     cache = field(fields, "cache_control")
+    turns = _Turns(fields, leftovers).all()
     return Request(
         dialect=NAME,
         model=asked.model,
-        messages=_Turns(fields, leftovers).all(),
+        messages=tuple(message for message, _ in turns),
+        paths=tuple(path for _, path in turns),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=parallel,
@@ -111,10 +113,11 @@ class _Turns:
         self._inputs: list[_Inputs] | None = None  # decoded where something is called
         self._names: dict[str, str] = {}  # of called tools, by the ids of their calls
 
-    def all(self) -> tuple[Message, ...]:
-        turns: list[Message] = []
+    def all(self) -> list[tuple[Message, str]]:
+        """The turns, and where each stands."""
+        turns: list[tuple[Message, str]] = []
         if (system := field(self._fields, "system")) is not None:
-            turns.append(Message(role="system", parts=self._parts(system, "system")))
+            turns.append((Message(role="system", parts=self._parts(system, "system")), "system"))
         for number, turn in enumerate(field(self._fields, "messages", list[Any])):
             said = Fields(turn, f"messages[{number}]")
             role: Any = said.needed_text("role")
@@ -125,12 +128,12 @@ class _Turns:
             extra = said.left(self._leftovers)
             results = tuple(part for part in parts if isinstance(part, ToolResult))
             if results:
-                turns.append(Message(role="tool", parts=results))
+                turns.append((Message(role="tool", parts=results), said.path))
                 parts = tuple(part for part in parts if not isinstance(part, ToolResult))
                 if not parts and not extra:
                     continue
-            turns.append(Message(role=role, parts=parts, extra=extra))
-        return tuple(turns)
+            turns.append((Message(role=role, parts=parts, extra=extra), said.path))
+        return turns
 
     def _parts(self, content: Any, path: str, turn: int = -1) -> tuple[Part, ...]:
         if type(content) is str:

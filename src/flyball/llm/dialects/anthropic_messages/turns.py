@@ -41,10 +41,10 @@ class Turns:
         self.system: list[dict[str, Any]] = []
         self._losses = losses
         self._own = request.dialect == NAME
-        self._count = len(request.messages)
+        self._last = request.path_of(len(request.messages) - 1)
         self._results = 0  # blocks at the beginning of the last turn that are results
         for number, message in enumerate(request.messages):
-            self._add(message, f"messages[{number}]")
+            self._add(message, request.path_of(number))
 
     def end(self, quirks: Quirks) -> None:
         """What the whole must be. Writes a turn of one text as a string."""
@@ -53,7 +53,7 @@ class Turns:
             losses.refuse("messages", "the first turn has to be the user's")
         if written[-1]["role"] == "assistant":
             if not quirks.prefill:
-                losses.refuse(f"messages[{self._count - 1}]", "the last turn has to be the user's")
+                losses.refuse(self._last, "the last turn has to be the user's")
             if "text" in (last := written[-1]["content"][-1]):
                 last["text"] = last["text"].rstrip()  # Anthropic refuses it otherwise
         for turn in written:

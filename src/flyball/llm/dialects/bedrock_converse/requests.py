@@ -40,11 +40,11 @@ def body(request: Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     _lose(request, losses)
     turns = Turns(losses)
     for number, message in enumerate(request.messages):
-        turns.add(message, f"messages[{number}]")
+        turns.add(message, request.path_of(number))
     if not turns.written or turns.written[0]["role"] != "user":
         losses.refuse("messages", "the first turn has to be the user's")
     if turns.written[-1]["role"] == "assistant" and not quirks.prefill:
-        losses.refuse(f"messages[{len(request.messages) - 1}]", "the last turn has to be the user's")
+        losses.refuse(request.path_of(len(request.messages) - 1), "the last turn has to be the user's")
     more, output = _think(request, turns.written, quirks, losses)
     _shape(request, quirks, losses, output)
     written = {

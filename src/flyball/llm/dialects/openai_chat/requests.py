@@ -80,10 +80,12 @@ def parse_request(asked: Asked) -> m.Request:
     if rest := {name: value for name, value in options.items() if name != "include_usage"}:
         native["stream_options"] = rest
     tools = tuple(_tools(fields, left))
+    turns = tuple(_messages(field(fields, "messages", list[Any]), left))
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(_messages(field(fields, "messages", list[Any]), left)),
+        messages=tuple(message for message, _ in turns),
+        paths=tuple(path for _, path in turns),
         tools=tools,
         tool_choice=_tool_choice(fields, tools),
         response_format=_response_format(fields, native, left),
@@ -211,25 +213,28 @@ def _tool_choice(fields: Mapping[str, msgspec.Raw], tools: Sequence[m.Tool | m.N
 # -- messages
 
 
-def _messages(values: list[Any], left: list[str]) -> Iterator[m.Message]:
-    """The turns; results of tools that follow each other are one."""
+def _messages(values: list[Any], left: list[str]) -> Iterator[tuple[m.Message, str]]:
+    """The turns, and where each stands; results of tools that follow each other are one."""
     calls: dict[str, m.ToolCall] = {}
     results: list[m.Part] = []
+    first = ""  # of the results
     for at, value in enumerate(values):
         said = Fields(value, f"messages[{at}]")
         role = said.needed_text("role")
         if role in ("tool", "function"):
+            first = first if results else said.path
             results.append(_result(said, role, calls, left))
             continue
         if results:
-            yield m.Message(role="tool", parts=tuple(results))
+            yield m.Message(role="tool", parts=tuple(results)), first
             results = []
         if role not in m.ROLES:
             raise _contrary(f"{said.path}.role is {role!r}", said.at("role"), f"send one of {', '.join(m.ROLES)}")
         parts = tuple(_turn(said, at, calls, left) if role == "assistant" else _content(said, left))
-        yield m.Message(role=role, parts=parts, name=said.text("name"), extra=said.left(left))  # type: ignore[arg-type] # a role
+        message = m.Message(role=role, parts=parts, name=said.text("name"), extra=said.left(left))  # type: ignore[arg-type] # a role
+        yield message, said.path
     if results:
-        yield m.Message(role="tool", parts=tuple(results))
+        yield m.Message(role="tool", parts=tuple(results)), first
 
 
 def _result(said: Fields, role: str, calls: Mapping[str, m.ToolCall], left: list[str]) -> m.ToolResult:

@@ -141,7 +141,7 @@ class _Turns:
         """All of them, in order."""
         written: list[dict[str, Any]] = []
         for at, message in enumerate(self._request.messages):
-            path = f"messages[{at}]"
+            path = self._request.path_of(at)
             if message.role == "tool":
                 written += self._results(message, path)
                 continue
