@@ -3,6 +3,7 @@
 Knows dialects, providers and the wire by their interfaces alone. Tries nothing again and records nothing: its callers do.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple, TypeAlias
@@ -10,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from .catalog import vendor
 from .completions import Completion, Trouble
 from .dialect import Asked, Dialect
-from .errors import UpstreamCutError, UpstreamRefusedError
+from .errors import UpstreamCutError, UpstreamRefusedError, UpstreamTimeoutError
 from .eventstream import EventstreamParser
 from .losses import Losses
 from .patience import may_retry
@@ -64,9 +65,18 @@ def question(asked: Asked, verb: Verb, upstream: Upstream, losses: Losses, *, he
 @asynccontextmanager
 async def put(question: Question, wire: Wire, upstream: Upstream, *, seconds: float) -> AsyncIterator[Reply]:
     """Send a question; the answer has begun and is read inside the block. Raises UpstreamError."""
-    order = await provider_for(upstream.vendor).order(upstream, question.ask)
     try:
-        async with wire.send(order, seconds=seconds) as reply:
+        async with asyncio.timeout(seconds) as limit:
+            order = await provider_for(upstream.vendor).order(upstream, question.ask, wire)
+    except TimeoutError:
+        raise UpstreamTimeoutError(f"the token for the model {upstream.model!r} did not come in time") from None
+    left = (limit.when() or 0) - asyncio.get_running_loop().time()
+    try:
+        async with wire.send(order, seconds=left) as reply:
+            if reply.headers.get("content-type", "").startswith("text/html"):
+                raise UpstreamCutError(
+                    f"{reply.where} answered with a page of HTML", next_step="check that the model's base_url is right"
+                )
             yield reply
     except UpstreamRefusedError as refusal:
         if not refusal.dialect:

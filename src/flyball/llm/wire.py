@@ -44,6 +44,7 @@ class Order(NamedTuple):
     secrets: tuple[tuple[str, str], ...] = ()
     blot: tuple[Secret, ...] = ()
     method: str = "POST"
+    content_type: str = "application/json"
 
 
 class Reply:
@@ -105,7 +106,7 @@ class Wire:
     """Sends orders. One per process: it owns the connections."""
 
     def __init__(self, clock: Clock, *, connect_seconds: float = 5, idle_seconds: float = 60) -> None:
-        self._clock = clock
+        self.clock = clock
         self._idle_seconds = idle_seconds
         self._outside = _builder(connect_seconds).build()
         self._loopback = _builder(connect_seconds).no_proxy().build()
@@ -157,7 +158,7 @@ class Wire:
     def _request(self, order: Order) -> StreamRequest:
         try:
             builder = self._client_for(order.url).request(order.method, order.url)
-            builder = builder.header("content-type", "application/json").body_bytes(order.body)
+            builder = builder.header("content-type", order.content_type).body_bytes(order.body)
             for name, value in order.headers:
                 builder = builder.header(name, value)
             for name, value in order.secrets:
@@ -182,7 +183,7 @@ class Wire:
             f"{reply.where} answered {reply.status}: {_words(body)}",
             upstream_status=reply.status,
             body=body,
-            retry_after=asked_wait(reply.headers, self._clock.now_ns()),
+            retry_after=asked_wait(reply.headers, self.clock.now_ns()),
             retryable=may_retry(reply.status, reply.headers),
         )
 

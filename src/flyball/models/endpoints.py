@@ -45,12 +45,7 @@ def upstream_of(endpoint: ResolvedEndpoint) -> Upstream:
 
 def address_of(endpoint: Endpoint) -> str:
     """Where the endpoint is called: its own address, or the catalog's with its region, location and project put in."""
-    if endpoint.base_url:
-        return endpoint.base_url
-    address = vendor(endpoint.provider).base_url
-    for name in ("region", "location", "project"):
-        address = address.replace(f"{{{name}}}", getattr(endpoint, name))
-    return address
+    return endpoint.base_url or vendor(endpoint.provider).address(endpoint)
 
 
 def references_of(endpoint: Endpoint) -> tuple[str, ...]:
@@ -82,8 +77,9 @@ def _check_one(place: str, endpoint: Endpoint) -> None:
     if not endpoint.model:
         raise ModelSpecError(f"{place}.model is empty", next_step="write the provider's name of the model")
     for field in known.needs:
-        if not getattr(endpoint, field):
-            raise ModelSpecError(f"{place}.{field} is missing", next_step=f"{known.title} needs it; see {known.docs}")
+        if not any(getattr(endpoint, name) for name in field.split("|")):
+            missing = field.replace("|", f" or {place}.")
+            raise ModelSpecError(f"{place}.{missing} is missing", next_step=f"{known.title} needs it; see {known.docs}")
     if endpoint.dialect and endpoint.dialect not in known.dialects:
         raise ModelSpecError(
             f"{place}.dialect: {known.title} does not speak {endpoint.dialect!r}",

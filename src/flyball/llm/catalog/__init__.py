@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,16 +18,36 @@ from .quirks import Quirks
 
 
 class Face(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One dialect as a vendor speaks it: paths behind its base URL, `{model}` standing for the model. Empty: not there."""
+    """One dialect as a vendor speaks it: paths behind its base URL, `{model}` standing for the model. Empty: not there.
+
+    An endpoint's project, location, region and api_version may stand in a path as well.
+    """
 
     path: str
     stream_path: str = ""  # where streams have a path of their own
     count_path: str = ""
+    versioned_path: str = ""  # where the endpoint names an api_version
+    models: tuple[str, ...] = ()  # patterns of the names of those that are spoken to in it; none: all
+    key: tuple[str, str] | None = None  # where it differs from the vendor's
+    headers: Mapping[str, str] = {}
+
+
+class Place(Protocol):
+    """What an address may depend on: settings of an endpoint."""
+
+    @property
+    def region(self) -> str: ...  # noqa: D102 -- as the endpoint's
+    @property
+    def location(self) -> str: ...  # noqa: D102 -- likewise
+    @property
+    def project(self) -> str: ...  # noqa: D102 -- likewise
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry. `key` is the header that carries the API key, `{}` standing for it; `needs` are settings without a default.
+    """One entry. `key` is the header that carries the API key, `{}` standing for it.
 
+    `needs` are settings without a default, `a|b` where either will do. `base_urls` are those of locations whose address is not
+    like the others'.
     `quirks` concern every model of the vendor, those of `models` the ones whose name fits their `pattern`.
     """
 
@@ -36,13 +56,22 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     docs: str
     provider: str = "keyed"
     base_url: str = ""
+    base_urls: Mapping[str, str] = {}
     key: tuple[str, str] = ("authorization", "Bearer {}")
     key_variable: str = ""
     headers: Mapping[str, str] = {}
+    setting_headers: Mapping[str, str] = {}  # headers that carry a setting of the endpoint
     dialects: Mapping[str, Face]
     needs: tuple[str, ...] = ()
     quirks: Mapping[str, Any] = {}
     models: tuple[Mapping[str, Any], ...] = ()
+
+    def address(self, at: Place) -> str:
+        """The base URL for an endpoint's region, location and project."""
+        address = self.base_urls.get(at.location, self.base_url)
+        for name in ("region", "location", "project"):
+            address = address.replace(f"{{{name}}}", getattr(at, name))
+        return address
 
     def quirks_for(self, model: str) -> Quirks:
         """How a model of this vendor departs from its dialect; of several patterns that fit, later ones win."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # One line per way of reaching models: the catalog's entries name them. Loaded when a model first needs it.
 PROVIDERS: Mapping[str, str] = {
     "keyed": "flyball.llm.providers.keyed",
+    "vertex": "flyball.llm.providers.vertex",
+    "bedrock": "flyball.llm.providers.bedrock",
 }
 
 

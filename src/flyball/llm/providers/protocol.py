@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from flyball.kit.secrets import Secret
-from flyball.llm.wire import Order
+from flyball.llm.wire import Order, Wire
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +49,6 @@ class Provider(Protocol):
         """What is spoken there, the preferred one first."""
         ...
 
-    async def order(self, upstream: Upstream, ask: Ask) -> Order:
-        """The request for the wire. Raises UpstreamError where it cannot be made."""
+    async def order(self, upstream: Upstream, ask: Ask, wire: Wire) -> Order:
+        """The request for the wire, which also has the clock, and asks for tokens. Raises UpstreamError where it cannot be made."""
         ...
