@@ -61,7 +61,7 @@ def test_a_sound_file_loads_with_everything_that_it_names(folder):
         ("weight: 1", "weight: 0", "models.fast.endpoints[0].weight: 0 is not more than 0"),
         ("input: 0.15", "input: [1]", "models.fast.prices.input: expected"),
         ("input: 0.15", "input: -1", "flyball.yaml:6:14: models.fast.prices.input: not an amount in USD: -1"),
-        ("openai-compatible", "opneai", "models.fast.endpoints[0].provider: 'opneai' is not one of openai-compatible"),
+        ("openai-compatible", "opneai", "models.fast.endpoints[0].provider: the catalog has no vendor 'opneai'"),
         ("env:MOCK_KEY", "sk-123", "flyball.yaml:5:96: models.fast.endpoints[0].api_key: is written out"),
         ("  ask-quality:", "  Ask Quality:", "evaluations.Ask Quality: 'Ask Quality' is no name here"),
         ("  fast:", "  no:", "flyball.yaml:3:3: models: the key no is no text"),

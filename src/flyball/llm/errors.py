@@ -1,10 +1,9 @@
 """How a call to a provider goes wrong.
 
-InvalidInputError
-├── InvalidBodyError             a request that is not what its dialect asks for; names the field
-└── CannotCarryError             a request that the model's provider cannot be asked in its own dialect
-
 FlyballError
+├── InvalidInputError
+│   ├── InvalidBodyError         a request that is not what its dialect asks for; names the field
+│   └── CannotCarryError         a request that the model's provider cannot be asked in its own dialect
 └── UpstreamError                what a provider did to us; says whether another attempt may help
     ├── UpstreamAwayError        no connection: refused, unknown host, TLS
     ├── UpstreamTimeoutError     it was silent for too long, or the deadline passed

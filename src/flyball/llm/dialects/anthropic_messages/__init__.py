@@ -32,6 +32,9 @@ class AnthropicMessages:
     terminal = b""
     ends_without_terminal = False
     leaving = reading.LEAVING
+    reader = AnthropicReader
+    writer = AnthropicWriter
+    watch = AnthropicWatch
     names: Mapping[str, str] = {
         "stop": "stop_sequences",
         "user": "metadata.user_id",
@@ -91,18 +94,6 @@ class AnthropicMessages:
     def write_completion(self, completion: Completion, frame: Frame, losses: Losses) -> bytes:
         """A whole answer."""
         return answers.write(completion, frame, losses)
-
-    def reader(self) -> AnthropicReader:
-        """For one stream."""
-        return AnthropicReader()
-
-    def writer(self, frame: Frame, losses: Losses) -> AnthropicWriter:
-        """For one stream."""
-        return AnthropicWriter(frame, losses)
-
-    def watch(self) -> AnthropicWatch:
-        """For one relayed stream."""
-        return AnthropicWatch()
 
     def parse_error(self, body: bytes) -> Trouble | None:
         """What Anthropic says with an error status. None where the body is not its envelope."""
