@@ -39,7 +39,9 @@ def the_same(signer, method, url, headers, body, at=AT):
 
 @settings(max_examples=300, deadline=None)
 @given(
-    segments=st.lists(st.text(max_size=30).map(lambda text: quote(text, safe="")).filter(lambda t: t not in (".", "..")), min_size=1),
+    segments=st.lists(
+        st.text(max_size=30).map(lambda text: quote(text, safe="")).filter(lambda t: t not in (".", "..")), min_size=1
+    ),
     query=st.lists(st.tuples(PRINTABLE, PRINTABLE), max_size=4),
     headers=st.dictionaries(NAMES, PRINTABLE, max_size=4),
     body=st.binary(max_size=200),

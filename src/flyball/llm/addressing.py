@@ -20,12 +20,19 @@ def dialects_of(upstream: Upstream) -> tuple[str, ...]:
     faces = vendor(upstream.vendor).dialects
     if upstream.dialect in faces:
         return (upstream.dialect,)
-    spoken = [
-        name
-        for name, face in faces.items()
-        if not face.models or any(fnmatchcase(upstream.model, pattern) for pattern in face.models)
-    ]
+    spoken = [name for name, face in faces.items() if not face.models or _fits(upstream.model, face.models)]
+    spoken.sort(key=lambda name: not _fits(upstream.model, faces[name].first_for))
     return tuple(spoken) or (next(iter(faces)),)
+
+
+def _fits(model: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(model, pattern) for pattern in patterns)
+
+
+def counted_by(upstream: Upstream) -> tuple[str, ...]:
+    """The dialects in which tokens can be counted there, the preferred one first."""
+    faces = vendor(upstream.vendor).dialects
+    return tuple(name for name in dialects_of(upstream) if faces[name].count_path)
 
 
 def order_of(upstream: Upstream, ask: Ask, key: Secret | None) -> Order:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple, TypeAlias
 
+from .addressing import counted_by
 from .catalog import vendor
 from .completions import Completion, Trouble
 from .dialect import Asked, Dialect
@@ -45,7 +46,9 @@ def question(asked: Asked, verb: Verb, upstream: Upstream, losses: Losses, *, he
         CannotCarryError: the upstream cannot be asked this.
     """
     provider = provider_for(upstream.vendor)
-    spoken = provider.dialects(upstream)
+    spoken = provider.dialects(upstream) if verb == "generate" else counted_by(upstream)
+    if not spoken:
+        return None
     quirks = vendor(upstream.vendor).quirks_for(upstream.model)
     ours = dialect(asked.dialect)
     if asked.dialect in spoken:

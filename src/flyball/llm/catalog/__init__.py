@@ -28,6 +28,7 @@ class Face(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     count_path: str = ""
     versioned_path: str = ""  # where the endpoint names an api_version
     models: tuple[str, ...] = ()  # patterns of the names of those that are spoken to in it; none: all
+    first_for: tuple[str, ...] = ()  # patterns of those that are better asked in it than in the vendor's first
     key: tuple[str, str] | None = None  # where it differs from the vendor's
     headers: Mapping[str, str] = {}
 
