@@ -5,7 +5,7 @@ import msgspec
 from flyball.surface.http import ContextDep, Router
 
 from . import endpoints, service
-from .records import Model
+from .records import Model, Provider
 
 router = Router("/api/models", tag="models")
 
@@ -30,10 +30,22 @@ class ModelVersions(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Model, ...]
 
 
+class Providers(msgspec.Struct, frozen=True, kw_only=True):
+    """The vendors that an endpoint may name, by name."""
+
+    items: tuple[Provider, ...]
+
+
 @router.get("", permission="models.read", returns=ModelStates)
 async def list_models(ctx: ContextDep) -> ModelStates:
     """The newest version of every model."""
     return ModelStates(items=tuple(_state(model) for model in await service.list_models(ctx)))
+
+
+@router.get("/providers", permission="models.read", returns=Providers)
+async def list_providers(ctx: ContextDep) -> Providers:  # noqa: ARG001 -- the catalog is the same for all
+    """The vendors that a model's endpoint may name, and what each needs to be told."""
+    return Providers(items=service.list_providers())
 
 
 @router.get("/{name:path}/versions", permission="models.read", returns=ModelVersions)

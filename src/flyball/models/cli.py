@@ -35,6 +35,15 @@ _VERSIONS = (
     Column("created_by", "by"),
 )
 
+_PROVIDERS = (
+    Column("name"),
+    Column("title"),
+    Column("dialects", reads=", ".join),
+    Column("needs", reads=lambda needs: ", ".join(" or ".join(need) for need in needs)),
+    Column("key_variable", "key"),
+    Column("docs"),
+)
+
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
 
@@ -44,6 +53,12 @@ def list_models() -> None:
     show_list(
         control().get("/api/models"), _LIST, empty="No models yet: declare one in flyball.yaml and run `flyball apply`."
     )
+
+
+@app.command("providers")
+def providers() -> None:
+    """List the vendors that a model's endpoint may name, and what each needs to be told."""
+    show_list(control().get("/api/models/providers"), _PROVIDERS, empty="")
 
 
 @app.command("show")

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -151,7 +152,13 @@ def _missing(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
     if match := _REFERENCE.match(endpoint.base_url):
         problem = _url_problem(environment[match.group(1)])
         return f"{match.group(1)} {problem}" if problem else ""
-    return ""
+    return _account_problem(endpoint, environment)
+
+
+def _account_problem(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
+    if not endpoint.service_account or _account(endpoint, environment):
+        return ""
+    return f"{endpoint.service_account.removeprefix('env:')} is neither a service account's key nor a file that can be read"
 
 
 def _resolved(endpoint: Endpoint, environment: Mapping[str, str]) -> ResolvedEndpoint:
@@ -164,7 +171,7 @@ def _resolved(endpoint: Endpoint, environment: Mapping[str, str]) -> ResolvedEnd
         access_key_id=_look_up(endpoint.access_key_id, environment),
         secret_access_key=_secret(endpoint.secret_access_key, environment),
         session_token=_secret(endpoint.session_token, environment),
-        service_account=_secret(endpoint.service_account, environment),
+        service_account=_account(endpoint, environment),
         **{name: getattr(endpoint, name) for name in _PLAIN},
     )
     return ResolvedEndpoint(
@@ -174,6 +181,17 @@ def _resolved(endpoint: Endpoint, environment: Mapping[str, str]) -> ResolvedEnd
 
 def _secret(value: str, environment: Mapping[str, str]) -> Secret | None:
     found = _look_up(value, environment)
+    return Secret(found) if found else None
+
+
+def _account(endpoint: Endpoint, environment: Mapping[str, str]) -> Secret | None:
+    """A service account's key. Its variable may hold the path of a file with it, as Google's own clients have it."""
+    found = _look_up(endpoint.service_account, environment)
+    if found and not found.lstrip().startswith("{"):
+        try:
+            found = Path(found).read_text(errors="replace") if Path(found).is_file() else ""
+        except (OSError, ValueError):
+            found = ""
     return Secret(found) if found else None
 
 

@@ -6,7 +6,7 @@ from flyball.surface.html import Pages
 from flyball.surface.http import ContextDep
 
 from . import endpoints, service
-from .records import Model
+from .records import Endpoint, Model
 
 pages = Pages(tag="models", section="/models")
 
@@ -24,10 +24,21 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ListedModel, ...]
 
 
+class ShownEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint: the model's name there, where it is called, and the references of what it is called with."""
+
+    model: str
+    provider: str
+    address: str
+    keys: tuple[str, ...]
+    weight: float
+
+
 class ModelPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/show.html shows: one version, and all versions of the name, newest first."""
+    """What templates/show.html shows: one version with its endpoints, and all versions of the name, newest first."""
 
     model: Model
+    endpoints: tuple[ShownEndpoint, ...]
     missing: str
     versions: tuple[Model, ...]
 
@@ -47,6 +58,17 @@ async def show_model(ctx: ContextDep, name: str, version: int | None = None) -> 
     model = await service.get_model(ctx, name, version)
     return ModelPage(
         model=model,
+        endpoints=tuple(_shown(endpoint) for endpoint in model.spec.endpoints),
         missing=endpoints.unavailable_reason(model.name, model.spec),
         versions=await service.list_versions(ctx, name),
+    )
+
+
+def _shown(endpoint: Endpoint) -> ShownEndpoint:
+    return ShownEndpoint(
+        model=endpoint.model,
+        provider=endpoint.provider,
+        address=endpoints.address_of(endpoint),
+        keys=endpoints.references_of(endpoint),
+        weight=endpoint.weight,
     )

@@ -16,7 +16,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One place that answers for the model. `provider` is a vendor of the catalog, `model` the name that it knows the model by.
 
     `base_url` is a URL or `env:NAME`, empty where the catalog knows it. Secrets are `env:NAME` or empty: `api_key`, and for
-    Bedrock `access_key_id`, `secret_access_key`, `session_token`, for Vertex `service_account` (the JSON of its key).
+    Bedrock `access_key_id`, `secret_access_key`, `session_token`, for Vertex `service_account`, whose variable holds the JSON of
+    its key or the path of a file with it.
     """
 
     provider: str
@@ -34,6 +35,22 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     secret_access_key: str = ""
     session_token: str = ""
     service_account: str = ""
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """A vendor of the catalog: how it is spoken to, and what an endpoint there has to say.
+
+    Of the settings in one entry of `needs`, one is needed. `base_url` is empty where the endpoint says it; `key_variable` is
+    where the vendor's own clients look for the key.
+    """
+
+    name: str
+    title: str
+    dialects: tuple[str, ...]
+    needs: tuple[tuple[str, ...], ...]
+    base_url: str
+    key_variable: str
+    docs: str
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

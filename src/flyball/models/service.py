@@ -7,10 +7,11 @@ from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.ids import new_id
+from flyball.llm import catalog
 
 from . import endpoints, pricing, store
 from .errors import EndpointNotAllowedError, ModelNotFoundError, ModelSpecError
-from .records import Endpoint, Model, ModelSpec
+from .records import Endpoint, Model, ModelSpec, Provider
 
 
 async def list_models(ctx: Context) -> tuple[Model, ...]:
@@ -35,6 +36,22 @@ async def list_versions(ctx: Context, name: str) -> tuple[Model, ...]:
     if not found:
         raise ModelNotFoundError(name)
     return found
+
+
+def list_providers() -> tuple[Provider, ...]:
+    """The vendors that an endpoint may name, by name."""
+    return tuple(
+        Provider(
+            name=found.name,
+            title=found.title,
+            dialects=tuple(found.dialects),
+            needs=tuple(tuple(need.split("|")) for need in found.needs),
+            base_url=found.base_url,
+            key_variable=found.key_variable,
+            docs=found.docs,
+        )
+        for found in map(catalog.vendor, catalog.names())
+    )
 
 
 def check(name: str, spec: ModelSpec) -> None:
