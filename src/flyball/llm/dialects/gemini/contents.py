@@ -1,0 +1,271 @@
+"""A conversation in Gemini's words, read: turns of parts, each of which is told by the one field that it has.
+
+Results stand among a user's parts and become turns of their own. Where calls have no ids they get some, and a result
+without one answers the oldest call of its name that is still open.
+"""
+
+import re
+from collections.abc import Container
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from flyball.llm import messages as m
+from flyball.llm.arguments import NO_ARGUMENTS
+from flyball.llm.errors import InvalidBodyError
+from flyball.llm.fields import missing, wrong
+
+from .answers import NAME, media_kind, signature_of
+
+_ROLES: dict[str, m.Role] = {
+    "": "user",
+    "user": "user",
+    "function": "user",
+    "tool": "user",
+    "model": "assistant",
+    "system": "system",
+}
+FILES = re.compile(
+    r"https://generativelanguage\.googleapis\.com/[^?]*\bfiles/[^?]+"
+)  # of the Files API: its vendor's alone
+_Raw = msgspec.Raw
+_ANY, _TEXT, _FLAG = msgspec.json.Decoder(), msgspec.json.Decoder(str | None), msgspec.json.Decoder(bool | None)
+_OBJECT = msgspec.json.Decoder(dict[str, _Raw] | None)
+_CONTENTS = msgspec.json.Decoder(list[dict[str, _Raw]] | dict[str, _Raw] | str | None)
+_PARTS = msgspec.json.Decoder(list[dict[str, _Raw] | str] | dict[str, _Raw] | str | None)
+_ANSWER = msgspec.json.Decoder(_Raw)
+
+
+@cache
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word[:1].upper() + word[1:] for word in rest) if head else name
+
+
+def spelled(name: str, known: Container[str]) -> str:
+    """A field's name in Google's first spelling, where it is one that is known."""
+    return found if "_" in name and len(name) < 64 and (found := _camel(name)) in known else name
+
+
+class Raws:
+    """An object whose values are still bytes. Each `take` empties it a little; names in either spelling are one."""
+
+    __slots__ = ("_left", "path")
+
+    def __init__(self, value: dict[str, _Raw], path: str) -> None:
+        spell = any("_" in name for name in value) and path
+        self._left = {_camel(name) if spell else name: raw for name, raw in value.items()} if spell else value
+        self.path = path
+
+    def at(self, name: str) -> str:
+        """The path of a field of this object."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def take(self, name: str, decoder: Any) -> Any:
+        """One field's value; None where it is absent. Raises InvalidBodyError, naming it."""
+        raw = self._left.pop(name, None)
+        if raw is None:
+            return None
+        try:
+            return decoder.decode(raw)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            path = self.at(name)
+            raise InvalidBodyError(f"the field {path!r} is wrong: {error}", param=path) from None
+
+    def has(self, name: str) -> bool:
+        """Whether it is there and says something."""
+        return self._left.get(name, b"null") != b"null"
+
+    def put(self, name: str, raw: _Raw) -> None:
+        """Back again."""
+        self._left[name] = raw
+
+    def rest(self) -> dict[str, _Raw]:
+        """What nobody took; nulls say nothing."""
+        return {name: raw for name, raw in self._left.items() if raw != b"null"}
+
+    def left(self, leftovers: list[str]) -> dict[str, _Raw]:
+        """The same; its paths join `leftovers`."""
+        rest = self.rest() if self._left else {}
+        leftovers.extend(self.at(name) for name in rest)
+        return rest
+
+
+class Turns:
+    """The conversation, the instructions first."""
+
+    def __init__(self, leftovers: list[str]) -> None:
+        self._leftovers = leftovers
+        self._open: dict[str, list[str]] = {}  # ids of calls that no result has answered, by their names
+        self._ids: set[str] = set()
+
+    def all(self, fields: Raws) -> tuple[m.Message, ...]:
+        """Every turn. Raises InvalidBodyError."""
+        system = fields.take("systemInstruction", _CONTENTS)
+        said = system if isinstance(system, list) else [system]
+        turns = [self._system(one) for one in said if one is not None]
+        contents = fields.take("contents", _CONTENTS)
+        if contents is None:
+            raise missing("contents", "a list of turns")
+        for number, content in enumerate(contents if isinstance(contents, list) else [contents]):
+            if isinstance(content, str):
+                turns.append(m.Message(role="user", parts=(m.Text(text=content),)))
+            else:
+                turns += self._turns(Raws(content, f"contents[{number}]"), number)
+        return tuple(turns)
+
+    def _system(self, said: dict[str, _Raw] | str) -> m.Message:
+        if isinstance(said, str):
+            return m.Message(role="system", parts=(m.Text(text=said),))
+        turn = Raws(said, "systemInstruction")
+        turn.take("role", _ANY)
+        if turn.has("text"):  # a part in the place of a turn
+            return m.Message(role="system", parts=(self._part(turn, -1, 0),))
+        return m.Message(role="system", parts=self._parts(turn, -1), extra=turn.left(self._leftovers))
+
+    def _turns(self, turn: Raws, number: int) -> list[m.Message]:
+        word = turn.take("role", _TEXT) or ""
+        if (role := _ROLES.get(word)) is None:
+            message = f"{turn.at('role')} is {word!r}; expected user or model"
+            raise InvalidBodyError(message, param=turn.at("role"), next_step="send one of these roles")
+        parts = self._parts(turn, number)
+        if role == "assistant":
+            parts = _joined(parts)
+        extra = turn.left(self._leftovers)
+        results = tuple(part for part in parts if isinstance(part, m.ToolResult))
+        if not results:
+            return [m.Message(role=role, parts=parts, extra=extra)]
+        parts = tuple(part for part in parts if not isinstance(part, m.ToolResult))
+        said = m.Message(role="tool", parts=results)
+        return [said, m.Message(role=role, parts=parts, extra=extra)] if parts or extra else [said]
+
+    def _parts(self, turn: Raws, number: int) -> tuple[m.Part, ...]:
+        found = turn.take("parts", _PARTS)
+        path = turn.at("parts")
+        parts = found if isinstance(found, list) else [] if found is None else [found]
+        return tuple(
+            m.Text(text=part) if isinstance(part, str) else self._part(Raws(part, f"{path}[{at}]"), number, at)
+            for at, part in enumerate(parts)
+        )
+
+    def _part(self, part: Raws, turn: int, at: int) -> m.Part:  # noqa: PLR0911 -- one for each kind
+        text = part.take("text", _TEXT)
+        seal = part.take("thoughtSignature", _TEXT)
+        thought = part.take("thought", _FLAG)
+        signature, of_next = signature_of(seal) if seal else (None, False)
+        if thought and (text is not None or seal):
+            redacted = text is None and not of_next
+            extra = part.left(self._leftovers)
+            return m.Thinking(
+                text=text or "", signature=signature, redacted=redacted, belongs_to_next=of_next, extra=extra
+            )
+        if text is not None:
+            return m.Text(text=text, signature=signature, extra=part.left(self._leftovers))
+        for name in ("functionCall", "functionResponse", "inlineData", "fileData"):
+            if part.has(name):
+                inner = Raws(part.take(name, _OBJECT), part.at(name))
+                if name == "functionCall":
+                    return self._call(part, inner, signature, f"{turn}_{at}")
+                if name == "functionResponse":
+                    return self._result(part, inner, f"{turn}_{at}")
+                return self._media(part, inner, signature)
+        rest = part.rest()
+        if not rest:
+            return m.Text(text="", signature=signature)
+        seals = {"thoughtSignature": seal} if seal else {}
+        kind = next(iter(rest))
+        return m.Native(
+            dialect=NAME, kind=kind, raw={**{name: _ANY.decode(raw) for name, raw in rest.items()}, **seals}
+        )
+
+    def _call(self, part: Raws, call: Raws, signature: m.Signature | None, place: str) -> m.ToolCall:
+        name, args = call.take("name", _TEXT) or "", call.take("args", _ANSWER)
+        if not name:
+            raise missing(call.at("name"), "the function that is called")
+        if args is None or args == b"null":
+            args = NO_ARGUMENTS
+        if not bytes(args).startswith(b"{"):
+            raise wrong(call.at("args"), "an object", _ANY.decode(args))
+        id_ = call.take("id", _TEXT) or f"call_{place}"
+        self._open.setdefault(name, []).append(id_)
+        self._ids.add(id_)
+        extra = {**call.left(self._leftovers), **part.left(self._leftovers)}
+        return m.ToolCall(id=id_, name=name, arguments=bytes(args).decode(), signature=signature, extra=extra)
+
+    def _result(self, part: Raws, result: Raws, place: str) -> m.ToolResult:
+        name, id_ = result.take("name", _TEXT) or "", result.take("id", _TEXT) or ""
+        waiting = self._open.get(name) or []
+        if id_ not in self._ids:
+            id_ = waiting[0] if waiting else id_ or f"call_{place}"
+        if id_ in waiting:
+            waiting.remove(id_)
+        said: list[m.Text | m.Media | m.Native] = []
+        text, is_error = _answer(result.take("response", _ANSWER), result.at("response"))
+        if text:
+            said.append(m.Text(text=text))
+        media = result.take("parts", _PARTS)
+        for number, one in enumerate(media if isinstance(media, list) else [] if media is None else [media]):
+            path = f"{result.at('parts')}[{number}]"
+            found = self._part(Raws(one, path), 0, number) if isinstance(one, dict) else m.Text(text=one)
+            if not isinstance(found, m.Text | m.Media | m.Native):
+                raise wrong(path, "media", one)
+            said.append(found)
+        extra = {**result.left(self._leftovers), **part.left(self._leftovers)}
+        return m.ToolResult(call_id=id_, name=name, parts=tuple(said), is_error=is_error, extra=extra)
+
+    def _media(self, part: Raws, blob: Raws, signature: m.Signature | None) -> m.Media:
+        type_, data = blob.take("mimeType", _TEXT) or "", blob.take("data", _TEXT) or ""
+        url = blob.take("fileUri", _TEXT) or ""
+        if not data and not url:
+            raise missing(blob.at("data"), "the data in base64, or a `fileUri`")
+        by_file = FILES.fullmatch(url) is not None
+        return m.Media(
+            kind=media_kind(type_),
+            media_type=type_,
+            data=data,
+            url="" if by_file else url,
+            file_id=url if by_file else "",
+            name=blob.take("displayName", _TEXT) or "",
+            signature=signature,
+            extra={**blob.left(self._leftovers), **part.left(self._leftovers)},
+        )
+
+
+def _joined(parts: tuple[m.Part, ...]) -> tuple[m.Part, ...]:
+    """A model's parts as it meant them: a thought that was streamed is one, and an empty text says nothing."""
+    found: list[m.Part] = []
+    for part in parts:
+        last = found[-1] if found else None
+        if isinstance(part, m.Text) and not part.text and part.signature is None and len(parts) > 1:
+            continue
+        if (
+            isinstance(part, m.Thinking)
+            and isinstance(last, m.Thinking)
+            and last.signature is None
+            and not part.redacted
+            and not part.extra
+        ):
+            found[-1] = msgspec.structs.replace(part, text=last.text + part.text, extra=last.extra)
+            continue
+        found.append(part)
+    return tuple(found)
+
+
+def _answer(raw: _Raw | None, path: str) -> tuple[str, bool | None]:
+    """What a function answered, and whether that is an error: `output` and `error` are Google's names for the two."""
+    if raw is None or raw == b"null":
+        return "", None
+    text = bytes(raw).decode()
+    if not text.startswith("{"):
+        raise wrong(path, "an object", _ANY.decode(raw))
+    said = _OBJECT.decode(raw)
+    if len(said) == 1:
+        for name, is_error in (("output", None), ("error", True)):
+            if (inner := said.get(name)) is not None and bytes(inner).startswith(b'"'):
+                words = _TEXT.decode(inner)
+                if not words.lstrip().startswith("{"):
+                    return words, is_error
+            elif inner is not None and is_error:
+                return bytes(inner).decode(), is_error
+    return text, None
