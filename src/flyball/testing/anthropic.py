@@ -10,6 +10,7 @@ import msgspec
 from .dialect import (
     Ask,
     Failure,
+    Issued,
     Place,
     Streamed,
     Strewing,
@@ -24,9 +25,12 @@ from .dialect import (
     words,
 )
 from .script import Turn
+from .strict import keys
+from .strict.anthropic import refusal as refusal  # noqa: PLC0414 -- a part of the dialect
 
 NAME = "anthropic"
 REQUEST_ID = "request-id: req_scripted"
+locked = keys.anthropic
 _STOPS = {
     "stop": "end_turn",
     "tool_calls": "tool_use",
@@ -215,3 +219,8 @@ def error(failure: Failure, ask: Ask) -> Worded:  # noqa: ARG001 -- the same who
     kind = _KINDS.get(failure.status, "api_error" if failure.status >= 500 else "invalid_request_error")
     body = {"type": "error", "error": {"type": kind, "message": failure.message}, "request_id": "req_scripted"}
     return Worded(msgspec.json.encode(body))
+
+
+def issue(turn: Turn, ask: Ask, issued: Issued) -> None:  # noqa: ARG001 -- all turns are alike
+    """Remember what thoughts are signed with."""
+    issued.note(turn)

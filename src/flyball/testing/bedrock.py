@@ -15,6 +15,7 @@ import msgspec
 from .dialect import (
     Ask,
     Failure,
+    Issued,
     Place,
     Streamed,
     Strewing,
@@ -27,9 +28,12 @@ from .dialect import (
     words,
 )
 from .script import Turn
+from .strict import keys
+from .strict.bedrock import refusal as refusal  # noqa: PLC0414 -- a part of the dialect
 
 NAME = "bedrock"
 REQUEST_ID = "x-amzn-requestid: 00000000-0000-4000-8000-000000000000"
+locked = keys.bedrock
 _STOPS = {
     "stop": "end_turn",
     "pause": "end_turn",
@@ -249,3 +253,8 @@ def error(failure: Failure, ask: Ask) -> Worded:  # noqa: ARG001 -- the same who
     return Worded(
         msgspec.json.encode({"message": failure.message}), (f"x-amzn-errortype: {kind}:http://internal.amazon.com/",)
     )
+
+
+def issue(turn: Turn, ask: Ask, issued: Issued) -> None:  # noqa: ARG001 -- all turns are alike
+    """Remember what thoughts are signed with."""
+    issued.note(turn)

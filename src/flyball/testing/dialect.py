@@ -69,7 +69,7 @@ class Issued:
     def __init__(self) -> None:
         self.signatures: set[str] = set()
         self.items: dict[str, str] = {}  # to the reasoning that an item needs, if any
-        self.responses: set[str] = set()
+        self.responses: set[str] = set()  # that are kept
 
     def note(self, turn: Turn) -> None:
         """Remember what a turn's thoughts are signed with."""
@@ -119,6 +119,18 @@ class Dialect(Hashable, Protocol):
 
     def error(self, failure: Failure, ask: Ask) -> Worded:
         """An error in the vendor's envelope."""
+        ...
+
+    def locked(self, key: str, headers: dict[str, str], query: str) -> Failure | None:
+        """What the vendor says to whoever does not show the key."""
+        ...
+
+    def refusal(self, body: dict[str, Any], ask: Ask, headers: dict[str, str], issued: Issued) -> Failure | None:
+        """What the vendor says to a request that it would not answer."""
+        ...
+
+    def issue(self, turn: Turn, ask: Ask, issued: Issued) -> None:
+        """Remember what this answer gives out that may come back."""
         ...
 
 

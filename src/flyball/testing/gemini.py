@@ -6,13 +6,14 @@ the query does not ask for server-sent events.
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 import msgspec
 
 from .dialect import (
     Ask,
     Failure,
+    Issued,
     Place,
     Streamed,
     Strewing,
@@ -25,9 +26,12 @@ from .dialect import (
     words,
 )
 from .script import Turn, signature_of
+from .strict import keys
+from .strict.gemini import refusal as refusal  # noqa: PLC0414 -- a part of the dialect
 
 NAME = "gemini"
 REQUEST_ID = "x-gemini-service-tier: standard"
+locked = keys.gemini
 _STOPS = {
     "stop": "STOP",
     "tool_calls": "STOP",
@@ -64,15 +68,19 @@ def place(path: str) -> Place | None:
     return Place("count" if verb == "countTokens" else "generate", unquote(found[1]), verb.startswith("stream"))
 
 
+class _Generation(msgspec.Struct, rename="camel"):
+    candidate_count: int | None = 1
+
+
+class _Body(msgspec.Struct, rename="camel"):
+    generation_config: _Generation | None = None
+
+
 def ask(place: Place, query: str, body: bytes) -> Ask:
-    """How to frame a stream stands in the query; of the body only that it is an object."""
-    _DECODER.decode(body)
-    framing = "sse" if parse_qs(query).get("alt") == ["sse"] else "array"
-    return Ask(place.model, bool(place.stream), place.verb, framing)
-
-
-class _Body(msgspec.Struct):
-    pass
+    """How to frame a stream stands in the query, how many answers are wanted in the body."""
+    generation = _DECODER.decode(body).generation_config or _Generation()
+    framing = "sse" if "alt=sse" in query.split("&") else "array"
+    return Ask(place.model, bool(place.stream), place.verb, framing, answers=generation.candidate_count or 1)
 
 
 _DECODER = msgspec.json.Decoder(_Body)
@@ -130,7 +138,7 @@ def _answer(turn: Turn, ask: Ask, parts: list[dict[str, Any]], *, ended: bool, s
             candidate["finishMessage"] = turn.refusal
         if turn.citations:
             candidate["groundingMetadata"] = _grounding(turn)
-    answer: dict[str, Any] = {"candidates": [candidate | {"index": index} for index in range(ask.answers)]}
+    answer: dict[str, Any] = {"candidates": [{**candidate, "index": index} for index in range(ask.answers)]}
     if turn.fault != "no_usage":
         answer["usageMetadata"] = _usage(turn, said)
     return answer | {"modelVersion": ask.model, "responseId": f"scripted{mark(turn)}"}
@@ -254,3 +262,9 @@ def _envelope(failure: Failure) -> bytes:
     if failure.retry_after:
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{failure.retry_after}s"})
     return msgspec.json.encode({"error": body | ({"details": details} if details else {})})
+
+
+def issue(turn: Turn, ask: Ask, issued: Issued) -> None:
+    """Remember what calls are signed with, too."""
+    issued.note(turn)
+    issued.signatures.add(call_signature(turn, ask.model))

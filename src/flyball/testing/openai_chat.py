@@ -11,6 +11,7 @@ import msgspec
 from .dialect import (
     Ask,
     Failure,
+    Issued,
     Place,
     Streamed,
     Strewing,
@@ -24,9 +25,12 @@ from .dialect import (
     words,
 )
 from .script import Turn
+from .strict import keys
+from .strict.openai_chat import refusal as refusal  # noqa: PLC0414 -- a part of the dialect
 
 NAME = "openai_chat"
 REQUEST_ID = "x-request-id: scripted"
+locked = keys.openai
 _HEAD = {"id": "chatcmpl-scripted", "created": 1_700_000_000, "system_fingerprint": "fp_scripted"}
 _STOPS = {"max_tokens": "length", "context": "length", "stop_sequence": "stop", "refusal": "stop", "pause": "stop"}
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
@@ -202,3 +206,8 @@ def error(failure: Failure, ask: Ask) -> Worded:  # noqa: ARG001 -- the same who
     kind = _KINDS.get(failure.status, "server_error" if failure.status >= 500 else "invalid_request_error")
     body = {"message": failure.message, "type": kind, "param": failure.param, "code": failure.code or None}
     return Worded(msgspec.json.encode({"error": body}))
+
+
+def issue(turn: Turn, ask: Ask, issued: Issued) -> None:  # noqa: ARG001 -- all turns are alike
+    """Remember what thoughts are signed with."""
+    issued.note(turn)

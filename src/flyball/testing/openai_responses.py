@@ -11,6 +11,7 @@ import msgspec
 from .dialect import (
     Ask,
     Failure,
+    Issued,
     Place,
     Streamed,
     Strewing,
@@ -25,9 +26,12 @@ from .dialect import (
     words,
 )
 from .script import Turn
+from .strict import keys
+from .strict.openai_responses import refusal as refusal  # noqa: PLC0414 -- a part of the dialect
 
 NAME = "openai_responses"
 REQUEST_ID = "x-request-id: scripted"
+locked = keys.openai
 _INCOMPLETE = {"max_tokens": "max_output_tokens", "context": "max_output_tokens", "content_filter": "content_filter"}
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 _ENCRYPTED = "reasoning.encrypted_content"
@@ -306,3 +310,18 @@ def error(failure: Failure, ask: Ask) -> Worded:  # noqa: ARG001 -- the same who
     kind = _KINDS.get(failure.status, "server_error" if failure.status >= 500 else "invalid_request_error")
     body = {"message": failure.message, "type": kind, "param": failure.param, "code": failure.code or None}
     return Worded(msgspec.json.encode({"error": body}))
+
+
+def issue(turn: Turn, ask: Ask, issued: Issued) -> None:
+    """Remember what thoughts are signed with; which items stand behind which thought; and what is kept."""
+    issued.note(turn)
+    needed = ""
+    for item in items(turn, ask):
+        if item["type"] == "reasoning":
+            needed = item["id"]
+        if ask.stored:
+            issued.items[item["id"]] = "" if item["type"] == "reasoning" else needed
+        elif item["type"] != "reasoning" and needed:
+            issued.items[item["id"]] = needed
+    if ask.stored:
+        issued.responses.add(f"resp_{mark(turn)}")

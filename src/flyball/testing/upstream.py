@@ -14,8 +14,8 @@ from typing import Self, cast
 import httptools
 import msgspec
 
-from . import anthropic, openai_chat
-from .dialect import Ask, Dialect, Failure, Received, Streamed, scripted
+from . import anthropic, gemini, openai_chat
+from .dialect import Ask, Dialect, Failure, Issued, Received, Streamed, scripted
 from .routing import Route, route
 from .script import Turn, turn_from_model
 
@@ -26,14 +26,29 @@ _BREAKS = ("reset_midway", "stall_midway", "cut", "unfinished")
 
 
 class ScriptedUpstream:
-    """An upstream on a loopback port. `then(...)` queues turns, one per request; without one it answers plainly."""
+    """An upstream on a loopback port. `then(...)` queues turns, one per request; without one it answers plainly.
 
-    def __init__(self, *, port: int = 0, keep_requests: bool = True, models: tuple[str, ...] = ("mock-small",)) -> None:
+    With `strict` it refuses what the vendor of each dialect refuses; with `key` it looks for it as each vendor does.
+    A request that is refused takes no turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        keep_requests: bool = True,
+        models: tuple[str, ...] = ("mock-small",),
+        strict: bool = False,
+        key: str = "",
+    ) -> None:
         self._port = port
         self._keep = keep_requests
         self._turns: deque[Turn] = deque()
         self._server: asyncio.Server | None = None
         self.models = models
+        self.strict = strict
+        self.key = key
+        self.issued = Issued()  # by answers given strictly; a test may add to it
         self.otherwise = Turn()
         self.requests: list[Received] = []
         self.connections: set[_Connection] = set()
@@ -133,11 +148,21 @@ class _Connection(asyncio.Protocol):
         if where is None:
             unknown = Failure(404, f"Unknown request URL: {method} {request.path}", "unknown_url")
             self._fail(openai_chat, unknown, Ask())
+            return
+        if where.place.verb == "models":
+            where = where._replace(dialect=_lister(request.headers) or where.dialect)
+        key = self._upstream.key
+        locked = where.dialect.locked(key, request.headers, where.query) if key else None
+        if locked is not None:
+            self._fail(where.dialect, locked, Ask())
         elif where.place.verb == "models":
-            dialect = anthropic if "anthropic-version" in request.headers else where.dialect
-            self._send(200, dialect.models(self._upstream.models), dialect.REQUEST_ID)
+            self._send(200, where.dialect.models(self._upstream.models), where.dialect.REQUEST_ID)
         else:
             self._take(where, request)
+
+    def _refused(self, dialect: Dialect, ask: Ask, request: Received) -> Failure | None:
+        body = msgspec.json.decode(request.body)
+        return dialect.refusal(body, ask, request.headers, self._upstream.issued)
 
     def _take(self, where: Route, request: Received) -> None:
         dialect = where.dialect
@@ -146,7 +171,13 @@ class _Connection(asyncio.Protocol):
         except (msgspec.MsgspecError, UnicodeDecodeError):
             self._fail(dialect, Failure(400, "not JSON"), Ask())
             return
+        refused = self._refused(dialect, ask, request) if self._upstream.strict else None
+        if refused is not None:
+            self._fail(dialect, refused, ask)
+            return
         turn = self._upstream.take_turn(ask.model)
+        if self._upstream.strict:
+            dialect.issue(turn, ask, self._upstream.issued)
         if not turn.fault and not turn.delay_seconds and not ask.stream:
             self._transport.write(_plain_answer(dialect, turn, ask))
         else:
@@ -237,6 +268,13 @@ class _Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close at once."""
         self._transport.abort()
+
+
+def _lister(headers: dict[str, str]) -> Dialect | None:
+    """Three vendors list their models at one path; their clients' headers tell them apart."""
+    if "anthropic-version" in headers:
+        return anthropic
+    return gemini if "x-goog-api-key" in headers else None
 
 
 @lru_cache(1024)
