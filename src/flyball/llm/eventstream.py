@@ -80,5 +80,7 @@ def _strings(data: bytes) -> dict[str, str]:
             else:
                 at += _SIZES[type_]
     except (IndexError, KeyError, UnicodeDecodeError):
-        raise EventstreamError("a message of the event stream has headers that are none") from None
+        at = -1
+    if at != len(data):
+        raise EventstreamError("a message of the event stream has headers that are none")
     return found
