@@ -1,0 +1,305 @@
+"""What a Responses request asks, in the vocabulary. Checks what it needs and no more: the vendor checks the rest.
+
+Items of one side that follow each other are one turn: a thought, words and calls of the model, results of its calls.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from flyball.llm import messages as m
+from flyball.llm.dialect import Asked, without_ours
+from flyball.llm.errors import InvalidBodyError
+from flyball.llm.fields import Fields, field, missing, wrong
+
+from . import items
+from .asking import KEPT_ELSEWHERE, NAME
+
+# Fields that this dialect defines and no other can say. Nothing is kept here: what is kept elsewhere cannot be asked for.
+LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
+    **dict.fromkeys(("previous_response_id", "conversation", "background", "prompt", "context_management"), "refuse"),
+    **dict.fromkeys(("moderation", "tool_choice"), "refuse"),  # a choice of a tool that the provider runs itself
+    **dict.fromkeys(("include", "max_tool_calls", "truncation", "stream_options", "prompt_cache_key"), "drop"),
+    **dict.fromkeys(("prompt_cache_options", "prompt_cache_retention", "safety_identifier", "image"), "drop"),
+    **dict.fromkeys(("access_programs", "reasoning", "text"), "drop"),  # of these two what no other has
+}
+NAMES = {
+    "max_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+    "logprobs": "include",
+    "candidates": "n",
+    "reasoning.show": "reasoning.summary",
+}
+LOGPROBS, ENCRYPTED = "message.output_text.logprobs", "reasoning.encrypted_content"
+# Fields whose values are the same in the vocabulary; the last four are those of servers that are like OpenAI's.
+_SAME: dict[str, Any] = {
+    **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), int | float | None),
+    **dict.fromkeys(("parallel_tool_calls", "store"), bool | None),
+    **dict.fromkeys(("service_tier", "user"), str | None),
+    **dict.fromkeys(("top_logprobs", "top_k", "seed"), int | None),
+    "metadata": dict[str, Any] | None,
+}
+_READ = frozenset((
+    *("model", "input", "instructions", "stream", "tools", "tool_choice", "text", "reasoning", "include"),
+    *("max_output_tokens", "safety_identifier", "stop"),
+))  # fmt: skip
+_DEFAULTS = {"background": b"false", "truncation": b'"disabled"'}  # say nothing
+_OTHER_SIDE = frozenset(("mcp_list_tools", "mcp_approval_request", "program"))  # the provider's, besides its calls
+_MODES: Mapping[str, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "required": "required"}
+
+
+class _Bytes(msgspec.Struct):
+    """Where schemas stand: they stay the bytes that they are."""
+
+    parameters: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = msgspec.Raw()
+    format: Any = None
+
+
+class _Text(msgspec.Struct):
+    format: _Bytes | None = None
+
+
+def parse_request(asked: Asked) -> m.Request:
+    """What is asked. Raises InvalidBodyError, naming the field."""
+    fields = {name: raw for name, raw in without_ours(asked.fields).items() if bytes(raw) != b"null"}
+    left: list[str] = []
+    said: dict[str, Any] = {name: field(fields, name, _SAME[name]) for name in fields if name in _SAME}
+    beside = {name: raw for name, raw in fields.items() if name not in _SAME and name not in _READ}
+    native: dict[str, Any] = {
+        name: raw for name in LEAVING if name in beside and (raw := beside.pop(name)) != _DEFAULTS.get(name)
+    }
+    identifier = field(fields, "safety_identifier", str | None)
+    if identifier and said.setdefault("user", identifier) != identifier:
+        native["safety_identifier"] = identifier
+    include = field(fields, "include", list[str] | None) or []
+    if other := [one for one in include if one not in (LOGPROBS, ENCRYPTED)]:
+        native["include"] = other
+    form, verbosity = _text(fields, native)
+    stop = field(fields, "stop", str | tuple[str, ...] | None) or ()
+    tools = tuple(_tools(fields, left))
+    choice = _tool_choice(fields, native, tools)
+    turns = _turns(fields, left)
+    return m.Request(
+        dialect=NAME,
+        model=asked.model,
+        messages=tuple(message for message, _ in turns),
+        paths=tuple(path for _, path in turns),
+        tools=tools,
+        tool_choice=choice,
+        response_format=form,
+        reasoning=_reasoning(fields, native),
+        max_tokens=field(fields, "max_output_tokens", int | None),
+        logprobs=True if LOGPROBS in include else None,
+        verbosity=verbosity,
+        stop=(stop,) if isinstance(stop, str) else stop,
+        stream=asked.stream,
+        native=native,
+        extra=beside,
+        leftovers=tuple(left),
+        **said,
+    )
+
+
+def _reasoning(fields: Mapping[str, msgspec.Raw], native: dict[str, Any]) -> m.Reasoning | None:
+    said = Fields(field(fields, "reasoning", dict[str, Any] | None) or {}, "reasoning")
+    effort, shown, old = said.text("effort"), said.text("summary"), said.text("generate_summary")
+    if rest := said.left([]):
+        native["reasoning"] = rest
+    return m.Reasoning(effort=effort, show=shown or old) if effort or shown or old else None
+
+
+def _text(fields: Mapping[str, msgspec.Raw], native: dict[str, Any]) -> tuple[m.ResponseFormat | None, str]:
+    said = Fields(field(fields, "text", dict[str, Any] | None) or {}, "text")
+    form, verbosity = said.inner("format"), said.text("verbosity")
+    if rest := said.left([]):
+        native["text"] = rest
+    if form is None or (kind := form.needed_text("type")) == "text":
+        return None, verbosity
+    if kind == "json_object":
+        return m.ResponseFormat(kind="json"), verbosity
+    if kind != "json_schema":
+        path = form.at("type")
+        raise InvalidBodyError(f"{path} is {kind!r}", param=path, next_step="send text, json_object or json_schema")
+    found: _Text = field(fields, "text", _Text)
+    return m.ResponseFormat(
+        kind="schema",
+        schema=_schema(found.format.schema) if found.format else None,
+        name=form.text("name"),
+        description=form.text("description"),
+        strict=form.flag("strict"),
+    ), verbosity
+
+
+# -- tools
+
+
+def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Tool | m.NativeTool]:
+    schemas: Sequence[_Bytes] = field(fields, "tools", list[_Bytes] | None) or ()
+    names: set[str] = set()
+    for at, value in enumerate(field(fields, "tools", list[dict[str, Any]] | None) or ()):
+        kind = value.get("type")
+        if kind not in ("function", "custom"):
+            yield m.NativeTool(dialect=NAME, kind=str(kind), raw=value)
+            continue
+        said = Fields(value, f"tools[{at}]")
+        said.any("type")
+        parameters, strict, grammar = said.any("parameters"), said.flag("strict"), said.any("format")
+        tool = m.Tool(
+            name=said.needed_text("name"),
+            description=said.text("description"),
+            parameters=_schema(schemas[at].parameters),
+            strict=True if strict is None and kind == "function" and _is_strict(parameters) else strict,
+            custom=kind == "custom",
+            grammar=_nested(grammar) if kind == "custom" else None,
+            extra=said.left(left),
+        )
+        if tool.name in names:
+            raise InvalidBodyError(f"two tools are called {tool.name!r}", param=said.path, next_step="rename one")
+        names.add(tool.name)
+        yield tool
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a schema is one that OpenAI holds a model to. Where nothing is said, it is strict here with those alone."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    if "properties" in schema or schema.get("type") == "object":
+        names, required = schema.get("properties", {}), schema.get("required", [])
+        whole = isinstance(names, dict) and isinstance(required, list) and all(name in required for name in names)
+        if not whole or schema.get("additionalProperties") is not False:
+            return False
+    places = (schema.get("anyOf"), schema.get("items"), *_named(schema, "properties"), *_named(schema, "$defs"))
+    return all(map(_is_strict, places))
+
+
+def _named(schema: dict[str, Any], name: str) -> Sequence[Any]:
+    inner = schema.get(name)
+    return tuple(inner.values()) if isinstance(inner, dict) else ()
+
+
+def _nested(grammar: Any) -> Any:
+    """A custom tool's grammar as chat words it, where its fields stand one deeper."""
+    if not isinstance(grammar, dict) or grammar.get("type") != "grammar":
+        return grammar
+    return {"type": "grammar", "grammar": {name: value for name, value in grammar.items() if name != "type"}}
+
+
+def _tool_choice(
+    fields: Mapping[str, msgspec.Raw], native: dict[str, Any], tools: Sequence[m.Tool | m.NativeTool]
+) -> m.ToolChoice | None:
+    if (value := field(fields, "tool_choice")) is None:
+        return None
+    if isinstance(value, str):
+        if value not in _MODES:
+            raise _contrary(f"tool_choice is {value!r}", 'send "auto", "none", "required" or a tool')
+        return m.ToolChoice(mode=_MODES[value])
+    said = Fields(value, "tool_choice")
+    kind, required = said.needed_text("type"), True
+    each = [said]
+    if kind == "allowed_tools":
+        each, required = list(said.each("tools")), said.text("mode") == "required"
+    kinds = [kind if one is said else one.text("type", "function") for one in each]
+    if not {"function", "custom"}.issuperset(kinds):
+        native["tool_choice"] = fields["tool_choice"]
+        return None
+    names = tuple(one.needed_text("name") for one in each)
+    known = {tool.name for tool in tools if isinstance(tool, m.Tool)}
+    if unknown := [one for one in names if one not in known]:
+        raise _contrary(f"tool_choice names {unknown[0]!r}, and no such tool is there", "name one of `tools`")
+    return m.ToolChoice(mode="required" if required else "auto", tools=names)
+
+
+# -- items
+
+
+def _turns(fields: Mapping[str, msgspec.Raw], left: list[str]) -> list[tuple[m.Message, str]]:
+    turns = _Turns()
+    if instructions := field(fields, "instructions", str | None):
+        turns.add("system", "instructions", items.Item((m.Text(text=instructions),), {}))
+    if isinstance(said := field(fields, "input", str | list[Any] | None), str):
+        turns.add("user", "input", items.Item((m.Text(text=said),), {}))
+        said = None
+    elsewhere = any(name in fields for name in KEPT_ELSEWHERE)
+    for at, value in enumerate(said or ()):
+        path = f"input[{at}]"
+        if type(value) is not dict:
+            raise wrong(path, "an item", value)
+        kind = value.get("type") or ("message" if "role" in value else "item_reference")
+        if type(kind) is not str:
+            raise wrong(f"{path}.type", "a string", kind)
+        role = _role(value, kind, path)
+        item = items.read(value, kind, path, left)
+        elsewhere = elsewhere or kind == "item_reference"
+        turns.add(role, path, _answering(item, turns.calls, path, elsewhere=elsewhere) if role == "tool" else item)
+    found = turns.all()
+    if not found and not elsewhere:
+        raise missing("input", "a string or a list of items")
+    return found
+
+
+def _role(value: dict[str, Any], kind: str, path: str) -> m.Role:
+    if kind in items.RESULTS:
+        return "tool"
+    if kind != "message":
+        of_model = kind in items.CALLS or kind == "reasoning" or kind.endswith("_call") or kind in _OTHER_SIDE
+        return "assistant" if of_model else "user"
+    role: Any = value.get("role")
+    if role not in ("user", "assistant", "system", "developer"):
+        path = f"{path}.role"
+        raise InvalidBodyError(
+            f"{path} is {role!r}", param=path, next_step="send one of user, assistant, system, developer"
+        )
+    return role  # type: ignore[no-any-return] # one of these
+
+
+def _answering(item: items.Item, calls: Mapping[str, m.ToolCall], path: str, *, elsewhere: bool) -> items.Item:
+    """A result with the name of what was called. Its call stands before it, or is kept elsewhere."""
+    (result,) = item.parts
+    assert isinstance(result, m.ToolResult)  # noqa: S101 -- items of this side are nothing else
+    call = calls.get(result.call_id)
+    if call is None and not elsewhere:
+        param = f"{path}.call_id"
+        raise InvalidBodyError(
+            f"{param} is that of no call before it", param=param, next_step="send the item that calls before it"
+        )
+    name = result.name or (call.name if call else "")
+    return items.Item((msgspec.structs.replace(result, name=name),), item.own)
+
+
+class _Turns:
+    """The turns, as they are made of items."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, m.ToolCall] = {}
+        self._turns: list[tuple[m.Role, str, list[items.Item]]] = []
+
+    def add(self, role: m.Role, path: str, item: items.Item) -> None:
+        """One more item."""
+        self.calls.update((part.id, part) for part in item.parts if isinstance(part, m.ToolCall))
+        if role in ("assistant", "tool") and self._turns and self._turns[-1][0] == role:
+            self._turns[-1][2].append(item)
+        else:
+            self._turns.append((role, path, [item]))
+
+    def all(self) -> list[tuple[m.Message, str]]:
+        """The turns, and where each stands. What only this dialect says of an item stands in `extra`, with its number of parts."""
+        turns = []
+        for role, path, said in self._turns:
+            parts = tuple(part for item in said for part in item.parts)
+            own = [(len(item.parts), item.own) for item in said]
+            extra = {"items": own} if any(fields != {} for _, fields in own) else {}
+            turns.append((m.Message(role=role, parts=parts, extra=extra), path))
+        return turns
+
+
+def _schema(raw: msgspec.Raw) -> msgspec.Raw | None:
+    return None if bytes(raw) in (b"", b"null") else raw
+
+
+def _contrary(what: str, next_step: str) -> InvalidBodyError:
+    return InvalidBodyError(what, param="tool_choice", next_step=next_step)
