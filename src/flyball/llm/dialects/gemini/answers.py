@@ -47,6 +47,9 @@ _STATUSES = {
 _NUMBERS = {word: status for status, word in _STATUSES.items()} | {"FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400}
 
 
+NULL = msgspec.Raw(b"null")
+
+
 class Shape(msgspec.Struct, rename="camel", gc=False):
     """What is read of an object."""
 
@@ -56,12 +59,12 @@ class Call(Shape):
 
     name: str = ""
     id: str | None = None
-    args: msgspec.Raw = msgspec.Raw(b"null")
+    args: msgspec.Raw = NULL
 
     @property
     def arguments(self) -> str:
         """Its arguments as JSON text, byte for byte. Raises ValueError for what is no object."""
-        if self.args == b"null":
+        if self.args == NULL:
             return "{}"
         if not bytes(self.args).startswith(b"{"):
             raise ValueError(f"the arguments of {self.name!r} are no object")
@@ -156,7 +159,7 @@ class Grounding(Shape):
                     told.add(index)
                     span = support.segment or Span()
                     place = _place(span, text) if support.segment is not None else {}
-                    yield msgspec.structs.replace(found[index], quote=span.text or found[index].quote, **place)
+                    yield msgspec.structs.replace(found[index], quote=found[index].quote or span.text or "", **place)
         yield from (one for index, one in enumerate(found) if index not in told)
 
 

@@ -15,8 +15,9 @@ from flyball.llm import messages as m
 from flyball.llm.arguments import NO_ARGUMENTS
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import missing, wrong
+from flyball.llm.media import prove
 
-from .answers import NAME, media_kind, signature_of
+from .answers import NAME, NULL, media_kind, signature_of
 
 _ROLES: dict[str, m.Role] = {
     "": "user",
@@ -75,7 +76,7 @@ class Raws:
 
     def has(self, name: str) -> bool:
         """Whether it is there and says something."""
-        return self._left.get(name, b"null") != b"null"
+        return self._left.get(name, NULL) != NULL
 
     def put(self, name: str, raw: _Raw) -> None:
         """Back again."""
@@ -83,7 +84,7 @@ class Raws:
 
     def rest(self) -> dict[str, _Raw]:
         """What nobody took; nulls say nothing."""
-        return {name: raw for name, raw in self._left.items() if raw != b"null"}
+        return {name: raw for name, raw in self._left.items() if raw != NULL}
 
     def left(self, leftovers: list[str]) -> dict[str, _Raw]:
         """The same; its paths join `leftovers`."""
@@ -100,20 +101,21 @@ class Turns:
         self._open: dict[str, list[str]] = {}  # ids of calls that no result has answered, by their names
         self._ids: set[str] = set()
 
-    def all(self, fields: Raws) -> tuple[m.Message, ...]:
-        """Every turn. Raises InvalidBodyError."""
+    def all(self, fields: Raws) -> list[tuple[m.Message, str]]:
+        """Every turn, and where it stands. Raises InvalidBodyError."""
         system = fields.take("systemInstruction", _CONTENTS)
         said = system if isinstance(system, list) else [system]
-        turns = [self._system(one) for one in said if one is not None]
+        turns = [(self._system(one), "systemInstruction") for one in said if one is not None]
         contents = fields.take("contents", _CONTENTS)
         if contents is None:
             raise missing("contents", "a list of turns")
         for number, content in enumerate(contents if isinstance(contents, list) else [contents]):
+            path = f"contents[{number}]"
             if isinstance(content, str):
-                turns.append(m.Message(role="user", parts=(m.Text(text=content),)))
+                turns.append((m.Message(role="user", parts=(m.Text(text=content),)), path))
             else:
-                turns += self._turns(Raws(content, f"contents[{number}]"), number)
-        return tuple(turns)
+                turns += [(turn, path) for turn in self._turns(Raws(content, path), number)]
+        return turns
 
     def _system(self, said: dict[str, _Raw] | str) -> m.Message:
         if isinstance(said, str):
@@ -183,7 +185,7 @@ class Turns:
         name, args = call.take("name", _TEXT) or "", call.take("args", _ANSWER)
         if not name:
             raise missing(call.at("name"), "the function that is called")
-        if args is None or args == b"null":
+        if args is None or args == NULL:
             args = NO_ARGUMENTS
         if not bytes(args).startswith(b"{"):
             raise wrong(call.at("args"), "an object", _ANY.decode(args))
@@ -223,7 +225,7 @@ class Turns:
         return m.Media(
             kind=media_kind(type_),
             media_type=type_,
-            data=data,
+            data=prove(type_, data, blob.at("data")) if data else "",
             url="" if by_file else url,
             file_id=url if by_file else "",
             name=blob.take("displayName", _TEXT) or "",
@@ -254,7 +256,7 @@ def _joined(parts: tuple[m.Part, ...]) -> tuple[m.Part, ...]:
 
 def _answer(raw: _Raw | None, path: str) -> tuple[str, bool | None]:
     """What a function answered, and whether that is an error: `output` and `error` are Google's names for the two."""
-    if raw is None or raw == b"null":
+    if raw is None or raw == NULL:
         return "", None
     text = bytes(raw).decode()
     if not text.startswith("{"):

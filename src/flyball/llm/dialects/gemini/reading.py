@@ -13,7 +13,7 @@ from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import field
 
-from .answers import NAME
+from .answers import NAME, NULL
 from .contents import Raws, Turns, spelled
 from .schemas import to_json_schema
 
@@ -21,9 +21,8 @@ _CONFIG, _CALLING = "generationConfig", "toolConfig.functionCallingConfig"
 # Fields that this dialect defines and no other can say, and what becomes of them where another is spoken.
 LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
     **dict.fromkeys(("cachedContent", "continuationToken"), "refuse"),
-    **dict.fromkeys(("safetySettings", "labels", "modelArmorConfig", _CONFIG, "toolConfig", _CALLING), "drop"),
-    **dict.fromkeys((f"{_CONFIG}.{name}" for name in ("speechConfig", "responseMimeType", "responseFormat")), "refuse"),
-    **dict.fromkeys((f"{_CONFIG}.{name}" for name in ("imageConfig", "translationConfig")), "refuse"),
+    **dict.fromkeys(("safetySettings", "labels", "modelArmorConfig", _CALLING), "drop"),
+    **dict.fromkeys((f"{_CONFIG}.{name}" for name in ("speechConfig", "imageConfig", "responseMimeType")), "refuse"),
     **dict.fromkeys((f"{_CONFIG}.{name}" for name in ("mediaResolution", "audioTimestamp", "routingConfig")), "drop"),
     **dict.fromkeys((f"toolConfig.{name}" for name in ("retrievalConfig", "includeServerSideToolInvocations")), "drop"),
 }
@@ -50,7 +49,7 @@ NAMES: Mapping[str, str] = {
     **{name: f"{_CONFIG}.{theirs}" for name, (theirs, _) in _SAMPLING.items()},
     "stop": f"{_CONFIG}.stopSequences",
     "modalities": f"{_CONFIG}.responseModalities",
-    "response_format": f"{_CONFIG}.responseJsonSchema",
+    "response_format": f"{_CONFIG}.responseMimeType",
     "reasoning": f"{_CONFIG}.thinkingConfig",
     "tool_choice": _CALLING,
     "service_tier": "serviceTier",
@@ -90,7 +89,7 @@ def parse(asked: Asked) -> m.Request:
     thoughts = _reasoning(config)
     stop = config.take("stopSequences", _STRINGS) or ()
     modalities = config.take("responseModalities", _STRINGS) or ()
-    _keep(config, native, leftovers)
+    native |= {config.at(name): value for name, value in config.rest().items()}
     tier = fields.take("serviceTier", _TEXT) or ""
     store = fields.take("store", _FLAG)
     rest = fields.rest()
@@ -98,7 +97,8 @@ def parse(asked: Asked) -> m.Request:
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=turns,
+        messages=tuple(turn for turn, _ in turns),
+        paths=tuple(path for _, path in turns),
         tools=tools,
         tool_choice=choice,
         response_format=form,
@@ -115,19 +115,6 @@ def parse(asked: Asked) -> m.Request:
     )
 
 
-def _keep(config: Raws, native: dict[str, Any], leftovers: list[str]) -> None:
-    """What nobody else can say, by its whole path; of fields that nobody knows the paths are told."""
-    unknown: dict[str, Any] = {}
-    for name, value in config.rest().items():
-        if f"{config.path}.{name}" in LEAVING:
-            native[f"{config.path}.{name}"] = value
-        else:
-            unknown[name] = value
-            leftovers.append(f"{config.path}.{name}")
-    if unknown:
-        native[config.path] = unknown
-
-
 def _form(config: Raws) -> m.ResponseFormat | None:
     """The form of the answer. An enumeration as bare words is Google's alone."""
     kind = config.take("responseMimeType", _TEXT)
@@ -139,7 +126,7 @@ def _form(config: Raws) -> m.ResponseFormat | None:
             config.put("responseSchema", googles)
         return None
     found = schema or googles
-    if found is None or found == b"null":
+    if found is None or found == NULL:
         return m.ResponseFormat(kind="json") if kind == "application/json" else None
     if not bytes(found).startswith(b"{"):
         name = config.at("responseSchema" if schema is None else "responseJsonSchema")
@@ -186,7 +173,7 @@ def _function(said: Raws, leftovers: list[str]) -> m.Tool:
     parameters = schema or googles
     if parameters is not None and not bytes(parameters).startswith(b"{"):
         path = said.at("parameters" if schema is None else "parametersJsonSchema")
-        if parameters != b"null":
+        if parameters != NULL:
             raise InvalidBodyError(f"{path} is no object", param=path, next_step="send a schema")
         parameters = None
     if parameters is not None and schema is None:
@@ -197,7 +184,7 @@ def _function(said: Raws, leftovers: list[str]) -> m.Tool:
 def _choice(fields: Raws, tools: Iterable[m.Tool | m.NativeTool], native: dict[str, Any]) -> m.ToolChoice | None:
     config = Raws(fields.take("toolConfig", _OBJECT) or {}, "toolConfig")
     raw = config.take("functionCallingConfig", _OBJECT)
-    _keep(config, native, [])
+    native |= {config.at(name): value for name, value in config.rest().items()}
     if raw is None:
         return None
     kept, said = dict(raw), Raws(raw, _CALLING)

@@ -59,8 +59,8 @@ _CHUNK = msgspec.json.Decoder(_Chunk)
 def parse(body: bytes) -> c.Completion | c.Trouble:
     """A whole answer, or the error in it. Raises ValueError for what is neither."""
     chunk = _CHUNK.decode(body)
-    if chunk.candidates is None and chunk.prompt_feedback is None and not chunk.usage_metadata and chunk.error is None:
-        raise ValueError("it has no `candidates`")
+    if not chunk.candidates and not chunk.blocked and chunk.error is None:
+        raise ValueError("it has neither an answer nor a reason why there is none")
     reader, assembly = GeminiReader(), c.Assembly()
     for event in (*reader.take(chunk), *reader.end()):
         if isinstance(event, c.Broke):
@@ -230,7 +230,7 @@ class _Answer:
             found = m.Thinking(signature=signature, redacted=not of_next, belongs_to_next=of_next)
         elif (native := part.native) is not None:
             found = native
-            out.append(c.Lost(f"content.parts.{native.kind}"))
+            out.append(c.Lost(native.kind))
         elif seal is not None:
             self._tell_seal(out)
             self._seal = seal

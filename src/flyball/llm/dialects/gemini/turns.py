@@ -34,7 +34,7 @@ class Turns:
         self._names: dict[str, str] = {}  # of called functions, by the ids of their calls
         before = None
         for number, message in enumerate(request.messages):
-            self._add(message, f"messages[{number}]", goes_on=before == message.role == "tool")
+            self._add(message, request.path_of(number), goes_on=before == message.role == "tool")
             before = message.role
         if not self.written:
             losses.refuse("messages", "it wants a turn besides the instructions")

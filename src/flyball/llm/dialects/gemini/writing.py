@@ -47,7 +47,7 @@ def body(request: m.Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any
         if tail:
             written[head] = {**written.get(head, {}), tail: value}
         else:
-            written[head] = {**value, **written.get(head, {})} if isinstance(value, dict) else value
+            written[head] = value
     for name, value in request.extra.items():
         if name == "generationConfig" and isinstance(said := _decoded(value), dict):
             written[name] = {**said, **written.get(name, {})}
