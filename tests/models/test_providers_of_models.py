@@ -81,6 +81,25 @@ def test_a_service_account_that_is_neither_is_not_configured(value):
     assert reason.endswith("ACCOUNT is neither a service account's key nor a file that can be read")
 
 
+def test_a_key_may_stand_in_a_file(tmp_path):
+    key = tmp_path / "key"
+    key.write_text("sk-from-a-file\n")
+    declared = spec(provider="openai", api_key=f"file:{key}")
+
+    service.check("fast", declared)
+    (found,) = endpoints.resolve("fast", declared, {})
+    key.unlink()
+
+    assert found.api_key.reveal() == "sk-from-a-file"
+    assert endpoints.unavailable_reason("fast", declared, {}).endswith("key cannot be read, or is empty")
+
+
+@pytest.mark.parametrize("written", ["file:key", "file:", "file:~/key", "sk-1"])
+def test_a_file_is_named_from_the_root(written):
+    with pytest.raises(ModelSpecError, match="written out"):
+        service.check("fast", spec(provider="openai", api_key=written))
+
+
 async def test_all_vendors_are_listed_with_what_they_need(admin):
     listed = await admin.get("/api/models/providers")
 

@@ -1,4 +1,4 @@
-"""What a model's `env:NAME` references stand for in this process. The only place where an endpoint's secret appears.
+"""What a model's references, `env:NAME` and `file:/path`, stand for in this process. The only place where an endpoint's secret appears.
 
 A model of which no endpoint can be resolved is not configured: a state with a reason, not an error of its declaration.
 """
@@ -19,6 +19,7 @@ from .errors import ModelNotConfiguredError, ModelSpecError
 from .records import Endpoint, ModelSpec
 
 _REFERENCE = re.compile(r"^env:([A-Za-z_][A-Za-z0-9_]*)$")
+_FILE = re.compile(r"^file:(/.+)$")  # for secrets alone
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._:-]{0,200}")
 _SECRETS = ("api_key", "secret_access_key", "session_token", "service_account")
 _REFERENCES = ("base_url", "access_key_id", *_SECRETS)
@@ -98,10 +99,10 @@ def _check_one(place: str, endpoint: Endpoint) -> None:
 def _check_references(place: str, endpoint: Endpoint) -> None:
     """No secret is written out, none of ours is sent away, and the address is one."""
     for field in ("access_key_id", *_SECRETS):
-        if (value := getattr(endpoint, field)) and not _REFERENCE.match(value):
+        if (value := getattr(endpoint, field)) and not (_REFERENCE.match(value) or _FILE.match(value)):
             raise ModelSpecError(
                 f"{place}.{field} is written out; keys are never stored",
-                next_step="put the key into the environment and write env:NAME",
+                next_step="put the key into the environment and write env:NAME, or into a file and write file:/path",
             )
     url = endpoint.base_url
     if url and not _REFERENCE.match(url) and (problem := _url_problem(url)):
@@ -149,6 +150,8 @@ def _missing(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
             return f"{value.removeprefix('env:')} is a setting of flyball's own, which is sent nowhere"
         if (match := _REFERENCE.match(value)) and not environment.get(match.group(1)):
             return f"{match.group(1)} is not set"
+        if (match := _FILE.match(value)) and not _read(match.group(1)):
+            return f"{match.group(1)} cannot be read, or is empty"
     if match := _REFERENCE.match(endpoint.base_url):
         problem = _url_problem(environment[match.group(1)])
         return f"{match.group(1)} {problem}" if problem else ""
@@ -188,16 +191,22 @@ def _account(endpoint: Endpoint, environment: Mapping[str, str]) -> Secret | Non
     """A service account's key. Its variable may hold the path of a file with it, as Google's own clients have it."""
     found = _look_up(endpoint.service_account, environment)
     if found and not found.lstrip().startswith("{"):
-        try:
-            found = Path(found).read_text(errors="replace") if Path(found).is_file() else ""
-        except (OSError, ValueError):
-            found = ""
+        found = _read(found)
     return Secret(found) if found else None
 
 
 def _look_up(value: str, environment: Mapping[str, str]) -> str:
-    match = _REFERENCE.match(value)
-    return environment[match.group(1)] if match else value
+    if match := _REFERENCE.match(value):
+        return environment[match.group(1)]
+    return _read(match.group(1)) if (match := _FILE.match(value)) else value
+
+
+def _read(path: str) -> str:
+    """What a file says, without the line's end; empty where there is none."""
+    try:
+        return Path(path).read_text(errors="replace").strip() if Path(path).is_file() else ""
+    except (OSError, ValueError):
+        return ""
 
 
 def _url_problem(url: str) -> str:
