@@ -1,7 +1,13 @@
 """The vendors as the models room shows and demands them: what each needs, where a model is called, with which keys."""
 
-import pytest
+import re
+from pathlib import Path
 
+import msgspec
+import pytest
+import yaml
+
+from flyball.llm import catalog
 from flyball.llm.catalog import names, vendor
 from flyball.models import endpoints, service
 from flyball.models.errors import ModelSpecError
@@ -17,6 +23,7 @@ ALL_SETTINGS = {
     "project": "shop",
     "location": "europe-west4",
 }
+PAGE = (Path(__file__).parents[2] / "docs/providers.md").read_text()
 NEEDS = [(name, need) for name in names() for need in vendor(name).needs]
 
 
@@ -129,3 +136,30 @@ async def test_a_models_page_shows_where_it_is_called_and_with_which_references(
     text = page.body.decode()
     assert "https://bedrock-runtime.eu-central-1.amazonaws.com" in text
     assert "env:AWS_ACCESS_KEY_ID, env:AWS_SECRET_ACCESS_KEY" in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_vendor_has_its_row_in_the_documentation(name):
+    found = vendor(name)
+    needs = ", ".join(" or ".join(f"`{one}`" for one in need.split("|")) for need in found.needs)
+    key = f"`{found.key_variable}`" if found.key_variable else "–"
+
+    row = f"| `{name}` | [{found.title}]({found.docs}) | {', '.join(found.dialects)} | {needs or '–'} | {key} |"
+
+    assert row in PAGE.splitlines()
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_every_example_of_the_documentation_can_be_declared(block):
+    for name, declared in yaml.safe_load(block)["models"].items():
+        service.check(name, msgspec.convert(declared, ModelSpec))
+
+
+def test_the_documentations_new_vendor_is_a_sound_entry(tmp_path, monkeypatch):
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "acme.toml").write_text(example)
+    monkeypatch.setattr(catalog, "files", lambda _: tmp_path)
+
+    found = catalog._read.__wrapped__("acme")
+
+    assert list(found.dialects) == ["openai_chat"]
