@@ -33,7 +33,7 @@ class Place(NamedTuple):
     framing: str = "sse"  # of a stream
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """What the script needs to know of a request."""
 
     model: str = ""

@@ -3,6 +3,7 @@
 Thoughts are in `reasoning_content`, as compatible servers send them; nothing signs them.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,34 +32,37 @@ from .strict.openai_chat import refusal as refusal  # noqa: PLC0414 -- a part of
 NAME = "openai_chat"
 REQUEST_ID = "x-request-id: scripted"
 locked = keys.openai
+_DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 _HEAD = {"id": "chatcmpl-scripted", "created": 1_700_000_000, "system_fingerprint": "fp_scripted"}
 _STOPS = {"max_tokens": "length", "context": "length", "stop_sequence": "stop", "refusal": "stop", "pause": "stop"}
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 
 
 def place(path: str) -> Place | None:
-    """Below whatever prefix, Azure's deployments included."""
+    """Below whatever prefix. At Azure the path names a deployment, which stands for a model."""
     if path.endswith("/chat/completions"):
-        return Place()
+        deployment = _DEPLOYMENT.search(path)
+        return Place(model=deployment[1] if deployment else "")
     return Place("models") if path.endswith("/models") else None
 
 
-class _StreamOptions(msgspec.Struct):
+class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, gc=False):
     model: str = ""
     stream: bool | None = False
     stream_options: _StreamOptions | None = None
     n: int | None = 1
 
 
-def ask(place: Place, query: str, body: bytes) -> Ask:  # noqa: ARG001 -- all is in the body
+def ask(place: Place, query: str, body: bytes) -> Ask:  # noqa: ARG001 -- nothing is in the query
     """The model and whether to stream are in the body."""
     found = _DECODER.decode(body)
-    counts = found.stream_options is not None and bool(found.stream_options.include_usage)
-    return Ask(found.model, bool(found.stream), counts=counts, answers=found.n or 1)
+    options = found.stream_options
+    counts = options is not None and options.include_usage is True
+    return Ask(found.model or place.model, found.stream is True, "generate", "sse", counts, found.n or 1)
 
 
 _DECODER = msgspec.json.Decoder(_Body)

@@ -48,7 +48,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     quote: str = ""
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class Turn(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One answer. Without a fault: thinking, text, image and calls, in this order; text is cut into words where it is streamed."""
 
     fault: Fault = ""

@@ -15,8 +15,8 @@ import httptools
 import msgspec
 
 from . import anthropic, gemini, openai_chat
-from .dialect import Ask, Dialect, Failure, Issued, Received, Streamed, scripted
-from .routing import Route, route
+from .dialect import Ask, Dialect, Failure, Issued, Place, Received, Streamed, scripted
+from .routing import route
 from .script import Turn, turn_from_model
 
 _REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
@@ -149,34 +149,36 @@ class _Connection(asyncio.Protocol):
             unknown = Failure(404, f"Unknown request URL: {method} {request.path}", "unknown_url")
             self._fail(openai_chat, unknown, Ask())
             return
-        if where.place.verb == "models":
-            where = where._replace(dialect=_lister(request.headers) or where.dialect)
+        dialect, place, query = where
+        listing = place.verb == "models"
+        if listing:
+            dialect = _lister(request.headers) or dialect
         key = self._upstream.key
-        locked = where.dialect.locked(key, request.headers, where.query) if key else None
+        locked = dialect.locked(key, request.headers, query) if key else None
         if locked is not None:
-            self._fail(where.dialect, locked, Ask())
-        elif where.place.verb == "models":
-            self._send(200, where.dialect.models(self._upstream.models), where.dialect.REQUEST_ID)
+            self._fail(dialect, locked, Ask())
+        elif listing:
+            self._send(200, dialect.models(self._upstream.models), dialect.REQUEST_ID)
         else:
-            self._take(where, request)
+            self._take(dialect, place, query, request)
 
     def _refused(self, dialect: Dialect, ask: Ask, request: Received) -> Failure | None:
         body = msgspec.json.decode(request.body)
         return dialect.refusal(body, ask, request.headers, self._upstream.issued)
 
-    def _take(self, where: Route, request: Received) -> None:
-        dialect = where.dialect
+    def _take(self, dialect: Dialect, place: Place, query: str, request: Received) -> None:
         try:
-            ask = dialect.ask(where.place, where.query, request.body)
+            ask = dialect.ask(place, query, request.body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             self._fail(dialect, Failure(400, "not JSON"), Ask())
             return
-        refused = self._refused(dialect, ask, request) if self._upstream.strict else None
+        strict = self._upstream.strict
+        refused = self._refused(dialect, ask, request) if strict else None
         if refused is not None:
             self._fail(dialect, refused, ask)
             return
         turn = self._upstream.take_turn(ask.model)
-        if self._upstream.strict:
+        if strict:
             dialect.issue(turn, ask, self._upstream.issued)
         if not turn.fault and not turn.delay_seconds and not ask.stream:
             self._transport.write(_plain_answer(dialect, turn, ask))
