@@ -95,7 +95,6 @@ class _Said(msgspec.Struct, gc=False):
 class _OfAnyKind(msgspec.Struct):
     type: str = ""
     error: Any = None
-    sequence_number: Any = None
 
 
 _SAID = msgspec.json.Decoder(_Said)
@@ -112,16 +111,17 @@ def response_of(body: bytes | msgspec.Raw) -> Response:
     return response
 
 
-def _decoded(event: Event) -> _Said | None:
-    """What an event says; None for a kind that is not known, whatever is in it."""
+def _decoded(event: Event) -> _Said:
+    """What an event says; of a kind that is not known, nothing, whatever is in it."""
+    if event.data == b"[DONE]":
+        return _Said("")
     try:
-        said = _SAID.decode(event.data)
+        return _SAID.decode(event.data)
     except msgspec.ValidationError:
-        known = _OF_ANY_KIND.decode(event.data)
-        if known.type in _KNOWN:
+        found = _OF_ANY_KIND.decode(event.data)
+        if found.type in _KNOWN:
             raise
-        return _Said("error", error=known.error) if known.error is not None and not known.type else None
-    return said if said.type in _KNOWN else None
+        return _Said("error", error=found.error) if found.error is not None and not found.type else _Said("")
 
 
 def _trouble(said: _Said) -> c.Trouble:
@@ -152,7 +152,8 @@ class Reader:
 
     def read(self, event: Event) -> list[c.StreamEvent]:
         """What one event says."""
-        if event.data == b"[DONE]" or (said := _decoded(event)) is None:
+        said = _decoded(event)
+        if said.type not in _KNOWN:
             return []
         if said.type == "error":
             return [c.Broke(_trouble(said))]
@@ -278,6 +279,8 @@ class Reader:
 def _parts(item: dict[str, Any], index: int, lost: list[str]) -> tuple[m.Part, ...]:
     """An answer's item; of what only this dialect can say, items of its own kinds alone are named. Raises ValueError."""
     kind = item.get("type")
+    if kind in items.CALLS and not item.get("call_id"):
+        item["call_id"] = item.get("id") or f"call_{index}"
     try:
         parts = items.read(item, kind if isinstance(kind, str) else "", f"output[{index}]", []).parts
     except InvalidBodyError as error:
@@ -300,12 +303,10 @@ class Watch:
 
     def note(self, event: Event) -> Note:  # noqa: PLR0911 -- one for each kind
         """What the event says."""
-        if event.data == b"[DONE]":
-            return Note()
         said = _decoded(event)
-        if said is None:
+        self._number = max(self._number, (said.sequence_number or 0)) + 1
+        if said.type not in _KNOWN:
             return Note()
-        self._number = max(self._number, (said.sequence_number or 0) + 1)
         if said.type in _WORDS:
             return Note(text=said.delta or "" if said.type == _TEXT else "", has_content=bool(said.delta))
         if said.type == "error":

@@ -130,14 +130,8 @@ class Writer:
         }
         head = {"id": f"resp_{frame.id}", "object": "response", "created_at": frame.created, "status": status}
         kept = {"background": False, "previous_response_id": None, "store": False}  # nothing is
-        rest: dict[str, Any] = {
-            "error": None,
-            "incomplete_details": None,
-            "model": frame.model,
-            "output": [],
-            "usage": None,
-        }
-        return {**head, **rest, **kept, **echoed}
+        rest: dict[str, Any] = {"error": None, "incomplete_details": None, "model": frame.model}
+        return {**head, **rest, "output": [], "usage": None, **kept, **echoed}
 
     def _begin(self) -> bytes:
         if self._began:
@@ -147,11 +141,12 @@ class Writer:
         return self._event("response.created", begun) + self._event("response.in_progress", begun)
 
     def _event(self, kind: str, fields: dict[str, Any]) -> bytes:
-        number, self._number = self._number, self._number + 1
-        return b"event: %b\ndata: %b\n\n" % (
-            kind.encode(),
-            _ENCODE({"type": kind, "sequence_number": number, **fields}),
-        )
+        said = _ENCODE({"type": kind, "sequence_number": self._next(), **fields})
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), said)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number - 1
 
     # -- items
 
@@ -164,8 +159,10 @@ class Writer:
         return item, place, self._event("response.output_item.added", {"output_index": index, "item": item})
 
     def _done(self, item: dict[str, Any]) -> bytes:
-        index = next(at for at, one in enumerate(self._output) if one is item)
-        return self._event("response.output_item.done", {"output_index": index, "item": item})
+        return self._event("response.output_item.done", {"output_index": self._index(item), "item": item})
+
+    def _index(self, item: dict[str, Any]) -> int:
+        return next(at for at, one in enumerate(self._output) if one is item)
 
     def _opened(self, at: int, part: m.Part) -> bytes:
         match part:
@@ -175,17 +172,19 @@ class Writer:
                 return self._open_call(at, part)
             case m.Thinking():
                 return self._open_thought(at, part)
-            case m.Media() if part.kind == "image" and part.data:
-                shown = {"type": "image_generation_call", "status": "completed", "result": part.data}
-                form = part.media_type.rpartition("/")[2]
-                item, _, said = self._add("ig", shown | ({"output_format": form} if form != "png" else {}))
-            case m.Native() if part.dialect == NAME and isinstance(part.raw, dict):
-                item, _, said = self._add("item", part.raw, str(part.raw.get("id", "")))
-            case _:
-                if not isinstance(part, m.Native):  # those are named among the answer's leftovers
-                    self._losses.drop(getattr(part, "kind", "output"))
-                return b""
-        return self._end_message() + said + self._done(item)
+        ended = self._end_message()
+        if isinstance(part, m.Media) and part.kind == "image" and part.data:
+            form = part.media_type.rpartition("/")[2]
+            shown = {"type": "image_generation_call", "status": "in_progress", "result": None}
+            item, _, said = self._add("ig", shown | ({"output_format": form} if form != "png" else {}))
+            item |= {"status": "completed", "result": part.data}
+            return ended + said + self._done(item)
+        if isinstance(part, m.Native) and part.dialect == NAME and isinstance(part.raw, dict):
+            item, _, said = self._add("item", part.raw, str(part.raw.get("id", "")))
+            return ended + said + self._done(item)
+        if not isinstance(part, m.Native):  # those are named among the answer's leftovers
+            self._losses.drop(getattr(part, "kind", "output"))
+        return ended
 
     def _open_text(self, at: int, part: m.Text | m.Refusal) -> bytes:
         begun = b""
@@ -241,25 +240,20 @@ class Writer:
         held = self._open[at] = _Part(part, item, place, head)
         return held
 
-    def _index(self, item: dict[str, Any]) -> int:
-        return next(at for at, one in enumerate(self._output) if one is item)
-
     def _grow(self, event: c.Grew) -> bytes:
         held = self._open.get(event.at)
         if held is None:
             return b""
         held.pieces.append(event.text)
         held.length += len(event.text)
-        number, self._number = self._number, self._number + 1
         tail = b"}\n\n"
         if isinstance(held.part, m.Text):
-            found = event.logprobs.get("content") if isinstance(event.logprobs, dict) else None
-            held.said["logprobs"] += found or ()
-            tail = b',"logprobs":%b}\n\n' % (_ENCODE(found) if found else b"[]")
+            found = _logprobs(event.logprobs)
+            held.said["logprobs"] += found
+            tail = b',"logprobs":%b}\n\n' % _ENCODE(found)
         elif not event.text:
-            self._number = number
             return b""
-        return b'%b%d,"delta":%b%b' % (held.head, number, _ENCODE(event.text), tail)
+        return b'%b%d,"delta":%b%b' % (held.head, self._next(), _ENCODE(event.text), tail)
 
     def _add_to(self, event: c.Cited | c.Signed) -> bytes:
         held = self._open.get(event.at)
@@ -303,17 +297,13 @@ class Writer:
         item, custom = held.item, isinstance(held.part, m.ToolCall) and held.part.custom
         said = b""
         if not text and not custom:
-            said, text = self._head_of_nothing(held), "{}"
+            said, text = b'%b%d,"delta":"{}"}\n\n' % (held.head, self._next()), "{}"
         field = CALLS[item["type"]]
         item[field] = text
         if not custom:
             item["status"] = "completed"
         fields = {**held.place, "name": item["name"], field: text}
         return said + self._event(f"response.{item['type']}_{field}.done", fields) + self._done(item)
-
-    def _head_of_nothing(self, held: _Part) -> bytes:
-        number, self._number = self._number, self._number + 1
-        return b'%b%d,"delta":"{}"}\n\n' % (held.head, number)
 
     def _end_message(self) -> bytes:
         """The next text begins a message of its own."""
@@ -326,3 +316,13 @@ class Writer:
             return b""
         item["status"] = "completed"
         return self._done(item)
+
+
+def _logprobs(said: Any) -> list[dict[str, Any]]:
+    """Those of a piece of text as chat words them; the bytes of a token have to be there."""
+    listed = said.get("content") if isinstance(said, dict) else None
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    for one in (every for each in found for every in (each, *(each.get("top_logprobs") or ()))):
+        if one.get("bytes") is None:
+            one["bytes"] = list(str(one.get("token", "")).encode())
+    return found
