@@ -149,4 +149,7 @@ def _stream(given: list[Any], case: Case) -> dict[str, Any]:
             words += writer.write(one)
     else:
         words += writer.broke(502, ended, code="upstream_cut") if ended else writer.end()
-    return {"events": [part for part in words.decode().replace("\r\n", "\n").split("\n\n") if part], "dropped": list(losses.dropped)}
+    return {
+        "events": [part for part in words.decode().replace("\r\n", "\n").split("\n\n") if part],
+        "dropped": list(losses.dropped),
+    }

@@ -53,11 +53,21 @@ def judge_request(dialect: str, body: dict[str, Any]) -> None:
         _judge_gemini(body)
     else:
         typed = {name: value for name, value in body.items() if name not in _UNTYPED.get(dialect, ())}
+        if dialect == "openai_chat":
+            typed["messages"] = [_without_conventions(message) for message in body["messages"]]
         _whole(_adapter(dialect).validate_python(typed))
     if dialect == "anthropic_messages":
         # A turn may also hold what an answer held, in classes that take any field: every block has to be one of a request.
         blocks = [one for turn in body["messages"] if isinstance(turn["content"], list) for one in turn["content"]]
         _whole(_BLOCKS.validate_python(blocks))
+
+
+def _without_conventions(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of chat without what OpenAI's own API does not have and most servers that are like it do: thoughts, films."""
+    typed = {name: value for name, value in message.items() if name not in ("reasoning_content", "reasoning_details")}
+    if isinstance(typed.get("content"), list):
+        typed["content"] = [part for part in typed["content"] if part["type"] != "video_url"]
+    return typed
 
 
 @cache
@@ -92,6 +102,7 @@ _GEMINI: dict[str, Any] = {
     "generationConfig": google_types.GenerationConfig,
     "cachedContent": str,
     "labels": dict[str, str],
+    "serviceTier": str,
 }
 
 
@@ -145,7 +156,8 @@ def _of_gemini(chunks: list[Any]) -> Heard:
     parts = [
         part
         for chunk in chunks
-        for candidate in (chunk.candidates or ())[:1]
+        for candidate in chunk.candidates or ()
+        if not candidate.index
         for part in (candidate.content and candidate.content.parts) or ()
     ]
     text = "".join(part.text for part in parts if part.text and not part.thought)

@@ -145,3 +145,17 @@ def test_where_no_tokens_can_be_counted_nobody_is_asked():
     found = question(asked, "count_tokens", upstream("openrouter", dialect=""), Losses("tests"))
 
     assert found is None
+
+
+@pytest.mark.parametrize(("name", "host"), [("anthropic", ""), ("bedrock", "eu.anthropic.")])
+@pytest.mark.parametrize(("model", "said"), [("claude-opus-5-5", False), ("claude-opus-5", True)])
+def test_a_claude_that_always_thinks_is_not_told_to_stop_and_that_is_named(name, host, model, said):
+    losses = Losses("tests")
+    asked = dialect("openai_chat").ask(
+        b'{"model":"any","reasoning_effort":"none","messages":[{"role":"user","content":"Hello"}]}'
+    )
+
+    body = question(asked, "generate", upstream(name, host + model, dialect=""), losses).ask.body
+
+    assert (b'"disabled"' in body) == said
+    assert losses.dropped == (() if said else ("reasoning_effort",))

@@ -30,8 +30,7 @@ def split_data_url(url: str, path: str) -> tuple[str, str] | None:
             f"{path} is a data URL that is not base64", param=path, next_step="send data:<media type>;base64,<data>"
         )
     media_type = media_type.strip().lower()
-    prove(media_type, data, path)
-    return media_type, data
+    return media_type, prove(media_type, data, path)
 
 
 def data_url(media_type: str, data: str) -> str:
@@ -39,8 +38,11 @@ def data_url(media_type: str, data: str) -> str:
     return f"data:{media_type or 'application/octet-stream'};base64,{data}"
 
 
-def prove(media_type: str, data: str, path: str) -> None:
-    """Raises InvalidBodyError where base64 is none, is empty, or is no image (or PDF) of the kind that it says."""
+def prove(media_type: str, data: str, path: str) -> str:
+    """The same base64 in the standard alphabet, padded, whatever the caller's: not every provider takes the one for addresses.
+
+    Raises InvalidBodyError where it is none, is empty, or is no image (or PDF) of the kind that it says.
+    """
     if not data:
         raise InvalidBodyError(f"{path} is empty", param=path, next_step="send the data in base64")
     try:
@@ -55,3 +57,4 @@ def prove(media_type: str, data: str, path: str) -> None:
         raise InvalidBodyError(
             f"{path} says {media_type} and is none", param=path, next_step="send the media type that the data has"
         )
+    return data.replace("-", "+").replace("_", "/") + "=" * (-len(data) % 4)

@@ -24,6 +24,11 @@ def expected(case: Case) -> dict[str, Any]:
     return found
 
 
+def known(case: Case) -> bool:
+    """Whether the official client has types for what the fixture holds: some come from vendors who are ahead of it."""
+    return case.target not in case.fixture.get("beyond_the_client_of", ())
+
+
 def test_there_are_at_least_four_hundred_and_each_says_which_trap_it_guards() -> None:
     assert len(CASES) >= 400
     assert all(len(case.fixture["trap"].split()) >= 3 for case in CASES)
@@ -44,7 +49,7 @@ def test_the_vendor_takes_every_request(case: Case) -> None:
     official.judge_request(case.target, body)
 
 
-@pytest.mark.parametrize("case", [case for case in ANSWERS if "body" in expected(case)], ids=str)
+@pytest.mark.parametrize("case", [case for case in ANSWERS if "body" in expected(case) and known(case)], ids=str)
 def test_the_callers_client_hears_the_whole_answer(case: Case) -> None:
     said = dialect(case.source).parse_completion(json.dumps(case.fixture["given"], ensure_ascii=False).encode())
 
@@ -54,9 +59,7 @@ def test_the_callers_client_hears_the_whole_answer(case: Case) -> None:
     _same(heard, said)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in STREAMS if case.target not in case.fixture.get("beyond_the_client_of", ())], ids=str
-)
+@pytest.mark.parametrize("case", [case for case in STREAMS if known(case)], ids=str)
 def test_the_callers_client_hears_the_whole_stream_or_that_it_failed(case: Case) -> None:
     said, ended = golden.read(case.fixture["given"], case.source)
     assembly = Assembly()

@@ -12,6 +12,7 @@ from flyball.llm.arguments import NO_ARGUMENTS
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import Fields, field, wrong
+from flyball.llm.media import prove
 from flyball.llm.messages import (
     Cache,
     Media,
@@ -237,10 +238,11 @@ class _Turns:
         elif by not in _SOURCES:
             return Native(dialect=NAME, kind=kind, raw=block)
         found = source.needed_text(_SOURCES[by]) if by in _SOURCES else ""
+        media_type = source.text("media_type", "text/plain" if by == "content" else "")
         media = Media(
             kind=kind,
-            media_type=source.text("media_type", "text/plain" if by == "content" else ""),
-            data=found if by == "base64" else "",
+            media_type=media_type,
+            data=prove(media_type, found, source.at("data")) if by == "base64" else "",
             text=found if by == "text" else text,
             url=found if by == "url" else "",
             file_id=found if by == "file" else "",

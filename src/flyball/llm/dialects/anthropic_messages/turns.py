@@ -30,7 +30,6 @@ from .answers import HOME, NAME
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_STANDARD = str.maketrans("-_", "+/")
 
 
 class Turns:
@@ -179,7 +178,7 @@ class Turns:
         if part.data:
             if not self._own and part.media_type not in (_IMAGES if part.kind == "image" else ("application/pdf",)):
                 self._losses.refuse(path, f"it takes no {part.kind} of the type {part.media_type!r}")
-            return {"type": "base64", "media_type": part.media_type, "data": part.data.translate(_STANDARD)}
+            return {"type": "base64", "media_type": part.media_type, "data": part.data}
         if part.file_id and self._own:
             return {"type": "file", "file_id": part.file_id}
         if not part.url.startswith(("https://", "http://")) and not self._own:

@@ -106,7 +106,7 @@ def _thinking(
         kind = thinking = None
         config.pop("effort", None)
     budget = thinking.get("budget_tokens", 0) if thinking else 0
-    off = asked.effort == "none" or asked.budget == 0
+    off = quirks.thinking_off and (asked.effort == "none" or asked.budget == 0)
     if (kind is None and not off and not config) or (0 < budget < (asked.budget or 0)):
         losses.drop(name_of(request, "reasoning"))
     return most or quirks.default_max_tokens + budget, thinking
@@ -128,7 +128,7 @@ def _translated(asked: Reasoning, most: int | None, quirks: Quirks, config: dict
         return None
     budget = asked.budget or 0
     if asked.effort == "none" or asked.budget == 0:
-        return {"type": "disabled"}
+        return {"type": "disabled"} if quirks.thinking_off else None
     show = {"display": "omitted" if asked.show == "none" else "summarized"} if asked.show else {}
     if quirks.thinking == "adaptive":
         if effort := asked.effort or (effort_of(budget) if budget > 0 else ""):

@@ -89,7 +89,7 @@ def _think(
     if asked is None:
         return {}, {}
     if asked.effort == "none" or asked.budget == 0:
-        return ({} if quirks.thinking == "none" else {"thinking": {"type": "disabled"}}), {}
+        return _thinking_off(request, quirks, losses), {}
     budget = wanted = asked.budget or 0
     if budget <= 0 and (asked.effort or asked.adaptive or budget < 0):
         budget = budget_of(asked.effort or "medium", most)
@@ -112,6 +112,12 @@ def _think(
     if asked.show:
         said["display"] = "omitted" if asked.show == "none" else "summarized"
     return {"thinking": said}, output
+
+
+def _thinking_off(request: Request, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+    if not quirks.thinking_off:
+        losses.drop(name_of(request, "reasoning"))
+    return {"thinking": {"type": "disabled"}} if quirks.thinking_off and quirks.thinking != "none" else {}
 
 
 def _calls_without_thought(turns: list[dict[str, Any]]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from flyball.llm import messages as m
-from flyball.llm.arguments import NO_ARGUMENTS
+from flyball.llm.arguments import NO_ARGUMENTS, to_object
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import missing, wrong
 from flyball.llm.media import prove
@@ -266,7 +266,7 @@ def _answer(raw: _Raw | None, path: str) -> tuple[str, bool | None]:
         for name, is_error in (("output", None), ("error", True)):
             if (inner := said.get(name)) is not None and bytes(inner).startswith(b'"'):
                 words = _TEXT.decode(inner)
-                if not words.lstrip().startswith("{"):
+                if not words.lstrip().startswith("{") or isinstance(to_object(words), dict):
                     return words, is_error
             elif inner is not None and is_error:
                 return bytes(inner).decode(), is_error

@@ -42,12 +42,9 @@ def _lowered(said: Any, depth: int = 0) -> Any:
                 found[name] = [_lowered(one, depth) for one in value]
             case (("items" | "additionalProperties"), _):
                 found[name] = _lowered(value, depth)
-            case _ if name in _COUNTS and isinstance(value, str) and value.isdigit():
-                found[name] = int(value)
-            case "example", _:
-                found["examples"] = [value]
             case _ if name not in ("nullable", "propertyOrdering"):
-                found[name] = value
+                is_count = name in _COUNTS and isinstance(value, str) and value.isdigit()
+                found[name] = int(value) if is_count else value
     if said.get("nullable") is True:
         _add_null(found)
     return found

@@ -71,6 +71,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self.parts: dict[int, tuple[m.Part, list[str]]] = {}  # those that are open, and what is held of calls
+        self.complete: set[int] = set()  # calls whose arguments are complete
         self.seal: m.Signature | None = None  # of the next part
         self.text: list[str] = []
         self.bases: dict[int, int] = {}
@@ -131,7 +132,7 @@ class GeminiWriter:
             case c.Opened():
                 return self._open(one, event.at, event.part)
             case c.Closed() if event.at in one.parts:
-                return self._close(*one.parts.pop(event.at))
+                return self._closed(one, event.at)
             case c.Signed():
                 return [{"text": "", "thought": True, **signed(event.signature)}]
             case c.Cited() if event.at in one.bases:
@@ -181,6 +182,19 @@ class GeminiWriter:
                 said |= signed(part.signature)
                 one.parts[event.at] = msgspec.structs.replace(part, signature=None), pieces
         return [said]
+
+    def _closed(self, one: _Answer, at: int) -> list[dict[str, Any]]:
+        """Calls are said in the order in which they were begun, whichever is complete first."""
+        if not isinstance(one.parts[at][0], m.ToolCall):
+            return self._close(*one.parts.pop(at))
+        one.complete.add(at)
+        said: list[dict[str, Any]] = []
+        for begun, (part, _) in list(one.parts.items()):
+            if isinstance(part, m.ToolCall):
+                if begun not in one.complete:
+                    break
+                said += self._close(*one.parts.pop(begun))
+        return said
 
     def _close(self, part: m.Part, pieces: list[str]) -> list[dict[str, Any]]:
         """A call is complete; the signature of a text that had no words is said alone."""

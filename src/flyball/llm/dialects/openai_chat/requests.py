@@ -343,7 +343,7 @@ def _seen(said: Fields, kind: str, left: list[str]) -> m.Media:
 
 def _heard(inner: Fields) -> m.Media:
     data, format_ = inner.needed_text("data"), inner.text("format", "wav")
-    prove("", data, inner.at("data"))
+    data = prove("", data, inner.at("data"))
     return m.Media(kind="audio", media_type=_AUDIO.get(format_, f"audio/{format_}"), data=data)
 
 
