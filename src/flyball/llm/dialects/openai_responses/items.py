@@ -117,7 +117,7 @@ def part_of(value: Any, path: str, left: list[str]) -> m.Part:
     extra = said.left(left)
     if isinstance(hint, dict):
         cache = m.Cache(ttl="1h" if hint.get("ttl") == "12h" else "")
-        return msgspec.structs.replace(part, cache=cache, extra={**extra, "prompt_cache_breakpoint": hint})
+        return msgspec.structs.replace(part, cache=cache, extra=extra)
     return msgspec.structs.replace(part, extra=extra) if extra else part
 
 

@@ -151,7 +151,7 @@ def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Too
             name=said.needed_text("name"),
             description=said.text("description"),
             parameters=_schema(schemas[at].parameters),
-            strict=True if strict is None and kind == "function" and _is_strict(parameters) else strict,
+            strict=True if strict is None and isinstance(parameters, dict) and _is_strict(parameters) else strict,
             custom=kind == "custom",
             grammar=_nested(grammar) if kind == "custom" else None,
             extra=said.left(left),

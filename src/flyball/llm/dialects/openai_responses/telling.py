@@ -117,6 +117,8 @@ class Writer:
             self._losses.drop("service_tier")
         whole = self._response("incomplete" if reason else "completed")
         whole["incomplete_details"] = {"reason": reason} if reason else None
+        if reason and self._output and "status" in self._output[-1]:
+            self._output[-1]["status"] = "incomplete"
         whole["output"] = self._output
         whole["usage"] = usage_to_responses(self._usage) if self._usage is not None else None
         return {**whole, "service_tier": tier} if tier in _TIERS else whole
@@ -215,7 +217,8 @@ class Writer:
 
     def _open_thought(self, at: int, part: m.Thinking) -> bytes:
         ended = self._end_message()
-        item, place, begun = self._add("rs", {"type": "reasoning", "summary": []}, self._ids.get(at, ""))
+        known = part.signature.id if part.signature is not None and part.signature.origin == HOME else ""
+        item, place, begun = self._add("rs", {"type": "reasoning", "summary": []}, self._ids.get(at, known))
         if part.redacted or part.belongs_to_next:
             item["encrypted_content"] = self._sealed(part, item)
             return ended + begun + self._done(item)

@@ -238,7 +238,7 @@ class _Items:
             yield {"type": "image_generation_call", "status": "completed", "result": first.data, **(own or {})}
         elif isinstance(first, m.Native | m.Media):
             self._losses.drop(f"{path}.{first.kind}")
-        else:
+        elif self._own or not isinstance(first, m.Text) or first.text:
             yield self._said(parts, own or {}, path)
 
     def _thought(self, thought: m.Thinking, own: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
@@ -325,10 +325,11 @@ class _Items:
 
     def _mark(self, said: dict[str, Any], part: m.Text | m.Media | m.ToolResult, path: str) -> None:
         """The point up to which may be cached, as far as the vendor lets it be said."""
-        if part.cache is None or "prompt_cache_breakpoint" in part.extra:
+        if part.cache is None:
             return
-        if said and self._quirks.cache_points == "prompt_cache_breakpoint":
-            said["prompt_cache_breakpoint"] = {"mode": "explicit"}
+        if said and (self._own or self._quirks.cache_points == "prompt_cache_breakpoint"):
+            longer = {"ttl": "12h"} if part.cache.ttl == "1h" else {}
+            said["prompt_cache_breakpoint"] = {"mode": "explicit", **longer}
         else:
             self._losses.drop(f"{path}.cache_control")
 
