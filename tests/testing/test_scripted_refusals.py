@@ -112,6 +112,22 @@ async def test_a_conversation_with_gemini_is_taken_back(strict, strictly, model)
     assert answer.text == Turn().text
 
 
+async def test_a_chat_of_googles_own_client_may_give_a_stream_back_chunk_by_chunk(strict, strictly):
+    strict.then(Turn(text="I ask.", thinking="Hm.", tool_calls=(CALL, CALL)), Turn(thinking="Ah.", text="It is warm."))
+    by_hand = types.AutomaticFunctionCallingConfig(disable=True)
+    chat = strictly.google.chats.create(
+        model="gemini-3-pro", config=types.GenerateContentConfig(automatic_function_calling=by_hand)
+    )
+    results = [types.Part.from_function_response(name="weather", response={"output": "21"})] * 2
+
+    for message in ("How is Paris?", results, "And tomorrow?"):
+        answers = [chunk async for chunk in await chat.send_message_stream(message)]
+
+    assert "".join(answer.text for answer in answers) == Turn().text
+    sent = msgspec.json.decode(strict.requests[-1].body)["contents"]
+    assert [content["role"] for content in sent].count("model") > 5
+
+
 async def test_a_conversation_with_bedrock_is_taken_back(strict, strictly):
     strict.then(msgspec.structs.replace(THOUGHT_AND_CALLS, redacted="cmVk"))
     asked = {

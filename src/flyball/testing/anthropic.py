@@ -51,8 +51,10 @@ _KINDS = {
 
 
 def place(path: str) -> Place | None:
-    """Below whatever prefix."""
-    if path.endswith("/messages"):
+    """Below whatever prefix, Vertex AI's included, whose verbs are others."""
+    if path.endswith("/count-tokens:rawPredict"):
+        return Place("count")
+    if path.endswith(("/messages", ":rawPredict", ":streamRawPredict")):
         return Place()
     return Place("count") if path.endswith("/messages/count_tokens") else None
 

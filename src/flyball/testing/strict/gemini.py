@@ -113,10 +113,22 @@ def _complaints(body: Body, model: str, issued: Issued) -> Iterator[str]:
         yield "* GenerateContentRequest.contents: contents is not specified\n"
     for at, content in enumerate(contents):
         yield from _content(at, content)
-    yield from _functions(contents)
-    yield from _signatures(contents, model, issued)
+    turns = _turns(contents)
+    yield from _functions(turns)
+    yield from _signatures(turns, model, issued)
     for at, tool in enumerate(listed(body, "tools")):
         yield from _declared(f"GenerateContentRequest.tools[{at}]", tool)
+
+
+def _turns(contents: list[Body]) -> list[Body]:
+    """What the model said in a row is one turn: the official client's chats give a stream back chunk by chunk."""
+    found: list[Body] = []
+    for content in contents:
+        if found and content.get("role") == found[-1].get("role") == "model":
+            found[-1] = {**content, "parts": [*listed(found[-1], "parts"), *listed(content, "parts")]}
+        else:
+            found.append(content)
+    return found
 
 
 def _content(at: int, content: Body) -> Iterator[str]:
@@ -128,7 +140,7 @@ def _content(at: int, content: Body) -> Iterator[str]:
     for index, part in enumerate(listed(content, "parts")):
         if len(_DATA.intersection(part)) != 1:
             yield f"* {where}[{index}].data: required oneof field 'data' must have one initialized field\n"
-        if part.get("text") == "" and not part.get("thoughtSignature"):
+        if part.get("text") == "" and content.get("role") != "model":
             yield (
                 "Unable to submit request because it has an empty text parameter. "
                 "Add a value to the parameter and try again."
@@ -155,7 +167,7 @@ def _functions(contents: list[Body]) -> Iterator[str]:
             yield "Please ensure that function response turn comes immediately after a function call turn."
         if sorted(map(str, answers)) != sorted(map(str, before)):
             yield "Please ensure that function responses have the names of the function calls that they answer."
-        if calls and (at == 0 or contents[at - 1].get("role") == "model"):
+        if calls and at == 0:
             yield (
                 "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
             )
