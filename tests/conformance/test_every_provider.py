@@ -162,11 +162,6 @@ def root_of(name, scripted):
     return scripted.root_url + urlsplit(vendor(name).base_url).path
 
 
-def spoken_by_script(name, face):
-    """Whether the scripted upstream answers at the vendor's path: Claude on Vertex stands at one of its own."""
-    return (name, face) != ("vertex", "anthropic_messages")
-
-
 def tells_usage_unasked(name, face):
     """Whether the vendor is not asked for a stream's usage, because it always tells it: the scripted upstream does not."""
     return face == "openai_chat" and vendor(name).quirks_for("m").stream_usage == "always"
@@ -193,7 +188,7 @@ async def answer(name, face, *, stream):
             return assembly.whole(), scripted.requests
 
 
-@pytest.mark.parametrize(("name", "face"), [pair for pair in FACES if spoken_by_script(*pair)])
+@pytest.mark.parametrize(("name", "face"), FACES)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_question_is_answered_over_the_wire(name, face, stream):
     completion, requests = await answer(name, face, stream=stream)
@@ -207,7 +202,7 @@ async def test_a_question_is_answered_over_the_wire(name, face, stream):
     assert requests[0].headers[header] == worded.format(KEY)
 
 
-@pytest.mark.parametrize(("name", "face"), [pair for pair in FACES if spoken_by_script(*pair)])
+@pytest.mark.parametrize(("name", "face"), FACES)
 async def test_a_refusal_names_the_model_and_the_host_but_not_the_key(name, face):
     asked = dialect("openai_chat").ask(QUESTION)
     async with ScriptedUpstream() as scripted, Wire(SystemClock(), connect_seconds=1, idle_seconds=5) as wire:

@@ -83,6 +83,15 @@ def test_an_openai_model_that_samples_is_sent_how(model):
     assert not losses.dropped
 
 
+def test_a_model_that_does_not_think_is_not_told_how_much():
+    for name, model in (("openai", "gpt-4o"), ("groq", "llama-3.3-70b-versatile"), ("mistral", "mistral-large-latest")):
+        body, losses = sent(name, {"messages": [], "reasoning_effort": "high"}, model)
+
+        assert "reasoning_effort" not in body
+        assert losses.dropped == ("reasoning_effort",)
+    assert "reasoning_effort" in sent("groq", {"messages": [], "reasoning_effort": "high"}, "openai/gpt-oss-120b")[0]
+
+
 def test_an_openai_model_that_reasons_is_better_asked_in_responses():
     assert dialects_of(upstream("openai", "gpt-5.6", dialect=""))[0] == "openai_responses"
     assert dialects_of(upstream("openai", "gpt-4o", dialect=""))[0] == "openai_chat"

@@ -87,3 +87,13 @@ async def test_a_run_is_listed_and_shown_with_its_state(flyball, tmp_path):
 
     assert listed.splitlines()[1].split()[:3] == [run["id"], "datasets.import", "queued"]
     assert "queued" in shown
+
+
+async def test_the_vendors_are_listed_with_what_each_needs(flyball):
+    code, out, _ = await flyball("models", "providers", "--json")
+    assert code == 0
+    assert "bedrock" in [item["name"] for item in json.loads(out)["items"]]
+
+    code, out, _ = await flyball("models", "providers")
+    assert code == 0
+    assert "api_key or service_account" in out

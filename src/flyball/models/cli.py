@@ -41,7 +41,6 @@ _PROVIDERS = (
     Column("dialects", reads=", ".join),
     Column("needs", reads=lambda needs: ", ".join(" or ".join(need) for need in needs)),
     Column("key_variable", "key"),
-    Column("docs"),
 )
 
 Name = Annotated[str, typer.Argument(help="The model's name.")]

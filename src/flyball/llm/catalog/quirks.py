@@ -34,7 +34,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     temperature_max: float | None = None  # a higher one is dropped to nothing and named, never clamped in silence
     most_stops: int | None = None
     sampling: bool = True  # temperature, top_p and top_k are taken
-    # Anthropic Messages (and Claude on Bedrock)
+    # Anthropic Messages (and Claude on Bedrock); `none` is asked by Responses too
     default_max_tokens: int = 4096  # where the caller gives none and the dialect demands one
     thinking: Literal["enabled", "adaptive", "none"] = "enabled"
     thinking_off: bool = True  # can be turned off
