@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import official
 import pytest
+from gemini_vocabulary import HOLDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vocabulary import PNG, Holds, requests
+from vocabulary import PNG, requests
 
 import golden
 from flyball.kit.errors import InvalidInputError
@@ -34,32 +35,6 @@ from flyball.llm.messages import (
     ToolResult,
 )
 
-HOLDS = Holds(
-    dialect="gemini",
-    origin="google",
-    thoughts_without_signature=True,
-    media=(("image", "data"), ("audio", "data"), ("video", "data"), ("document", "data"), ("document", "url")),
-    result_media=(("image", "data"),),
-    errors=(None, True),
-    named_results=True,
-    strict_tools=(None,),
-    formats=("json", "schema"),
-    reasoning=st.sampled_from(
-        [Reasoning(effort="high"), Reasoning(budget=2048, show="auto"), Reasoning(budget=0), Reasoning(show="none")]
-    ),
-    fields={
-        "temperature": st.sampled_from([0, 0.5, 2]),
-        "top_p": st.sampled_from([0.1, 1]),
-        "top_k": st.integers(1, 40),
-        "seed": st.integers(0, 2**31),
-        "frequency_penalty": st.sampled_from([-1.5, 0.5]),
-        "presence_penalty": st.sampled_from([-1.5, 0.5]),
-        "candidates": st.integers(1, 8),
-        "logprobs": st.booleans(),
-        "top_logprobs": st.integers(0, 5),
-        "store": st.booleans(),
-    },
-)
 QUESTION = (Message(role="user", parts=(Text(text="Hi."),)),)
 CALLED = (
     *QUESTION,
@@ -94,15 +69,17 @@ def spoken(*parts: dict[str, Any], role: str = "user") -> dict[str, Any]:
 
 
 @given(requests(HOLDS))
-@settings(deadline=None)
-def test_a_request_that_is_written_is_read_back_the_same(request: Request) -> None:
-    body = written(request)
-
-    assert parsed(body) == request
-
-
-@given(requests(HOLDS))
 @settings(max_examples=60, deadline=None)
+def test_a_request_that_is_written_is_read_back_the_same(request: Request) -> None:
+    body = DIALECT.write_request(request, model="m", quirks=Quirks(), losses=Losses("it"))
+
+    again = DIALECT.parse_request(DIALECT.ask(body, model="m"))
+
+    assert msgspec.structs.replace(again, paths=()) == request
+
+
+@given(requests(HOLDS._replace(thoughts=False)))
+@settings(max_examples=40, deadline=None)
 def test_google_takes_every_request(request: Request) -> None:
     body = written(request)
 
@@ -133,7 +110,15 @@ def _snake(value: Any, *, fields: bool = True) -> Any:
         return [_snake(one) for one in value]
     if not isinstance(value, dict) or not fields:
         return value
-    theirs = ("args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels")
+    theirs = (
+        "args",
+        "response",
+        "parameters",
+        "parametersJsonSchema",
+        "responseSchema",
+        "responseJsonSchema",
+        "labels",
+    )
     kept = ("brandNew", "safetySettings", "videoMetadata", "executableCode", "codeExecutionResult", "speechConfig")
     words = {name: "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name) for name in value}
     return {
@@ -143,7 +128,7 @@ def _snake(value: Any, *, fields: bool = True) -> Any:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from([
             *("parts", "role", "text", "thought", "thoughtSignature", "functionCall", "functionResponse", "name", "args"),
@@ -164,10 +149,13 @@ JSON = st.recursive(
 )
 @settings(deadline=None)
 def test_a_body_that_makes_no_sense_is_refused_with_the_name_of_a_field(body: dict[str, Any], contents: Any) -> None:
+    named = ["contents"]
     try:
         parsed({**body, "contents": contents})
     except InvalidInputError as error:
-        assert getattr(error, "param", None)
+        named.append(getattr(error, "param", None) or "")
+
+    assert all(named)
 
 
 # -- the conversation
@@ -187,7 +175,9 @@ def test_a_result_without_an_id_answers_the_oldest_call_of_its_name() -> None:
     call, result = {"functionCall": {"name": "look"}}, {"functionResponse": {"name": "look", "response": {}}}
     other = {"functionCall": {"name": "hear"}}, {"functionResponse": {"name": "hear", "response": {}}}
 
-    turns = parsed({"contents": [spoken(call, other[0], call, role="model"), spoken(other[1], result, result)]}).messages
+    turns = parsed(
+        {"contents": [spoken(call, other[0], call, role="model"), spoken(other[1], result, result)]}
+    ).messages
 
     ids = [part.id for part in turns[0].parts if isinstance(part, ToolCall)]
     assert [part.call_id for part in turns[1].parts if isinstance(part, ToolResult)] == [ids[1], ids[0], ids[2]]
@@ -220,7 +210,7 @@ def test_a_result_whose_call_is_nowhere_is_refused_for_want_of_a_name() -> None:
         ("fine", False, {"output": "fine"}),
     ],
 )
-def test_what_a_tool_answered_becomes_an_object(text: str, is_error: bool | None, response: Any) -> None:
+def test_what_a_tool_answered_becomes_an_object(text: str, is_error: Any, response: Any) -> None:
     result = ToolResult(call_id="a", name="look", parts=(Text(text=text),), is_error=is_error)
 
     body = written(asking(messages=(*CALLED[:2], Message(role="tool", parts=(result,)))))
@@ -474,7 +464,7 @@ def test_thinking_that_cannot_be_had_is_named(most: int | None, by: Any) -> None
     body = written(asking(reasoning=Reasoning(effort="high"), max_tokens=most), losses, thinking_by=by)
 
     assert "thinkingConfig" not in body.get("generationConfig", {})
-    assert losses.dropped == ("reasoning_effort",) or losses.dropped == ("reasoning",)
+    assert losses.dropped == ("reasoning_effort",)
 
 
 def test_what_only_tunes_and_google_does_not_have_is_named() -> None:
@@ -575,7 +565,11 @@ def test_a_relayed_question_for_tokens_names_the_providers_model() -> None:
 
 
 def test_a_whole_request_to_be_counted_is_read_as_one() -> None:
-    inner = {"model": "models/x", "contents": [spoken({"text": "Hi."})], "systemInstruction": {"parts": [{"text": "S"}]}}
+    inner = {
+        "model": "models/x",
+        "contents": [spoken({"text": "Hi."})],
+        "systemInstruction": {"parts": [{"text": "S"}]},
+    }
 
     request = parsed({"generateContentRequest": inner})
 

@@ -16,13 +16,13 @@ from flyball.llm.signatures import from_base64, to_base64, unwrap, wrap
 NAME = "gemini"
 HOME = "google"
 _FILTERED = (
-    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR", "JAILBREAK"),
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR"),
     *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
 )
 _REASONS: Mapping[str, m.StopReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "max_tokens",
-    **dict.fromkeys(_FILTERED, "content_filter"),
+    **dict.fromkeys((*_FILTERED, "JAILBREAK"), "content_filter"),
 }
 _WORDS: Mapping[m.StopReason, str] = {
     "max_tokens": "MAX_TOKENS",
@@ -31,6 +31,10 @@ _WORDS: Mapping[m.StopReason, str] = {
     "refusal": "PROHIBITED_CONTENT",
     "other": "OTHER",
 }
+_OWN_WORDS = frozenset((  # that its clients know
+    *("STOP", "MAX_TOKENS", "OTHER", *_FILTERED, "IMAGE_OTHER", "NO_IMAGE", "MALFORMED_FUNCTION_CALL"),
+    *("UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE"),
+))  # fmt: skip
 _STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -306,7 +310,7 @@ def stop_of(word: str, *, calls: bool) -> m.Stop:
 
 def stop_word(stop: m.Stop, *, refused: bool = False) -> str:
     """Google's word for it; `refused`: the answer holds a refusal in words."""
-    if stop.native.isupper():
+    if stop.native in _OWN_WORDS:
         return stop.native
     return _WORDS.get("refusal" if refused and stop.reason == "stop" else stop.reason, "STOP")
 

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from flyball.llm import messages as m
 from flyball.llm.arguments import NO_ARGUMENTS, to_object
@@ -114,8 +115,15 @@ class Turns:
             if isinstance(content, str):
                 turns.append((m.Message(role="user", parts=(m.Text(text=content),)), path))
             else:
-                turns += [(turn, path) for turn in self._turns(Raws(content, path), number)]
-        return turns
+                for turn in self._turns(Raws(content, path), number):
+                    before = turns[-1][0] if turns else None
+                    if before is not None and before.role == turn.role == "assistant":
+                        # Google's own chats keep each chunk of a stream as a turn.
+                        parts, extra = before.parts + turn.parts, {**before.extra, **turn.extra}
+                        turns[-1] = replace(before, parts=parts, extra=extra), turns[-1][1]
+                    else:
+                        turns.append((turn, path))
+        return [(_whole(turn), path) for turn, path in turns]
 
     def _system(self, said: dict[str, _Raw] | str) -> m.Message:
         if isinstance(said, str):
@@ -132,8 +140,6 @@ class Turns:
             message = f"{turn.at('role')} is {word!r}; expected user or model"
             raise InvalidBodyError(message, param=turn.at("role"), next_step="send one of these roles")
         parts = self._parts(turn, number)
-        if role == "assistant":
-            parts = _joined(parts)
         extra = turn.left(self._leftovers)
         results = tuple(part for part in parts if isinstance(part, m.ToolResult))
         if not results:
@@ -234,24 +240,33 @@ class Turns:
         )
 
 
-def _joined(parts: tuple[m.Part, ...]) -> tuple[m.Part, ...]:
-    """A model's parts as it meant them: a thought that was streamed is one, and an empty text says nothing."""
+def _whole(turn: m.Message) -> m.Message:
+    """A turn as the model meant it: words and thoughts that were streamed are one, and an empty text says nothing."""
+    if turn.role != "assistant" or len(turn.parts) < 2:
+        return turn
     found: list[m.Part] = []
-    for part in parts:
+    for part in turn.parts:
+        if isinstance(part, m.Text) and not part.text and part.signature is None:
+            continue
         last = found[-1] if found else None
-        if isinstance(part, m.Text) and not part.text and part.signature is None and len(parts) > 1:
-            continue
-        if (
-            isinstance(part, m.Thinking)
-            and isinstance(last, m.Thinking)
-            and last.signature is None
-            and not part.redacted
-            and not part.extra
-        ):
-            found[-1] = msgspec.structs.replace(part, text=last.text + part.text, extra=last.extra)
-            continue
-        found.append(part)
-    return tuple(found)
+        if _goes_on(last, part):
+            found[-1] = replace(part, text=last.text + part.text, extra=last.extra)  # type: ignore[union-attr] # both have a text
+        else:
+            found.append(part)
+    return replace(turn, parts=tuple(found) or turn.parts[:1])
+
+
+def _goes_on(last: m.Part | None, part: m.Part) -> bool:
+    """Whether a part is the next piece of what comes before: a signature ends both words and thoughts."""
+    if isinstance(part, m.Text):
+        return isinstance(last, m.Text) and last.signature is None and not part.extra
+    return (
+        isinstance(part, m.Thinking)
+        and isinstance(last, m.Thinking)
+        and last.signature is None
+        and not part.redacted
+        and not part.extra
+    )
 
 
 def _answer(raw: _Raw | None, path: str) -> tuple[str, bool | None]:
