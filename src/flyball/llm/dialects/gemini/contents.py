@@ -6,7 +6,7 @@ without one answers the oldest call of its name that is still open.
 
 import re
 from collections.abc import Container
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ _PARTS = msgspec.json.Decoder(list[dict[str, _Raw] | str] | dict[str, _Raw] | st
 _ANSWER = msgspec.json.Decoder(_Raw)
 
 
-@cache
+@lru_cache(1024)
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word[:1].upper() + word[1:] for word in rest) if head else name
@@ -56,7 +56,7 @@ class Raws:
     __slots__ = ("_left", "path")
 
     def __init__(self, value: dict[str, _Raw], path: str) -> None:
-        spell = any("_" in name for name in value) and path
+        spell = path and "_" in "".join(value)
         self._left = {_camel(name) if spell else name: raw for name, raw in value.items()} if spell else value
         self.path = path
 
@@ -79,6 +79,11 @@ class Raws:
         """Whether it is there and says something."""
         return self._left.get(name, NULL) != NULL
 
+    @property
+    def is_more(self) -> bool:
+        """Whether anything is still to be taken."""
+        return bool(self._left)
+
     def put(self, name: str, raw: _Raw) -> None:
         """Back again."""
         self._left[name] = raw
@@ -89,7 +94,9 @@ class Raws:
 
     def left(self, leftovers: list[str]) -> dict[str, _Raw]:
         """The same; its paths join `leftovers`."""
-        rest = self.rest() if self._left else {}
+        if not self._left:
+            return {}
+        rest = self.rest()
         leftovers.extend(self.at(name) for name in rest)
         return rest
 
@@ -159,6 +166,8 @@ class Turns:
 
     def _part(self, part: Raws, turn: int, at: int) -> m.Part:  # noqa: PLR0911 -- one for each kind
         text = part.take("text", _TEXT)
+        if text is not None and not part.is_more:
+            return m.Text(text=text)
         seal = part.take("thoughtSignature", _TEXT)
         thought = part.take("thought", _FLAG)
         signature, of_next = signature_of(seal) if seal else (None, False)
