@@ -68,9 +68,7 @@ KNOBS: tuple[Knob, ...] = (
     Knob("request_deadline_seconds", 600, int, "The longest that one call may take, all attempts together."),
     Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),
     Knob("idle_timeout_seconds", 60, int, "The longest silence of an upstream between two chunks."),
-    Knob(
-        "keep_alive_seconds", 15, int, "After so much silence a stream that has begun says that it lives; 0: never."
-    ),
+    Knob("keep_alive_seconds", 15, int, "After so much silence a stream that has begun says that it lives; 0: never."),
     Knob(
         "early_keep_alive_seconds",
         0,

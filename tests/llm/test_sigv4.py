@@ -20,7 +20,7 @@ NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12
 WORDS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/+=", min_size=1, max_size=40)
 
 
-def theirs(signer, method, url, headers, body, at=AT):
+def theirs(signer, method, url, *, headers, body, at=AT):
     """The same request, signed by botocore."""
     request = AWSRequest(method=method, url=url, headers=headers, data=body)
     credentials = Credentials(signer.key_id, signer.key, signer.token or None)
@@ -29,37 +29,49 @@ def theirs(signer, method, url, headers, body, at=AT):
     return request.headers
 
 
-def the_same(signer, method, url, headers, body, at=AT):
-    ours = signed(signer, method, url, headers=headers, body=body, at=at)
-    found = theirs(signer, method, url, headers, body, at)
+def the_same(signer, method, url, **asked):
+    ours = signed(signer, method, url, **{"at": AT, **asked})
+    found = theirs(signer, method, url, **asked)
     assert ours["authorization"] == found["Authorization"]
     assert ours["x-amz-date"] == found["X-Amz-Date"]
     assert ours.get("x-amz-security-token") == found.get("X-Amz-Security-Token")
 
 
+SEGMENTS = st.text(max_size=30).map(lambda text: quote(text, safe="")).filter(lambda text: text not in (".", ".."))
+SIGNERS = st.builds(
+    Signer,
+    key_id=st.just("AKIDEXAMPLE"),
+    key=WORDS,
+    token=st.one_of(st.just(""), WORDS),
+    region=st.sampled_from(("us-east-1", "eu-central-1", "ap-southeast-2")),
+    service=st.just("bedrock"),
+)
+
+
+@st.composite
+def urls(draw):
+    host = "https://bedrock-runtime.us-east-1.amazonaws.com" + draw(st.sampled_from(("", ":443", ":8443")))
+    path = "/".join(filter(None, draw(st.lists(SEGMENTS, min_size=1))))
+    query = draw(st.lists(st.tuples(PRINTABLE, PRINTABLE), max_size=4))
+    asked = "&".join(f"{quote(name, safe='-._~')}={quote(value, safe='-._~')}" for name, value in query)
+    return f"{host}/{path}" + (f"?{asked}" if asked else "")
+
+
 @settings(max_examples=300, deadline=None)
 @given(
-    segments=st.lists(
-        st.text(max_size=30).map(lambda text: quote(text, safe="")).filter(lambda t: t not in (".", "..")), min_size=1
-    ),
-    query=st.lists(st.tuples(PRINTABLE, PRINTABLE), max_size=4),
-    headers=st.dictionaries(NAMES, PRINTABLE, max_size=4),
-    body=st.binary(max_size=200),
+    signer=SIGNERS,
     method=st.sampled_from(("POST", "GET", "PUT")),
-    port=st.sampled_from(("", ":443", ":8443")),
-    token=st.one_of(st.just(""), WORDS),
-    key=WORDS,
-    region=st.sampled_from(("us-east-1", "eu-central-1", "ap-southeast-2")),
-    at=st.datetimes(datetime(2015, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 -- the strategy adds the zone
+    url=urls(),
+    asked=st.fixed_dictionaries(
+        {
+            "headers": st.dictionaries(NAMES, PRINTABLE, max_size=4),
+            "body": st.binary(max_size=200),
+            "at": st.datetimes(datetime(2015, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 -- the strategy adds the zone
+        }
+    ),
 )
-def test_it_signs_whatever_request_as_amazons_own_client_does(
-    segments, query, headers, body, method, port, token, key, region, at
-):
-    path = "/".join(segment for segment in segments if segment)
-    asked = "&".join(f"{quote(name, safe='-._~')}={quote(value, safe='-._~')}" for name, value in query)
-    url = f"https://bedrock-runtime.{region}.amazonaws.com{port}/{path}" + (f"?{asked}" if asked else "")
-
-    the_same(Signer("AKIDEXAMPLE", key, token, region, "bedrock"), method, url, headers, body, at)
+def test_it_signs_whatever_request_as_amazons_own_client_does(signer, method, url, asked):
+    the_same(signer, method, url, **asked)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +87,13 @@ def test_it_signs_whatever_request_as_amazons_own_client_does(
 def test_it_signs_bedrocks_paths_with_their_names_quoted_twice(model, verb):
     url = f"https://bedrock-runtime.us-east-1.amazonaws.com/model/{quote(model, safe='')}/{verb}"
 
-    the_same(Signer("AKID", KEY, "", "us-east-1", "bedrock"), "POST", url, {"content-type": "application/json"}, b"{}")
+    the_same(
+        Signer("AKID", KEY, "", "us-east-1", "bedrock"),
+        "POST",
+        url,
+        headers={"content-type": "application/json"},
+        body=b"{}",
+    )
 
 
 def test_it_gives_the_signature_that_amazon_publishes_for_its_example():
@@ -101,7 +119,7 @@ def test_it_gives_the_signature_that_amazon_publishes_for_its_example():
 
 def test_a_port_of_its_own_and_an_address_of_ipv6_are_signed_as_they_are_sent():
     for url in ("http://127.0.0.1:8123/model/m/converse", "http://[::1]:8123/model/m/converse"):
-        the_same(Signer("AKID", KEY, "", "us-east-1", "bedrock"), "POST", url, {}, b"{}")
+        the_same(Signer("AKID", KEY, "", "us-east-1", "bedrock"), "POST", url, headers={}, body=b"{}")
 
 
 def test_other_words_another_day_or_another_key_are_another_signature():

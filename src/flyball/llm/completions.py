@@ -155,10 +155,11 @@ def _events_of_part(part: Part, at: int, choice: Choice) -> Iterator[StreamEvent
             for citation in part.citations:
                 yield Cited(at, citation, index)
         case Thinking():
-            yield Opened(at, part if part.redacted else replace(part, text="", signature=None), index)
+            sealed = part.redacted or part.belongs_to_next  # nothing of it grows
+            yield Opened(at, part if sealed else replace(part, text="", signature=None), index)
             if part.text:
                 yield Grew(at, part.text, index)
-            if part.signature is not None and not part.redacted:
+            if part.signature is not None and not sealed:
                 yield Signed(at, part.signature, index)
         case ToolCall():
             yield Opened(at, replace(part, arguments=""), index)

@@ -35,6 +35,9 @@ class Gemini:
     ends_without_terminal = True
     leaving = reading.LEAVING
     names = reading.NAMES
+    reader = GeminiReader
+    writer = GeminiWriter
+    watch = GeminiWatch
 
     def ask(self, body: bytes, *, model: str = "", stream: bool | None = None) -> Asked:
         """Take a body apart."""
@@ -89,18 +92,6 @@ class Gemini:
     def write_completion(self, completion: Completion, frame: Frame, losses: Losses) -> bytes:
         """A whole answer."""
         return telling.write(completion, frame, losses)
-
-    def reader(self) -> GeminiReader:
-        """For one stream."""
-        return GeminiReader()
-
-    def writer(self, frame: Frame, losses: Losses) -> GeminiWriter:
-        """For one stream."""
-        return GeminiWriter(frame, losses)
-
-    def watch(self) -> GeminiWatch:
-        """For one relayed stream."""
-        return GeminiWatch()
 
     def parse_error(self, body: bytes) -> Trouble | None:
         """What Google says with an error status. None where the body is not its envelope."""

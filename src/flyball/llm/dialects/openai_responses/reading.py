@@ -197,7 +197,7 @@ class Reader:
 
     def _begin(self, index: int, item: dict[str, Any]) -> Iterator[c.StreamEvent]:
         """A call is known from the beginning; everything else is told when there is something to be told."""
-        if item.get("type") in items.CALLS and index not in self._open and index not in self._ended:
+        if str(item.get("type")) in items.CALLS and index not in self._open and index not in self._ended:
             (call,) = _parts(item, index, [])
             yield from self._opened(index, 0, msgspec.structs.replace(call, arguments=""))
 
@@ -279,10 +279,12 @@ class Reader:
 def _parts(item: dict[str, Any], index: int, lost: list[str]) -> tuple[m.Part, ...]:
     """An answer's item; of what only this dialect can say, items of its own kinds alone are named. Raises ValueError."""
     kind = item.get("type")
+    if not isinstance(kind, str):
+        raise ValueError(f"output[{index}] has no `type`")  # noqa: TRY004 -- a provider's answer, not an argument
     if kind in items.CALLS and not item.get("call_id"):
         item["call_id"] = item.get("id") or f"call_{index}"
     try:
-        parts = items.read(item, kind if isinstance(kind, str) else "", f"output[{index}]", []).parts
+        parts = items.read(item, kind, f"output[{index}]", []).parts
     except InvalidBodyError as error:
         raise ValueError(str(error)) from None
     lost += [f"output[{index}]" for part in parts if isinstance(part, m.Native)]

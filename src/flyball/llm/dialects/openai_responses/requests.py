@@ -69,7 +69,7 @@ def parse_request(asked: Asked) -> m.Request:
     said: dict[str, Any] = {name: field(fields, name, _SAME[name]) for name in fields if name in _SAME}
     beside = {name: raw for name, raw in fields.items() if name not in _SAME and name not in _READ}
     native: dict[str, Any] = {
-        name: raw for name in LEAVING if name in beside and (raw := beside.pop(name)) != _DEFAULTS.get(name)
+        name: raw for name in LEAVING if name in beside and bytes(raw := beside.pop(name)) != _DEFAULTS.get(name)
     }
     identifier = field(fields, "safety_identifier", str | None)
     if identifier and said.setdefault("user", identifier) != identifier:

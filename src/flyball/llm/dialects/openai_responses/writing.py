@@ -312,11 +312,10 @@ class _Items:
             place = {"file_id": media.file_id} if media.file_id else {"image_url": by_value or media.url}
             return {"type": "input_image", "detail": media.detail or "auto", **place}
         if media.kind == "document":
-            if by_value:
-                return {"type": "input_file", "filename": media.name or "document.pdf", "file_data": by_value}
-            named = {"filename": media.name} if media.name and not media.file_id else {}
-            place = {"file_id": media.file_id} if media.file_id else {"file_url": media.url}
-            return {"type": "input_file", **named, **place}
+            name = media.name or ("document.pdf" if by_value and not self._own else "")
+            place = {"file_data": by_value} if by_value else {"file_url": media.url}
+            place = {"file_id": media.file_id} if media.file_id else place
+            return {"type": "input_file", **({"filename": name} if name and not media.file_id else {}), **place}
         if media.kind == "audio" and media.data and self._own:
             form = {"audio/mpeg": "mp3"}.get(media.media_type) or media.media_type.rpartition("/")[2]
             return {"type": "input_audio", "input_audio": {"data": media.data, "format": form}}
