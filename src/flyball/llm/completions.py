@@ -110,10 +110,11 @@ class Stopped(_Event):
 
 
 class Counted(_Event):
-    """What has been used so far: replaces what was counted before."""
+    """What has been used so far: replaces what was counted before. `service_tier` is empty until it is said."""
 
     usage: Usage | None
     raw: dict[str, Any]
+    service_tier: str = ""
 
 
 class Broke(_Event):
@@ -141,7 +142,7 @@ def events_of(completion: Completion) -> Iterator[StreamEvent]:
     for name in completion.leftovers:
         yield Lost(name)
     if completion.usage is not None or completion.usage_raw is not None:
-        yield Counted(completion.usage, completion.usage_raw or {})
+        yield Counted(completion.usage, completion.usage_raw or {}, completion.service_tier)
 
 
 def _events_of_part(part: Part, at: int, choice: Choice) -> Iterator[StreamEvent]:
@@ -205,6 +206,7 @@ class Assembly:
                 self._stops[event.choice] = event.stop
             case Counted():
                 whole.usage, whole.usage_raw = event.usage, event.raw
+                whole.service_tier = event.service_tier or whole.service_tier
             case Lost():
                 whole.leftovers += (event.name,)
 

@@ -19,15 +19,19 @@ def top_level(body: bytes) -> dict[str, msgspec.Raw]:
         raise InvalidBodyError(f"the body is not a JSON object: {error}") from None
 
 
-def field(fields: Mapping[str, msgspec.Raw], name: str, type_: Any = Any) -> Any:
-    """One field's value as `type_`; None where the caller did not send it. Raises InvalidBodyError."""
+def field(fields: Mapping[str, msgspec.Raw], name: str, type_: Any = Any, *, within: str = "") -> Any:
+    """One field's value as `type_`; None where the caller did not send it. `within`: the path of the object that has it.
+
+    Raises InvalidBodyError.
+    """
     raw = fields.get(name)
     if raw is None:
         return None
     try:
         return msgspec.json.decode(raw, type=type_)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidBodyError(f"the field {name!r} is wrong: {error}", param=name) from None
+        path = f"{within}.{name}" if within else name
+        raise InvalidBodyError(f"the field {path!r} is wrong: {error}", param=path) from None
 
 
 def missing(name: str, what: str) -> InvalidBodyError:

@@ -230,10 +230,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     extra: Mapping[str, Any] = {}  # fields that this dialect does not define: they pass through
     leftovers: tuple[str, ...] = ()  # paths of everything that stands in some part's, message's or tool's `extra`
     paths: tuple[str, ...] = ()  # where each message stands in the caller's body; empty: `messages` is just that
+    places: tuple[tuple[str, ...], ...] = ()  # where each message's parts stand; empty: in its list `content`
+    tool_paths: tuple[str, ...] = ()  # where each tool stands; empty: `tools` is just that
 
     def path_of(self, number: int) -> str:
         """How the caller calls one of the messages."""
         return self.paths[number] if number < len(self.paths) else f"messages[{number}]"
+
+    def place_of(self, number: int, at: int) -> str:
+        """How the caller calls a part of one of the messages."""
+        places = self.places[number] if number < len(self.places) else ()
+        return places[at] if at < len(places) else f"{self.path_of(number)}.content[{at}]"
+
+    def tool_path_of(self, number: int) -> str:
+        """How the caller calls one of the tools."""
+        return self.tool_paths[number] if number < len(self.tool_paths) else f"tools[{number}]"
 
 
 StopReason = Literal[

@@ -26,8 +26,15 @@ def dialect(name: str) -> Dialect:
 
 
 def name_of(request: Request, field: str) -> str:
-    """What the caller's dialect calls a field of the vocabulary."""
-    return dialect(request.dialect).names.get(field, field)
+    """What the caller's dialect calls a field of the vocabulary, or of one of its parts.
+
+    How much to think may be asked for in words or in tokens, and the two may be called differently.
+    """
+    names = dialect(request.dialect).names
+    if field == "reasoning" and (asked := request.reasoning) is not None:
+        kind = "reasoning.effort" if asked.effort and asked.budget is None else "reasoning.budget"
+        return names.get(kind) or names.get(field, field)
+    return names.get(field, field)
 
 
 def leave_behind(request: Request, losses: Losses, *, to: str) -> None:
@@ -39,7 +46,7 @@ def leave_behind(request: Request, losses: Losses, *, to: str) -> None:
         return
     leaving = dialect(request.dialect).leaving
     for field in request.native:
-        if leaving.get(field, "refuse") == "refuse":
+        if (leaving.get(field) or leaving.get(field.partition(".")[0], "refuse")) == "refuse":
             losses.refuse(field)
         losses.drop(field)
     losses.drop_all(request.leftovers)
