@@ -4,7 +4,9 @@ The snapshot is made by hand: no database. `gateway.spans` is what was recorded.
 """
 
 import asyncio
+import contextlib
 import random
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import msgspec
@@ -151,3 +153,42 @@ def made():
         answering = staticmethod(answering)
 
     return Made
+
+
+async def _only(piece):
+    yield piece
+
+
+@pytest.fixture
+async def saying(gateway, made):
+    """Have the model `fast` answered with these bytes, or with those that an iterator makes, whatever is asked."""
+    servers, handling, seen = [], set(), []
+
+    async def say(answer, provider="openai-compatible"):
+        async def handle(reader, writer):
+            handling.add(asyncio.current_task())
+            length = 0
+            while (line := await reader.readline()) not in (b"\r\n", b""):
+                seen.append(line)
+                length = int(line.split()[1]) if line.startswith(b"content-length:") else length
+            await reader.readexactly(length)
+            with contextlib.suppress(ConnectionError):
+                async for piece in answer() if callable(answer) else _only(answer):
+                    writer.write(piece)
+                    await writer.drain()
+                await asyncio.sleep(0.05)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        servers.append(server)
+        port = server.sockets[0].getsockname()[1]
+        place = SimpleNamespace(base_url=f"http://127.0.0.1:{port}/v1")
+        gateway.know(models={"fast": made.model([(place, 1)], provider=provider)})
+        return seen
+
+    yield say
+    for server in servers:
+        server.close()
+    await asyncio.gather(*handling)

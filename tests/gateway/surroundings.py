@@ -84,9 +84,9 @@ class Peer:
             self.hangups += 1
 
 
-def model(upstreams, name="fast", **options):
+def model(upstreams, name="fast", provider="openai-compatible", **options):
     endpoints = tuple(
-        ResolvedEndpoint("openai-compatible", upstream.base_url, "mock-small", Secret("sk-upstream"), weight)
+        ResolvedEndpoint(provider, upstream.base_url, "mock-small", Secret("sk-upstream"), weight)
         for upstream, weight in upstreams
     )
     return KnownModel(
@@ -161,3 +161,28 @@ def snapshot(models, functions):
     return Snapshot(
         epoch=1, keys={key.hash: key}, projects={"default": KnownProject(models=models, functions=functions)}
     )
+
+
+# -- what an upstream says, byte by byte
+
+OK = {
+    "id": "x",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
+
+
+def whole(body=OK, status="200 OK", head=b""):
+    data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return b"HTTP/1.1 %b\r\ncontent-length: %d\r\n%b\r\n" % (status.encode(), len(data), head) + data
+
+
+def streamed(*events):
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    return head + b"".join(b"data: " + event + b"\n\n" for event in events)
+
+
+CHUNK = b'{"choices":[{"index":0,"delta":{"content":"hi"}}]}'

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from itertools import islice
 
 from flyball.kit.clock import NANOSECONDS
-from flyball.llm.calling import Question, put, question, whole
+from flyball.llm.calling import Question, counted, put, question, whole
 from flyball.llm.completions import Completion
 from flyball.llm.dialect import Asked, Frame
 from flyball.llm.losses import Losses
@@ -21,7 +21,8 @@ from .relay import Relay
 from .replies import Reply, StreamedReply, WholeReply
 from .translated import Translated
 
-_CALLERS = ("anthropic-beta",)  # of the caller's headers, where its own dialect is spoken
+# Of the caller's headers, those that say something of its body; passed on where its own dialect is spoken.
+_CALLERS: Mapping[str, tuple[str, ...]] = {"anthropic_messages": ("anthropic-beta",)}
 _UPSTREAMS = frozenset(("request-id", "x-request-id", "openai-processing-ms", "openai-version", "x-amzn-requestid"))
 _UPSTREAMS_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _MOST_PASSED = 20
@@ -37,10 +38,11 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     asked, entry = errand.asked, errand.entry
     upstream = upstream_of(attempt.endpoint)
     losses = Losses(f"{attempt.endpoint.provider}'s {upstream.model!r}", strict=extension(asked).get("strict") is True)
-    asking = question(asked, errand.verb, upstream, losses, headers=_passed_on(entry.headers))
+    asking = question(asked, errand.verb, upstream, losses, headers=_passed_on(asked.dialect, entry.headers))
     if asking is None:
         return None
     attempt.dialect, attempt.dropped = asking.dialect.name, losses
+    losses.answering(dialect(asked.dialect).title)
     answered = await stack.enter_async_context(
         put(asking, errand.house.wire, upstream, seconds=errand.patience.seconds_left)
     )
@@ -48,7 +50,7 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
         return await _counted(asking, asked, answered)
     if asked.stream:
         return await _streamed(errand, attempt, asking, answered)
-    body, completion = await whole(answered, asking.dialect)
+    body, completion = await whole(answered, asking.dialect, relayed=asking.relayed)
     _note(completion, entry, attempt)
     if not asking.relayed:
         body = dialect(asked.dialect).write_completion(completion, _frame(errand), losses)
@@ -70,9 +72,9 @@ async def _streamed(errand: Errand, attempt: Attempt, asking: Question, answered
 
 
 async def _counted(asking: Question, asked: Asked, answered: Answered) -> WholeReply:
-    body = await answered.read_all()
+    body, tokens = await counted(answered, asking.dialect)
     if not asking.relayed:
-        body = dialect(asked.dialect).write_count(asking.dialect.parse_count(body)) or b""
+        body = dialect(asked.dialect).write_count(tokens) or b""
     return WholeReply(body)
 
 
@@ -99,8 +101,9 @@ def dropped_header(losses: Losses) -> tuple[Header, ...]:
     return ((b"x-flyball-dropped", printable[:_LONGEST_DROPPED]),)
 
 
-def _passed_on(headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, headers[name.encode()].decode("latin-1")) for name in _CALLERS if name.encode() in headers)
+def _passed_on(spoken: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:
+    names = _CALLERS.get(spoken, ())
+    return tuple((name, headers[name.encode()].decode("latin-1")) for name in names if name.encode() in headers)
 
 
 def _passed_back(headers: Mapping[str, str]) -> tuple[Header, ...]:

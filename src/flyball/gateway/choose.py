@@ -47,8 +47,10 @@ def choose(snapshot: Snapshot, caller: ActiveKey, asked: Asked, trace_id: str) -
         ModelNotFoundError: nothing has this name; names what is spelled alike.
         ModelNotConfiguredError: the model's endpoints cannot be called from here.
         NoLiveReleaseError: the function has no live release.
-        WrongInputError: the function's input is missing or is none.
+        WrongInputError: the function's input is missing or is none, or `flyball` is.
+        InvalidBodyError: `flyball` cannot be read.
     """
+    extension(asked)  # what is wrong in it is refused before anybody is asked
     project = snapshot.projects.get(caller.project, KnownProject())
     if (function := project.functions.get(asked.model)) is not None:
         if function.live is None:
@@ -100,14 +102,21 @@ def input_of(function: KnownFunction, asked: Asked) -> Mapping[str, Any]:
 
 
 def extension(asked: Asked) -> Mapping[str, Any]:
-    """The `flyball` object of a request: at the top level, where OpenAI's clients put it, or under `extra_body`."""
+    """The `flyball` object of a request: at the top level, where OpenAI's clients put it, or under `extra_body`.
+
+    Raises InvalidBodyError or WrongInputError.
+    """
     ours = field(asked.fields, "flyball")
     if ours is None and isinstance(extra := field(asked.fields, "extra_body"), dict):
         ours = extra.get("flyball")
     if ours is None:
         return {}
     if not isinstance(ours, dict):
-        raise WrongInputError("`flyball` is not an object", next_step="send extra_body={'flyball': {'input': {...}}}")
+        raise WrongInputError(
+            "`flyball` is not an object", param="flyball", next_step="send extra_body={'flyball': {'input': {...}}}"
+        )
+    if not isinstance(ours.get("strict", False), bool):
+        raise WrongInputError("`flyball.strict` is neither true nor false", param="flyball.strict")
     return ours
 
 

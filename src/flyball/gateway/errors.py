@@ -169,7 +169,10 @@ class WrongInputError(GatewayError):
     """A function's input is missing or is none."""
 
     code = "invalid_input"
-    param = "flyball.input"
+
+    def __init__(self, message: str, *, next_step: str = "", param: str = "flyball.input") -> None:
+        super().__init__(message, next_step=next_step)
+        self.param = param
 
 
 class OverloadedError(GatewayError):

@@ -4,7 +4,7 @@ Knows ASGI and HTTP. Knows neither dialects nor nouns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ class Exchange:
         self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers = _joined(scope["headers"])
         self.started = False
         self.finished = False
         self.client_left = False
@@ -84,6 +84,14 @@ class Exchange:
     async def _disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+
+def _joined(headers: Iterable[Header]) -> dict[bytes, bytes]:
+    """Headers by their names; what was said in several lines is one list (RFC 9110, 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = b"%b, %b" % (found[name], value) if name in found else value
+    return found
 
 
 async def answer_whole(exchange: Exchange, status: int, body: bytes, *headers: Header) -> None:

@@ -53,11 +53,12 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
             chosen = entry.route = choose(snapshot, entry.caller, asked, entry.trace_id)
             patience = Patience(house.clock, seconds=house.deadline_seconds)
             verb: Verb = "count_tokens" if route.verb == "count_tokens" else "generate"
-            early = house.early_keep_alive_seconds if asked.stream else 0
+            streamed = asked.stream and verb == "generate"
+            early = house.early_keep_alive_seconds if streamed else 0
             try:
                 async with (
                     exchange.while_client_listens(),
-                    speech.kept_alive(early=early, every=house.keep_alive_seconds if asked.stream else 0),
+                    speech.kept_alive(early=early, every=house.keep_alive_seconds if streamed else 0),
                     asyncio.timeout(patience.seconds_left),
                     call(chosen, Errand(verb, asked, entry, house, patience)) as reply,
                 ):

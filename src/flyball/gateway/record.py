@@ -12,6 +12,7 @@ import msgspec
 
 from flyball.functions.records import Answer
 from flyball.kit.clock import Clock
+from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.llm.dialect import Asked
 from flyball.llm.errors import UpstreamError
@@ -24,7 +25,6 @@ from flyball.projects.records import ActiveKey
 from flyball.traces.records import Span
 
 from .choose import FunctionRoute, ModelRoute, Route, extension
-from .errors import GatewayError
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _LONGEST_TEXT = 256 * 1024  # characters of input or output that a span carries; the rest is counted, not kept
@@ -244,7 +244,7 @@ def _given_names(asked: Asked | None) -> dict[str, Any]:
     try:
         ours = extension(asked)
         user = dialect(asked.dialect).end_user(asked)
-    except GatewayError:
+    except FlyballError:
         return {}
     names = {name: ours.get(name) for name in ("session_id", "user_id", "trace_name")}
     names["user_id"] = names["user_id"] or user

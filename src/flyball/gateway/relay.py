@@ -6,7 +6,7 @@ taken out for callers who did not ask for it. A stream that ends without its clo
 
 from collections.abc import AsyncGenerator
 
-from flyball.llm.calling import Events, Question, in_200, nonsense, unfinished
+from flyball.llm.calling import Events, Question, in_200, is_unknown, nonsense, unfinished
 from flyball.llm.dialect import Note
 from flyball.llm.sse import Event
 from flyball.llm.translation import dialect
@@ -62,34 +62,43 @@ class Relay:
 
     async def _next(self) -> list[bytes]:
         """The events of the next read that the caller is to get now."""
-        events = await self._events.read()
-        passed = [event.raw for event in events if self._is_for_caller(event)]
+        passed: list[bytes] = []
+        for event in await self._events.read():
+            passed += self._for_caller(event)
         if self._events.ended and not self._done:
             if not (self._ends_anyhow and self._last):
                 raise unfinished(self._reply)
             self._done = True
         return passed
 
-    def _is_for_caller(self, event: Event) -> bool:
+    def _for_caller(self, event: Event) -> list[bytes]:
+        """The event, or nothing of it, or what was held back and turned out not to be the end."""
         if self._done:
-            return False
+            return []
         if not event.data:
-            return not self._last  # a comment that keeps the connection awake
-        try:
-            note = self._watch.note(event)
-        except (ValueError, RecursionError) as error:
-            raise nonsense(error, self._reply) from None
+            return [] if self._last else [event.raw]  # a comment that keeps the connection awake
+        note = self._noted(event)
         if note.trouble is not None:
             raise in_200(note.trouble, self._reply, self._dialect)
         self._take(note)
         if note.hidden and not self._wants_usage:
-            return False
+            return []
         if note.done and self._terminal:
-            return False  # it is said again when everything has been settled
+            return []  # it is said again when everything has been settled
         if note.done or self._last or (self._ends_anyhow and note.finish_reason):
+            # Some say in every event why they end: what came before the last is no end.
+            earlier, self._last = ([], self._last) if note.done or not note.text else (self._last, [])
             self._last.append(event.raw)
-            return False
-        return True
+            return earlier
+        return [event.raw]
+
+    def _noted(self, event: Event) -> Note:
+        try:
+            return self._watch.note(event)
+        except (ValueError, RecursionError) as error:
+            if not is_unknown(event):
+                raise nonsense(error, self._reply) from None
+            return Note(has_content=True)
 
     def _take(self, note: Note) -> None:
         """What the record needs."""

@@ -62,7 +62,7 @@ def find(method: str, path: str, query: bytes, headers: Mapping[bytes, bytes]) -
         UnknownPathError: nothing is there; names what is.
         WrongMethodError: it is called in another way.
     """
-    way, model, verb = WAYS.get(path), "", ""
+    way, model, verb = WAYS.get(path.replace("/v1alpha/", "/v1beta/", 1)), "", ""
     if way is None and (found := _MODEL.fullmatch(path)) is not None:
         version, model, verb = found[1], found[2], found[3] or ""
         way = WAYS[f"/{'v1beta' if verb or version != 'v1' else 'v1'}/models/{{model}}{verb}"]
@@ -89,7 +89,9 @@ def spoken_at(path: str, headers: Mapping[bytes, bytes]) -> Dialect:
 
 
 def _spoken(way: Way, headers: Mapping[bytes, bytes]) -> str:
-    """Two vendors list their models at the same path; one of them always says its version."""
+    """Three vendors list their models at the same path; two of them tell themselves apart by their headers."""
     if way.verb == "list_models" and b"anthropic-version" in headers:
         return "anthropic_messages"
+    if way.verb == "list_models" and b"x-goog-api-key" in headers:
+        return "gemini"
     return way.dialect

@@ -134,7 +134,10 @@ def _upstreams_own(error: UpstreamRefusedError, dialect: Dialect) -> tuple[int, 
     """An upstream's own status and error body; where its body is of another dialect, its words in the caller's."""
     status = error.upstream_status
     sound = 400 <= status < 600
-    if error.dialect == dialect.name and sound and dialect.parse_error(error.body) is not None:
+    plain = error.body.lstrip().startswith(
+        b"{"
+    )  # Google's streams refuse in a list, which no client takes from a status
+    if error.dialect == dialect.name and sound and plain and dialect.parse_error(error.body) is not None:
         body = error.body
     else:
         status = status if sound else 502

@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator
 from flyball.llm.calling import Events, Question, in_200, nonsense, unfinished
 from flyball.llm.completions import Began, Broke, Counted, Grew, Lost, Opened, Stopped, StreamEvent
 from flyball.llm.dialect import Dialect, Frame
+from flyball.llm.errors import UpstreamCutError
 from flyball.llm.messages import Native, Refusal, Text, Thinking, ToolCall
 from flyball.llm.sse import Event
-from flyball.llm.wire import Reply
+from flyball.llm.wire import LARGEST_ANSWER, Reply
 
 from .record import Attempt, Entry
 from .relay import MOST_HELD_BYTES, MOST_HELD_EVENTS
@@ -35,6 +36,7 @@ class Translated:
         self._attempt = attempt
         self._texts: set[int] = set()  # parts of the first answer that are words
         self._held: list[bytes] = []
+        self._size = 0  # of all that was read: some writers keep what they said
         self._begun = False
         self._ended = False
         self.broke = self._writer.broke
@@ -66,6 +68,9 @@ class Translated:
     async def _next(self) -> list[bytes]:
         passed: list[bytes] = []
         for event in await self._events.read():
+            self._size += len(event.data)
+            if self._size > LARGEST_ANSWER:
+                raise UpstreamCutError(f"{self._reply.where} answered with more than {LARGEST_ANSWER} bytes")
             if event.data and not self._ended:
                 self._take(self._read(event), passed)
                 self._ended = self._reader.done

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from flyball.llm.errors import UpstreamError, UpstreamRefusedError
+from flyball.llm.errors import UpstreamAwayError, UpstreamError, UpstreamRefusedError, UpstreamTimeoutError
 from flyball.llm.patience import Patience
 
 from .attempts import attempt_once
@@ -17,35 +17,46 @@ from .errand import Errand
 from .replies import Reply
 
 _KEY_REFUSED = frozenset({401, 402, 403})
+_NO_SUCH_QUESTION = frozenset({404, 405, 501})
 
 
 @asynccontextmanager
 async def call_model(route: ModelRoute, errand: Errand) -> AsyncIterator[Reply]:
-    """The first good answer of the model's endpoints. Raises the last attempt's UpstreamError."""
+    """The first good answer of the model's endpoints; an estimate where nobody there counts tokens.
+
+    Raises the last attempt's UpstreamError.
+    """
     endpoints = route.endpoints
     _, asked, entry, _, patience = errand
     number = 0
-    wait: float | None = None
     while True:
         endpoint = endpoints[number % len(endpoints)]
         number += 1
         attempt = entry.attempt(endpoint)
         patience.start_try()
         async with AsyncExitStack() as stack:
+            wait = None
             try:
                 reply = await attempt_once(errand, attempt, stack)
             except UpstreamError as failure:
                 entry.failed(attempt, failure)
                 reply = None
                 wait = _wait(failure, patience, others_left=number < len(endpoints), elsewhere=len(endpoints) > 1)
-                if wait is None and errand.verb == "generate":
+                if wait is None and not (errand.verb == "count_tokens" and _nobody_counts(failure)):
                     raise
-            if reply is None and errand.verb == "count_tokens":
+            if reply is None and wait is None:
                 reply = estimate(asked)
             if reply is not None:
                 yield reply
                 return
         await asyncio.sleep(wait or 0)
+
+
+def _nobody_counts(failure: UpstreamError) -> bool:
+    """Whether it was nobody's answer to the question: it does not know it, or it is away."""
+    if isinstance(failure, UpstreamRefusedError):
+        return failure.upstream_status in _NO_SUCH_QUESTION
+    return isinstance(failure, UpstreamAwayError | UpstreamTimeoutError)
 
 
 def _wait(failure: UpstreamError, patience: Patience, *, others_left: bool, elsewhere: bool) -> float | None:

@@ -4,9 +4,10 @@ Knows dialects, providers and the wire by their interfaces alone. Tries nothing 
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .addressing import counted_by
 from .catalog import vendor
@@ -89,16 +90,34 @@ async def put(question: Question, wire: Wire, upstream: Upstream, *, seconds: fl
         raise
 
 
-async def whole(reply: Reply, spoken: Dialect) -> tuple[bytes, Completion]:
-    """A whole answer and its meaning. Raises UpstreamCutError for nonsense, UpstreamRefusedError for an error in a 200."""
+async def whole(reply: Reply, spoken: Dialect, *, relayed: bool = False) -> tuple[bytes, Completion]:
+    """A whole answer and its meaning; none where it is relayed and says what we do not understand.
+
+    Raises UpstreamCutError for nonsense, UpstreamRefusedError for an error in a 200.
+    """
     body = await reply.read_all()
     try:
         found = spoken.parse_completion(body)
     except _NONSENSE as error:
-        raise UpstreamCutError(f"{reply.where} answered 200 with something that is no answer ({error})") from error
+        if not (relayed and isinstance(_object(body).get(spoken.output_field), list)):
+            raise UpstreamCutError(f"{reply.where} answered 200 with something that is no answer ({error})") from error
+        return body, Completion(choices=())
     if isinstance(found, Trouble):
         raise in_200(found, reply, spoken)
     return body, found
+
+
+async def counted(reply: Reply, spoken: Dialect) -> tuple[bytes, int]:
+    """The answer to a question for the number of tokens, and the number. Raises like `whole`."""
+    body = await reply.read_all()
+    try:
+        return body, spoken.parse_count(body)
+    except _NONSENSE as error:
+        if (trouble := spoken.parse_error(body)) is not None:
+            raise in_200(trouble, reply, spoken) from None
+        raise UpstreamCutError(
+            f"{reply.where} answered 200 with something that is no number of tokens ({error})"
+        ) from error
 
 
 class Events:
@@ -106,6 +125,7 @@ class Events:
 
     def __init__(self, reply: Reply, question: Question) -> None:
         self._reply = reply
+        self._spoken = question.dialect
         self._parser = EventstreamParser() if question.framing == "eventstream" else EventParser()
         self.ended = False
 
@@ -116,9 +136,25 @@ class Events:
             if data is not None:
                 return self._parser.feed(data)
             self.ended = True
+            if (trouble := self._spoken.parse_error(self._parser.rest)) is not None:
+                raise in_200(trouble, self._reply, self._spoken)  # plain JSON instead of a stream
             return list(self._parser.finish())
         except EventTooLongError as error:
             raise UpstreamCutError(f"{self._reply.where}: {error}") from None
+
+
+def is_unknown(event: Event) -> bool:
+    """Whether an event that was not understood may be one all the same: a relay passes on what is newer than it is."""
+    return bool(_object(event.data))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object that these bytes are, halves of characters included; empty for anything else."""
+    try:
+        found = json.loads(body)
+    except _NONSENSE:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def nonsense(error: Exception, reply: Reply) -> UpstreamCutError:

@@ -140,6 +140,7 @@ class Dialect(Called, Protocol):
     """One API shape, for those who call and for those who are called. Stateless; `DIALECT` of its package, one per process."""
 
     input_field: str  # the field that holds the conversation
+    output_field: str  # the list in which a whole answer has its words
     keep_alive: bytes  # an event that says nothing, for a stream that is silent
     names: Mapping[str, str]  # its own words for fields of the vocabulary's Request, where they differ
     leaving: Mapping[

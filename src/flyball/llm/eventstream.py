@@ -27,6 +27,11 @@ class EventstreamParser:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def rest(self) -> bytes:
+        """The bytes of a message that has not ended."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes) -> list[Event]:
         """The messages that end within these bytes, in order. Raises EventstreamError."""
         buffer = self._buffer

@@ -17,6 +17,10 @@ class Losses:
         self._strict = strict
         self._dropped: dict[str, None] = {}
 
+    def answering(self, caller: str) -> None:
+        """From here on it is the answer that loses something on its way to the caller: named, and thrown away no more."""
+        self.target, self._strict = caller, False
+
     @property
     def dropped(self) -> tuple[str, ...]:
         """The fields that were left out, by their paths in the caller's dialect, each once, in order."""

@@ -3,6 +3,7 @@
 There is one owner of retries per call; nothing below it retries by itself.
 """
 
+import math
 import random
 from collections.abc import Mapping
 from datetime import UTC
@@ -63,15 +64,22 @@ def asked_wait(headers: Mapping[str, str], now_ns: int) -> float | None:
         if value is None:
             continue
         try:
-            return max(0.0, float(value) * unit)
+            wait = float(value) * unit
         except ValueError:
-            try:
-                date = parsedate_to_datetime(value)
-            except ValueError:
-                continue
-            date = date if date.tzinfo else date.replace(tzinfo=UTC)
-            return max(0.0, date.timestamp() - now_ns / NANOSECONDS)
+            wait = _until(value, now_ns)
+        if math.isfinite(wait):
+            return max(0.0, wait)
     return None
+
+
+def _until(date: str, now_ns: int) -> float:
+    """Seconds until a date; not a number where it is none."""
+    try:
+        found = parsedate_to_datetime(date)
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.timestamp() - now_ns / NANOSECONDS
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def may_retry(status: int, headers: Mapping[str, str]) -> bool:

@@ -79,6 +79,7 @@ class Reply:
         try:
             async with asyncio.timeout(self._idle_seconds):
                 chunk = await self._reader.read_chunk()
+                _cancelled_meanwhile()
         except (TimeoutError, RequestTimeoutError):
             raise UpstreamTimeoutError(
                 f"{self.where} was silent for {self._idle_seconds:g} s in the middle of its answer",
@@ -90,16 +91,21 @@ class Reply:
             ) from error
         return None if chunk is None else bytes(chunk)
 
-    async def read_all(self, limit: int = LARGEST_ANSWER) -> bytes:
-        """The whole body. Raises UpstreamCutError where it is longer than the limit."""
+    async def read_all(self) -> bytes:
+        """The whole body. Raises UpstreamCutError where it is longer than any answer."""
+        body = await self.read_first(LARGEST_ANSWER + 1)
+        if len(body) > LARGEST_ANSWER:
+            raise UpstreamCutError(f"{self.where} answered with more than {LARGEST_ANSWER} bytes")
+        return body
+
+    async def read_first(self, most: int) -> bytes:
+        """The body's first bytes, or all of it where it is shorter."""
         pieces: list[bytes] = []
         size = 0
-        while (piece := await self.read()) is not None:
-            size += len(piece)
-            if size > limit:
-                raise UpstreamCutError(f"{self.where} answered with more than {limit} bytes")
+        while size < most and (piece := await self.read()) is not None:
             pieces.append(piece)
-        return b"".join(pieces)
+            size += len(piece)
+        return b"".join(pieces)[:most]
 
 
 class Wire:
@@ -148,6 +154,7 @@ class Wire:
         except PyreqwestError as error:
             raise UpstreamCutError(f"{where} closed the connection before it answered ({last_cause(error)})") from error
         try:
+            _cancelled_meanwhile()
             reply = Reply(response, order, idle_seconds=self._idle_seconds)
             if reply.status != 200:
                 raise await self._refusal(reply)
@@ -176,7 +183,7 @@ class Wire:
 
     async def _refusal(self, reply: Reply) -> UpstreamError:
         try:
-            body = reply.without_key(await reply.read_all(_LARGEST_ERROR))
+            body = reply.without_key(await reply.read_first(_LARGEST_ERROR))
         except UpstreamError:
             body = b""
         return UpstreamRefusedError(
@@ -186,6 +193,13 @@ class Wire:
             retry_after=asked_wait(reply.headers, self.clock.now_ns()),
             retryable=may_retry(reply.status, reply.headers),
         )
+
+
+def _cancelled_meanwhile() -> None:
+    """Raises CancelledError where the task was cancelled while it waited for the client, which forgets that if it had data."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def place(model: str, base_url: str) -> str:

@@ -28,6 +28,7 @@ class AnthropicMessages:
     name = answers.NAME
     title = "Anthropic Messages"
     input_field = "messages"
+    output_field = "content"
     keep_alive = b'event: ping\ndata: {"type": "ping"}\n\n'
     terminal = b""
     ends_without_terminal = False
@@ -40,8 +41,14 @@ class AnthropicMessages:
         "user": "metadata.user_id",
         "response_format": "output_config.format",
         "reasoning": "thinking",
+        "reasoning.effort": "output_config.effort",
+        "reasoning.show": "thinking.display",
         "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
         "cache": "cache_control",
+        "arguments": "input",
+        "thought": "thinking",
+        "name": "title",
+        "cite": "citations",
     }
 
     def ask(self, body: bytes, *, model: str = "", stream: bool | None = None) -> Asked:

@@ -30,6 +30,7 @@ class Gemini:
     name = answers.NAME
     title = "Gemini"
     input_field = "contents"
+    output_field = "candidates"
     keep_alive = b"\r\n"  # its official client takes no comments
     terminal = b""
     ends_without_terminal = True

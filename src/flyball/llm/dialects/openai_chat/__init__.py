@@ -16,6 +16,7 @@ class OpenAIChat:
     name = asking.NAME
     title = "OpenAI Chat Completions"
     input_field = "messages"
+    output_field = "choices"
     keep_alive = b": ping\n\n"
     terminal = asking.DONE
     ends_without_terminal = False

@@ -12,6 +12,7 @@ class OpenAIResponses:
     name = asking.NAME
     title = "OpenAI Responses"
     input_field = "input"
+    output_field = "output"
     keep_alive = b": ping\n\n"
     terminal = b""
     ends_without_terminal = False
