@@ -24,6 +24,11 @@ def budget_of(effort: str, max_tokens: int | None) -> int:
     return budget if budget < max_tokens else 0
 
 
+def is_known(effort: str) -> bool:
+    """Whether a word has a meaning here; none at all has one."""
+    return effort in ("", "none") or effort in TOKENS
+
+
 def effort_of(budget: int) -> str:
     """The word for a number of tokens: "none" for 0, "medium" where the provider is to see for itself."""
     if budget == 0:

@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -28,10 +29,10 @@ def wrap(thought: Thinking, *, home: str) -> str:
     signature = thought.signature
     if signature is None:
         return ""
-    if signature.origin == home and not thought.belongs_to_next:
+    if signature.origin == home and not thought.belongs_to_next and not signature.data.startswith(_MARK + ":"):
         return signature.data
     place = "next" if thought.belongs_to_next else ""
-    return f"{_MARK}:{signature.origin}:{place}:{signature.id}:{signature.data}"
+    return f"{_MARK}:{quote(signature.origin, safe='')}:{place}:{quote(signature.id, safe='')}:{signature.data}"
 
 
 def unwrap(text: str, *, home: str) -> Unwrapped:
@@ -40,7 +41,7 @@ def unwrap(text: str, *, home: str) -> Unwrapped:
     if len(parts) != 5 or parts[0] != _MARK:
         return Unwrapped(Signature(data=text, origin=home), belongs_to_next=False)
     _, origin, place, id_, data = parts
-    return Unwrapped(Signature(data=data, origin=origin, id=id_), place == "next")
+    return Unwrapped(Signature(data=data, origin=unquote(origin), id=unquote(id_)), place == "next")
 
 
 def to_base64(text: str) -> str:

@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import cast
 
 from .dialect import Dialect
+from .errors import InvalidBodyError
 from .losses import Losses
-from .messages import Request
+from .messages import Request, Text, ToolResult
 
 # One line per dialect: its name, and the package whose DIALECT it is. Loaded when first asked for.
 DIALECTS: Mapping[str, str] = {
@@ -35,6 +36,38 @@ def name_of(request: Request, field: str) -> str:
         kind = "reasoning.effort" if asked.effort and asked.budget is None else "reasoning.budget"
         return names.get(kind) or names.get(field, field)
     return names.get(field, field)
+
+
+def conversation_of(request: Request) -> str:
+    """What the caller's dialect calls the conversation."""
+    return dialect(request.dialect).input_field
+
+
+def empty(request: Request) -> InvalidBodyError:
+    """The error for a conversation in which nobody says anything, in a dialect that wants somebody to."""
+    name = conversation_of(request)
+    return InvalidBodyError(f"{name} says nothing", param=name, next_step="send a turn of the user's")
+
+
+def content_of(request: Request, number: int) -> str:
+    """How the caller calls what one of its messages says."""
+    return f"{request.path_of(number)}.{name_of(request, 'content')}"
+
+
+def thought_name(request: Request, number: int, at: int, field: str = "thought") -> str:
+    """How the caller calls a thought, or with "signature" the signature of another part, that stands in one of its messages."""
+    word = dialect(request.dialect).names.get(field)
+    return f"{request.place_of(number, at)}.{word}" if word else f"{request.path_of(number)}.thinking"
+
+
+def inner_place(request: Request, place: str, result: ToolResult, at: int) -> str:
+    """How the caller calls a part of a tool's result, which itself stands at `place`. Some say words and media apart."""
+    words, media = (dialect(request.dialect).names.get(f"result.{kind}") for kind in ("words", "media"))
+    if words is None or media is None:
+        return f"{place}.content[{at}]"
+    if isinstance(result.parts[at], Text):
+        return f"{place}.{words}"
+    return f"{place}.{media}[{at - sum(isinstance(one, Text) for one in result.parts[:at])}]"
 
 
 def leave_behind(request: Request, losses: Losses, *, to: str) -> None:

@@ -46,7 +46,7 @@ _TYPES = {status: type_ for type_, status in _STATUSES.items()} | {408: "timeout
 
 
 class Block(msgspec.Struct, gc=False):
-    """A block of an answer; every field of every kind that others can say."""
+    """A block of an answer, of a kind that others know; every field that they can say."""
 
     type: str
     text: str | None = None
@@ -61,16 +61,16 @@ class Block(msgspec.Struct, gc=False):
     toolset_name: str | None = None
 
 
-class Error(msgspec.Struct, gc=False):
-    """What stands under `error`."""
-
-    message: str = "no message"
-    type: str = ""
-
-    @property
-    def trouble(self) -> Trouble:
-        """What it means."""
-        return Trouble(message=self.message, code=self.type, status=_STATUSES.get(self.type, 0))
+def trouble_of(said: Any) -> Trouble | None:
+    """What stands under `error`, be it an object or mere words; None for what says that there is none."""
+    if said is None or said is False:
+        return None
+    if not isinstance(said, dict):
+        return Trouble(message=said if isinstance(said, str) and said else "no message")
+    message, type_ = said.get("message"), said.get("type")
+    code = type_ if isinstance(type_, str) else ""
+    words = message if isinstance(message, str) and message else code or "no message"
+    return Trouble(message=words, code=code, status=_STATUSES.get(code, 0))
 
 
 class _Message(msgspec.Struct):
@@ -80,58 +80,82 @@ class _Message(msgspec.Struct):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: dict[str, Any] | None = None
-    error: Error | None = None
-    stop_details: Any = None
-    container: Any = None
-    context_management: Any = None
-    diagnostics: Any = None
+    error: Any = None
 
 
 _BLOCK = msgspec.json.Decoder(Block)
 _MESSAGE = msgspec.json.Decoder(_Message)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder()
-OWN = ("stop_details", "container", "context_management", "diagnostics")  # what nobody else can say of an answer
+_NULL = msgspec.Raw(b"null")
+# What of an answer is no loss where it is not said: it is always the same, or told in another way.
+SAID = frozenset(("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "error"))
+_KINDS = {
+    "text": frozenset(("type", "text", "citations")),
+    "tool_use": frozenset(("type", "id", "name", "input", "caller", "toolset_name")),
+    "thinking": frozenset(("type", "thinking", "signature")),
+    "redacted_thinking": frozenset(("type", "data")),
+}
 
 
 def parse(body: bytes) -> Completion | Trouble:
     """A whole answer, or the error that a 200 carried. Raises ValueError for what is neither."""
     said = _MESSAGE.decode(body)
-    if said.error is not None:
-        return said.error.trouble
+    if (found := trouble_of(said.error)) is not None:
+        return found
     if said.content is None:
         raise ValueError("it has no `content`")
-    leftovers = [name for name in OWN if getattr(said, name) is not None]
+    extra = {name: _ANY.decode(raw) for name, raw in unsaid(body, SAID)}
+    leftovers = list(extra)
     parts = tuple(part_of(raw, f"content[{at}]", leftovers) for at, raw in enumerate(said.content))
+    stop = stop_of(said.stop_reason, said.stop_sequence)
+    leftovers += unheard(stop)
     return Completion(
         id=said.id or "",
         model=said.model or "",
-        choices=(Choice(parts=parts, stop=stop_of(said.stop_reason, said.stop_sequence)),),
+        choices=(Choice(parts=parts, stop=stop),),
         usage=usage_from_anthropic(said.usage),
         usage_raw=said.usage,
         service_tier=tier_of(said.usage),
-        extra={name: value for name in OWN if (value := getattr(said, name)) is not None},
+        extra=extra,
         leftovers=tuple(leftovers),
     )
 
 
+def unsaid(data: bytes | msgspec.Raw, known: frozenset[str]) -> list[tuple[str, msgspec.Raw]]:
+    """The fields of an object that are not among the known ones and say something."""
+    return [(name, raw) for name, raw in _FIELDS.decode(data).items() if name not in known and raw != _NULL]
+
+
+def unheard(stop: Stop) -> list[str]:
+    """What others do not hear of an end: a pause, a reason that nobody knows yet, which of the sequences stopped it."""
+    is_odd = stop.reason == "pause" or (stop.reason == "other" and stop.native)
+    return ["stop_reason"] * bool(is_odd) + ["stop_sequence"] * (stop.sequence is not None)
+
+
 def part_of(raw: msgspec.Raw, path: str, leftovers: list[str]) -> Part:
-    """One block; what only Anthropic can say of it is named."""
+    """One block; what only Anthropic can say of it is named. A kind that is not known may hold anything."""
+    fields = _FIELDS.decode(raw)
+    kind = _ANY.decode(fields.get("type", _NULL))
+    if not isinstance(kind, str):
+        raise ValueError(f"{path} has no type")  # noqa: TRY004 -- nonsense of a provider is a ValueError
+    if kind not in _KINDS:
+        leftovers.append(path)
+        return Native(dialect=NAME, kind=kind, raw=_ANY.decode(raw))
     block = _BLOCK.decode(raw)
-    match block.type:
+    leftovers += [f"{path}.{name}" for name, _ in unsaid(raw, _KINDS[kind])]
+    match kind:
         case "text":
             return Text(text=block.text or "", citations=tuple(map(citation_of, block.citations or ())))
         case "tool_use":
             extra = {"caller": block.caller, "toolset_name": block.toolset_name}
             extra = {name: value for name, value in extra.items() if value not in (None, {"type": "direct"})}
             leftovers.extend(f"{path}.{name}" for name in extra)
-            arguments = bytes(block.input).decode() if block.input != b"null" else "{}"
+            arguments = bytes(block.input).decode() if block.input != _NULL else "{}"
             return ToolCall(id=block.id or "", name=block.name or "", arguments=arguments, extra=extra)
         case "thinking":
             return thought_of(block.thinking or "", block.signature or "", redacted=False)
-        case "redacted_thinking":
-            return thought_of("", block.data or "", redacted=True)
-    leftovers.append(path)
-    return Native(dialect=NAME, kind=block.type, raw=_ANY.decode(raw))
+    return thought_of("", block.data or "", redacted=True)
 
 
 def thought_of(words: str, data: str, *, redacted: bool, extra: Mapping[str, Any] | None = None) -> Thinking:
@@ -254,13 +278,13 @@ def block_for(part: Part, losses: Losses) -> dict[str, Any] | None:  # noqa: PLR
 
 
 class _Envelope(msgspec.Struct):
-    error: Error
+    error: Any
 
 
 def trouble(body: bytes) -> Trouble | None:
     """What stands in an error's envelope; None where the body is none."""
     try:
-        return msgspec.json.decode(body, type=_Envelope).error.trouble
+        return trouble_of(msgspec.json.decode(body, type=_Envelope).error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

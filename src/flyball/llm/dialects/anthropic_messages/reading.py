@@ -3,8 +3,8 @@
 Results of tools stand among a user's blocks and become turns of their own. Blocks that only Anthropic knows stay as they came.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -14,24 +14,20 @@ from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import Fields, field, wrong
 from flyball.llm.media import prove
 from flyball.llm.messages import (
-    Cache,
+    Citation,
     Media,
     Message,
     Native,
-    NativeTool,
     Part,
-    Reasoning,
     Request,
-    ResponseFormat,
     Text,
     Thinking,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
 )
 
 from .answers import NAME, citation_of, thought_of
+from .wishes import cache_of, choice_of, form_of, reasoning_of, tools_of
 
 # Fields that this dialect defines and no other can say, and what becomes of them where another is spoken.
 LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
@@ -46,7 +42,6 @@ _READ = frozenset((
     *("metadata", "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "service_tier", "cache_control"),
 ))  # fmt: skip
 _SOURCES = {"base64": "data", "text": "data", "url": "url", "file": "file_id"}
-_MODES: Mapping[str, Literal["auto", "none", "required"]] = {"auto": "auto", "any": "required", "none": "none"}
 
 
 class _Inputs(msgspec.Struct):
@@ -64,22 +59,25 @@ def parse(asked: Asked) -> Request:
     leftovers: list[str] = []
     beside = {name: value for name, value in fields.items() if name not in _READ}
     native: dict[str, Any] = {name: beside.pop(name) for name in LEAVING if name in beside}
-    tools = _tools(fields, leftovers)
-    choice, parallel = _choice(fields, tools)
+    tools = tools_of(fields, leftovers)
+    choice, parallel = choice_of(fields, tools, leftovers)
     config: dict[str, msgspec.Raw] = field(fields, "output_config", dict[str, msgspec.Raw] | None) or {}
     metadata = Fields(field(fields, "metadata", dict[str, Any] | None) or {}, "metadata")
     cache = field(fields, "cache_control")
     turns = _Turns(fields, leftovers).all()
+    form, reasoning = form_of(fields, config, leftovers), reasoning_of(fields, config, native)
+    native |= {f"output_config.{name}": value for name, value in config.items()}
     return Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(message for message, _ in turns),
-        paths=tuple(path for _, path in turns),
+        messages=tuple(turn.message for turn in turns),
+        paths=tuple(turn.path for turn in turns),
+        places=tuple(turn.places for turn in turns),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=parallel,
-        response_format=_form(fields, config),
-        reasoning=_reasoning(fields, config, native),
+        response_format=form,
+        reasoning=reasoning,
         max_tokens=field(fields, "max_tokens", int | None),
         temperature=field(fields, "temperature", int | float | None),
         top_p=field(fields, "top_p", int | float | None),
@@ -88,21 +86,20 @@ def parse(asked: Asked) -> Request:
         user=metadata.text("user_id"),
         metadata=metadata.left([]) or None,
         service_tier=field(fields, "service_tier", str | None) or "",
-        cache=_cache(Fields({"cache_control": cache}, ""), leftovers),
+        cache=cache_of(Fields({"cache_control": cache}, ""), leftovers),
         stream=asked.stream,
-        native={**native, "output_config": config} if config else native,
+        native=native,
         extra=beside,
         leftovers=tuple(leftovers),
     )
 
 
-def _cache(block: Fields, leftovers: list[str]) -> Cache | None:
-    if not block.has("cache_control") or (point := block.inner("cache_control")) is None:
-        return None
-    point.any("type")
-    cache = Cache(ttl=point.text("ttl"))
-    point.left(leftovers)
-    return cache
+class _Turn(NamedTuple):
+    """A turn, where it stands, and where its parts do if that is not its list of blocks."""
+
+    message: Message
+    path: str
+    places: tuple[str, ...] = ()
 
 
 class _Turns:
@@ -114,11 +111,13 @@ class _Turns:
         self._inputs: list[_Inputs] | None = None  # decoded where something is called
         self._names: dict[str, str] = {}  # of called tools, by the ids of their calls
 
-    def all(self) -> list[tuple[Message, str]]:
-        """The turns, and where each stands."""
-        turns: list[tuple[Message, str]] = []
+    def all(self) -> list[_Turn]:
+        """The turns."""
+        turns: list[_Turn] = []
         if (system := field(self._fields, "system")) is not None:
-            turns.append((Message(role="system", parts=self._parts(system, "system")), "system"))
+            parts = self._parts(system, "system")
+            places = tuple(f"system[{at}]" for at in range(len(parts))) if isinstance(system, list) else ("system",)
+            turns.append(_Turn(Message(role="system", parts=parts), "system", places))
         for number, turn in enumerate(field(self._fields, "messages", list[Any])):
             said = Fields(turn, f"messages[{number}]")
             role: Any = said.needed_text("role")
@@ -127,13 +126,10 @@ class _Turns:
                 raise InvalidBodyError(message, param=said.at("role"), next_step="send one of these roles")
             parts = self._parts(said.any("content"), said.at("content"), number)
             extra = said.left(self._leftovers)
-            results = tuple(part for part in parts if isinstance(part, ToolResult))
-            if results:
-                turns.append((Message(role="tool", parts=results), said.path))
-                parts = tuple(part for part in parts if not isinstance(part, ToolResult))
-                if not parts and not extra:
-                    continue
-            turns.append((Message(role=role, parts=parts, extra=extra), said.path))
+            if any(isinstance(part, ToolResult) for part in parts):
+                turns += _apart(role, parts, extra, said.path)
+            else:
+                turns.append(_Turn(Message(role=role, parts=parts, extra=extra), said.path))
         return turns
 
     def _parts(self, content: Any, path: str, turn: int = -1) -> tuple[Part, ...]:
@@ -172,8 +168,8 @@ class _Turns:
     def _text(self, said: Fields) -> Text:
         return Text(
             text=said.needed_text("text"),
-            citations=tuple(citation_of(one) for one in said.listed("citations") if isinstance(one, dict)),
-            cache=_cache(said, self._leftovers),
+            citations=tuple(_citations(said)),
+            cache=cache_of(said, self._leftovers),
             extra=said.left(self._leftovers),
         )
 
@@ -186,11 +182,12 @@ class _Turns:
         content = self._inputs[turn].content if turn >= 0 else None
         raw = content[at].input if isinstance(content, list) and given is not None else NO_ARGUMENTS
         self._names[id_] = name
-        cache = _cache(said, self._leftovers)
-        if said.has("caller") and (caller := said.any("caller")) != {"type": "direct"}:
-            self._leftovers.append(said.at("caller"))
-            return ToolCall(id=id_, name=name, arguments=bytes(raw).decode(), cache=cache, extra={"caller": caller})
-        return ToolCall(id=id_, name=name, arguments=bytes(raw).decode(), cache=cache, extra=said.left(self._leftovers))
+        cache = cache_of(said, self._leftovers)
+        caller = said.any("caller")
+        own = {} if caller in (None, {"type": "direct"}) else {"caller": caller}
+        self._leftovers += [said.at(field_) for field_ in own]
+        own |= said.left(self._leftovers)
+        return ToolCall(id=id_, name=name, arguments=bytes(raw).decode(), cache=cache, extra=own)
 
     def _result(self, said: Fields) -> ToolResult:
         content, path = said.any("content"), said.at("content")
@@ -204,21 +201,22 @@ class _Turns:
             parts=parts,  # type: ignore[arg-type]  # just proven
             name=self._names.get(call, ""),
             is_error=said.flag("is_error"),
-            cache=_cache(said, self._leftovers),
+            cache=cache_of(said, self._leftovers),
             extra=said.left(self._leftovers),
         )
 
     def _found(self, said: Fields, block: Any) -> Media:
         """A search result: a document of text to everybody else, and as it came to Anthropic."""
         found = Message(role="user", parts=self._parts(said.any("content"), said.at("content")))
-        self._leftovers.append(said.at("source"))
+        title, cite, cache = said.text("title"), _cites(said, self._leftovers), cache_of(said, self._leftovers)
+        said.left(self._leftovers)
         return Media(
             kind="document",
             media_type="text/plain",
             text=found.text,
-            name=said.text("title"),
-            cite=_cites(said),
-            cache=_cache(said, self._leftovers),
+            name=title,
+            cite=cite,
+            cache=cache,
             extra={"block": {name: value for name, value in block.items() if name != "cache_control"}},
         )
 
@@ -248,97 +246,36 @@ class _Turns:
             file_id=found if by == "file" else "",
             name=said.text("title"),
             context=said.text("context"),
-            cite=_cites(said),
-            cache=_cache(said, self._leftovers),
+            cite=_cites(said, self._leftovers),
+            cache=cache_of(said, self._leftovers),
             extra={**own, **said.left(self._leftovers)},
         )
         source.left(self._leftovers)
         return media
 
 
-def _cites(said: Fields) -> bool | None:
-    cites = said.inner("citations")
-    return cites.flag("enabled") if cites is not None else None
+def _apart(role: Any, parts: tuple[Part, ...], extra: dict[str, Any], path: str) -> Iterator[_Turn]:
+    """A turn with results in it: they first, by themselves."""
+    placed = [(part, f"{path}.content[{at}]") for at, part in enumerate(parts)]
+    results = [(part, place) for part, place in placed if isinstance(part, ToolResult)]
+    others = [(part, place) for part, place in placed if not isinstance(part, ToolResult)]
+    yield _Turn(Message(role="tool", parts=tuple(part for part, _ in results)), path, tuple(at for _, at in results))
+    if others or extra:
+        said = Message(role=role, parts=tuple(part for part, _ in others), extra=extra)
+        yield _Turn(said, path, tuple(at for _, at in others))
 
 
-def _tools(fields: Mapping[str, msgspec.Raw], leftovers: list[str]) -> tuple[Tool | NativeTool, ...]:
-    tools: list[Tool | NativeTool] = []
-    names: set[str] = set()
-    for number, raw in enumerate(field(fields, "tools", list[dict[str, msgspec.Raw]] | None) or ()):
-        path = f"tools[{number}]"
-        schema = raw.pop("input_schema", None)
-        said = Fields({name: msgspec.json.decode(value) for name, value in raw.items()}, path)
-        kind = said.text("type")
-        if kind not in ("", "custom"):
-            # The provider's own tool, whole; `input_schema` is no part of any of these.
-            tools.append(NativeTool(dialect=NAME, kind=kind, raw=raw))
-            continue
-        name = said.needed_text("name")
-        if schema is None or not bytes(schema).startswith(b"{"):
-            raise wrong(said.at("input_schema"), "an object", None if schema is None else msgspec.json.decode(schema))
-        if name in names:
-            raise InvalidBodyError(f"{said.at('name')} is {name!r}, as another tool's is", param=said.at("name"))
-        names.add(name)
-        description, strict, cache = said.text("description"), said.flag("strict"), _cache(said, leftovers)
-        own = said.left(leftovers)
-        tools.append(Tool(name=name, description=description, parameters=schema, strict=strict, cache=cache, extra=own))
-    return tuple(tools)
+def _citations(said: Fields) -> Iterator[Citation]:
+    path = said.at("citations")
+    for at, one in enumerate(said.listed("citations")):
+        if type(one) is not dict:
+            raise wrong(f"{path}[{at}]", "an object", one)
+        yield citation_of(one)
 
 
-def _choice(
-    fields: Mapping[str, msgspec.Raw], tools: tuple[Tool | NativeTool, ...]
-) -> tuple[ToolChoice | None, bool | None]:
-    if (choice := field(fields, "tool_choice")) is None:
-        return None, None
-    said = Fields(choice, "tool_choice")
-    kind, one_by_one = said.needed_text("type"), said.flag("disable_parallel_tool_use")
-    parallel = None if one_by_one is None else not one_by_one
-    if kind == "tool":
-        name = said.needed_text("name")
-        known = {tool.name for tool in tools if isinstance(tool, Tool)}
-        if name not in known and not any(isinstance(tool, NativeTool) for tool in tools):
-            raise InvalidBodyError(f"tool_choice.name is {name!r}, which is no tool's name", param="tool_choice.name")
-        return ToolChoice(mode="required", tools=(name,)), parallel
-    if kind not in _MODES:
-        raise wrong("tool_choice.type", "auto, any, tool or none", kind)
-    return ToolChoice(mode=_MODES[kind]), parallel
-
-
-def _form(fields: Mapping[str, msgspec.Raw], config: dict[str, msgspec.Raw]) -> ResponseFormat | None:
-    """The form of the answer; what is taken from `config` is taken out of it."""
-    if "format" in config:
-        path, form = "output_config.format", field(config, "format", dict[str, msgspec.Raw] | None)
-        config.pop("format")
-    else:
-        path, form = "output_format", field(fields, "output_format", dict[str, msgspec.Raw] | None)
-    if form is None:
+def _cites(said: Fields, leftovers: list[str]) -> bool | None:
+    if (cites := said.inner("citations")) is None:
         return None
-    schema = form.get("schema", msgspec.Raw(b"null"))
-    if field(form, "type", Any) != "json_schema" or not bytes(schema).startswith(b"{"):
-        raise InvalidBodyError(f"{path} is no json_schema with a schema", param=path, next_step="send both")
-    return ResponseFormat(kind="schema", schema=schema)
-
-
-def _reasoning(
-    fields: Mapping[str, msgspec.Raw], config: dict[str, msgspec.Raw], native: dict[str, Any]
-) -> Reasoning | None:
-    """How much to think; what is taken from `config` is taken out of it."""
-    effort = field(config, "effort", str | None) or ""
-    config.pop("effort", None)
-    thinking = field(fields, "thinking")
-    if thinking is None:
-        return Reasoning(effort=effort) if effort else None
-    said = Fields(thinking, "thinking")
-    kind, show = said.needed_text("type"), said.text("display")
-    show = {"omitted": "none", "summarized": "auto"}.get(show, show)
-    match kind:
-        case "enabled":
-            if (budget := said.integer("budget_tokens")) is None:
-                raise wrong("thinking.budget_tokens", "a whole number", None)
-            return Reasoning(effort=effort, budget=budget, show=show)
-        case "adaptive":
-            return Reasoning(effort=effort, adaptive=True, show=show)
-        case "disabled":
-            return Reasoning(effort=effort, budget=0)
-    native["thinking"] = fields["thinking"]
-    return Reasoning(effort=effort) if effort else None
+    enabled = cites.flag("enabled")
+    cites.left(leftovers)
+    return enabled

@@ -20,6 +20,7 @@ from flyball.llm.completions import (
     Signed,
     Stopped,
     StreamEvent,
+    Trouble,
 )
 from flyball.llm.dialect import Note
 from flyball.llm.messages import Native, Part, Stop, Text, Thinking, ToolCall
@@ -30,16 +31,23 @@ from flyball.llm.usage import merge_counts, usage_from_anthropic
 from .answers import (
     HOME,
     NAME,
-    OWN,
-    Error,
+    SAID,
     citation_of,
     error,
     part_of,
     stop_of,
+    tier_of,
+    trouble_of,
+    unheard,
+    unsaid,
 )
 
 _BLOCKS = ("content_block_start", "content_block_delta", "content_block_stop")
 _KNOWN = frozenset(("", "message_start", "message_delta", "message_stop", "error", *_BLOCKS))
+_SILENT = frozenset(("ping",))  # says nothing but that the provider is there
+_DELTA = frozenset(("type", "index", "delta", "usage"))
+_ENDING = frozenset(("type", "stop_reason", "stop_sequence"))
+_DELTAS = frozenset(("text_delta", "thinking_delta", "input_json_delta", "signature_delta", "citations_delta", ""))
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -51,8 +59,6 @@ class _Delta(msgspec.Struct, gc=False):
     citation: dict[str, Any] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: Any = None
-    container: Any = None
 
     @property
     def words(self) -> str:
@@ -72,16 +78,23 @@ class _Said(msgspec.Struct, gc=False):
     content_block: msgspec.Raw = msgspec.Raw(b"")
     message: _Message | None = None
     usage: dict[str, Any] | None = None
-    error: Error | None = None
-    context_management: Any = None
+    error: Any = None
 
 
 class _OfAnyKind(msgspec.Struct):
     type: str
 
 
+class _Outside(msgspec.Struct):
+    """What an event holds, as the bytes that it came in."""
+
+    message: msgspec.Raw = msgspec.Raw(b"{}")
+    delta: msgspec.Raw = msgspec.Raw(b"{}")
+
+
 _SAID = msgspec.json.Decoder(_Said)
 _OF_ANY_KIND = msgspec.json.Decoder(_OfAnyKind)
+_OUTSIDE = msgspec.json.Decoder(_Outside)
 
 
 def _decoded(event: Event) -> _Said | None:
@@ -118,8 +131,9 @@ class AnthropicReader:
     def read(self, event: Event) -> list[StreamEvent]:  # noqa: PLR0911 -- one for each kind
         """What one event says."""
         said = _decoded(event)
-        if said is None:
-            return []
+        if said is None or said.type not in _KNOWN:
+            kind = _OF_ANY_KIND.decode(event.data).type
+            return [] if kind in _SILENT or self.done else [Lost(kind)]
         if said.type == "content_block_delta":
             return self._more(said.index, said.delta or _Delta())
         if said.type == "content_block_start":
@@ -127,16 +141,17 @@ class AnthropicReader:
         if said.type == "content_block_stop":
             return self._stop(said.index)
         if said.type == "message_delta":
-            return self._end(said)
+            return self._end(said, event.data)
         if said.type == "message_start":
             message = said.message or _Message()
             begun: list[StreamEvent] = [] if self._began else [Began(message.id or "", message.model or "")]
+            begun += [Lost(name) for name in _lost(_OUTSIDE.decode(event.data).message, SAID)]
             self._began = True
             return begun + self._count(message.usage)
         if said.type == "message_stop":
             self.done = True
             return self._finished(None)
-        return [Broke((said.error or Error()).trouble)] if said.type == "error" else []
+        return [Broke(trouble_of(said.error) or Trouble(message="no message"))]
 
     def finish(self) -> list[StreamEvent]:
         """Nothing: this dialect says itself where it ends."""
@@ -174,23 +189,7 @@ class AnthropicReader:
         held = self._open.get(index)
         if held is None:
             raise ValueError(f"more of block {index}, which is not open")
-        part = held.part
-        if isinstance(part, Native):
-            held.grown.append(delta.partial_json or "")
-        elif isinstance(part, Text):
-            if delta.text:
-                return [Grew(held.at, delta.text)]
-            if delta.citation is not None:
-                return [Cited(held.at, citation_of(delta.citation))]
-        elif isinstance(part, ToolCall) and delta.partial_json:
-            held.given = ""
-            return [Grew(held.at, delta.partial_json)]
-        elif isinstance(part, Thinking) and not part.redacted:
-            if delta.thinking:
-                return [Grew(held.at, delta.thinking)]
-            if delta.signature:
-                return [Signed(held.at, unwrap(delta.signature, home=HOME).signature)]
-        return []
+        return _grown(held, delta) if delta.type in _DELTAS else [Lost(f"content[{index}].{delta.type}")]
 
     def _stop(self, index: int) -> list[StreamEvent]:
         held = self._open.pop(index, None)
@@ -204,14 +203,14 @@ class AnthropicReader:
             return [Grew(held.at, held.given), Closed(held.at)]
         return [Closed(held.at)]
 
-    def _end(self, said: _Said) -> list[StreamEvent]:
+    def _end(self, said: _Said, data: bytes) -> list[StreamEvent]:
         delta = said.delta or _Delta()
-        lost = [name for name in OWN if getattr(delta, name, None) is not None]
-        events: list[StreamEvent] = [Lost(name) for name in lost]
-        if said.context_management is not None:
-            events.append(Lost("context_management"))
+        events: list[StreamEvent] = [Lost(name) for name in _lost(data, _DELTA)]
+        events += [Lost(name) for name in _lost(_OUTSIDE.decode(data).delta, _ENDING)]
         if delta.stop_reason is not None:
-            events += self._finished(stop_of(delta.stop_reason, delta.stop_sequence))
+            stop = stop_of(delta.stop_reason, delta.stop_sequence)
+            events += [Lost(name) for name in unheard(stop)]
+            events += self._finished(stop)
         return events + self._count(said.usage)
 
     def _finished(self, stop: Stop | None) -> list[StreamEvent]:
@@ -227,7 +226,33 @@ class AnthropicReader:
         if not more:
             return []
         self._counts = merge_counts(dict(self._counts), more)
-        return [Counted(usage_from_anthropic(self._counts), self._counts)]
+        return [Counted(usage_from_anthropic(self._counts), self._counts, tier_of(self._counts))]
+
+
+def _grown(held: _Open, delta: _Delta) -> list[StreamEvent]:
+    """What a piece says of a block that is open."""
+    part = held.part
+    if isinstance(part, Native):
+        held.grown.append(delta.partial_json or "")
+    elif isinstance(part, Text):
+        if delta.text:
+            return [Grew(held.at, delta.text)]
+        if delta.citation is not None:
+            return [Cited(held.at, citation_of(delta.citation))]
+    elif isinstance(part, ToolCall) and delta.partial_json:
+        held.given = ""
+        return [Grew(held.at, delta.partial_json)]
+    elif isinstance(part, Thinking) and not part.redacted:
+        if delta.thinking:
+            return [Grew(held.at, delta.thinking)]
+        if delta.signature:
+            return [Signed(held.at, unwrap(delta.signature, home=HOME).signature)]
+    return []
+
+
+def _lost(data: bytes | msgspec.Raw, known: frozenset[str]) -> list[str]:
+    """The names of an object's fields that nobody else can say."""
+    return [name for name, _ in unsaid(data, known)] if data != b"null" else []
 
 
 class AnthropicWatch:
@@ -249,7 +274,7 @@ class AnthropicWatch:
         if said.type == "content_block_start":
             note.has_content = not any(bytes(said.content_block).startswith(quiet) for quiet in _QUIET)
         elif said.type == "error":
-            note.trouble = (said.error or Error()).trouble
+            note.trouble = trouble_of(said.error) or Trouble(message="no message")
         elif message is not None:
             note.model = message.model or ""
         elif said.type == "message_delta" and delta is not None and delta.stop_reason is not None:

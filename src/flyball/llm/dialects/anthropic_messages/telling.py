@@ -7,14 +7,17 @@ from typing import Any
 
 import msgspec
 
+from flyball.llm.arguments import to_object
 from flyball.llm.completions import Began, Cited, Closed, Counted, Grew, Lost, Opened, Signed, Stopped, StreamEvent
 from flyball.llm.dialect import Frame
+from flyball.llm.errors import UpstreamCutError
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Native, Part, Refusal, Stop, Text, Thinking, ToolCall
 from flyball.llm.signatures import detached, wrap
 from flyball.llm.usage import Usage
 
 from .answers import HOME, NAME, block_for, citation_for, counts, error, stop_word
+from .growing import Growing
 
 _ENCODE = msgspec.json.encode
 
@@ -31,6 +34,7 @@ def _delta(index: int, kind: bytes, value: Any) -> bytes:
 
 
 _TEXT, _THOUGHT, _JSON = b'text_delta","text"', b'thinking_delta","thinking"', b'input_json_delta","partial_json"'
+_SOUND = ("stop", "stop_sequence", "tool_calls")  # reasons for which nothing ends in the middle
 _SIGNATURE, _CITATION = b'signature_delta","signature"', b'citations_delta","citation"'
 
 
@@ -40,7 +44,8 @@ class _Written(msgspec.Struct):
     part: Part
     index: int
     delta: bytes = b""
-    held: list[str] = []  # of a custom tool's free text
+    held: list[str] = []  # of a custom tool's free text; of a call what cannot be said in pieces
+    growing: Growing | None = None  # of a call's arguments
 
 
 class AnthropicWriter:
@@ -54,7 +59,9 @@ class AnthropicWriter:
         self._places = 0
         self._kept: set[str] = set()  # names of what is no loss here
         self._stop = Stop(reason="other")
+        self._unfinished = ""  # a call whose arguments end before their end
         self._usage: Usage | None = None
+        self._tier = ""
 
     def write(self, event: StreamEvent) -> bytes:  # noqa: PLR0911 -- one for each kind
         """The events for one."""
@@ -73,9 +80,10 @@ class AnthropicWriter:
             case Began():
                 return self._begin()
             case Stopped():
-                self._stop = event.stop
+                self._stop = self._sound(event.stop)
             case Counted():
                 self._usage = event.usage or self._usage
+                self._tier = event.service_tier or self._tier
             case Lost() if event.name not in self._kept:
                 self._losses.drop(event.name)
         return b""
@@ -84,12 +92,18 @@ class AnthropicWriter:
         """Why it ended, what it used, the end."""
         said = self._begin() + b"".join(map(self._close, list(self._blocks)))
         delta = {"stop_reason": stop_word(self._stop, refused=self._refused), "stop_sequence": self._stop.sequence}
-        last = {"delta": delta, "usage": counts(self._usage), **self._frame.extra}
+        last = {"delta": delta, "usage": counts(self._usage, self._tier), **self._frame.extra}
         return said + _event("message_delta", last) + _event("message_stop", {})
 
     def broke(self, status: int, message: str, *, code: str) -> bytes:  # noqa: ARG002 -- Anthropic's errors have a type alone
         """The event at which its clients raise."""
         return b"event: error\ndata: %b\n\n" % error(status, message)
+
+    def _sound(self, stop: Stop) -> Stop:
+        """Raises UpstreamCutError where an answer ends as if it were whole, and a call in it is not."""
+        if self._unfinished and stop.reason in _SOUND:
+            raise _broken(self._unfinished)
+        return stop
 
     def _begin(self) -> bytes:
         if self._began:
@@ -120,7 +134,7 @@ class AnthropicWriter:
                     begun += _delta(block.index, _SIGNATURE, wrap(part, home=HOME))
                 return begun + (self._close(at) if part.belongs_to_next else b"")
             case ToolCall():
-                self._blocks[at] = _Written(part, self._places, _JSON)
+                self._blocks[at] = _Written(part, self._places, _JSON, growing=Growing())
                 begun = self._start({"type": "tool_use", "id": part.id, "name": part.name, "input": {}, **part.extra})
                 return begun + (self._grow(Grew(at, part.arguments)) if part.arguments else b"")
         if isinstance(part, Native) and part.dialect == NAME:
@@ -146,10 +160,10 @@ class AnthropicWriter:
             self._losses.drop("logprobs")
         if block is None or not block.delta or not event.text:
             return b""
-        if isinstance(block.part, ToolCall) and block.part.custom:
-            block.held.append(event.text)
-            return b""
-        return self._started(block) + _delta(block.index, block.delta, event.text)
+        text = event.text
+        if isinstance(block.part, ToolCall):
+            text = _arguments(block, block.part, text)
+        return self._started(block) + _delta(block.index, block.delta, text) if text else b""
 
     def _add(self, event: Signed | Cited) -> bytes:
         block = self._blocks.get(event.at)
@@ -166,5 +180,32 @@ class AnthropicWriter:
         block = self._blocks.pop(at, None)
         if block is None or block.index < 0:
             return b""
-        held = _delta(block.index, _JSON, _ENCODE({"input": "".join(block.held)}).decode()) if block.held else b""
+        held = b""
+        if isinstance(call := block.part, ToolCall) and (text := "".join(block.held)):
+            whole = {"input": text} if call.custom else to_object(text)
+            held = _delta(block.index, _JSON, _ENCODE(whole).decode())
+        elif isinstance(call, ToolCall) and block.growing is not None and block.growing.begun:
+            self._unfinished = self._unfinished or ("" if block.growing.whole else call.name)
         return held + _event("content_block_stop", {"index": block.index})
+
+
+def _arguments(block: _Written, call: ToolCall, text: str) -> str:
+    """What of a call's arguments can be said now: nothing that its client, which reads them at every piece, would raise at.
+
+    They are held as long as they have not begun as an object. Raises UpstreamCutError where it is too late for that.
+    """
+    growing = block.growing
+    if not call.custom and growing is not None:
+        said = growing.begun and not block.held
+        if growing.feed(text) and growing.begun:
+            text, block.held = "".join((*block.held, text)), []
+            return text
+        if said:
+            raise _broken(call.name)
+    block.held = [*block.held, text]
+    return ""
+
+
+def _broken(name: str) -> UpstreamCutError:
+    message = f"the model behind the upstream calls {name!r} with arguments that are no JSON object"
+    return UpstreamCutError(message, next_step="ask again, or call another model")

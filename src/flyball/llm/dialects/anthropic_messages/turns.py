@@ -24,7 +24,7 @@ from flyball.llm.messages import (
     ToolCall,
     ToolResult,
 )
-from flyball.llm.signatures import detached
+from flyball.llm.translation import content_of, conversation_of, empty, inner_place, name_of, thought_name
 
 from .answers import HOME, NAME
 
@@ -33,26 +33,31 @@ _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class Turns:
-    """The conversation as Anthropic wants it."""
+    """The conversation as Anthropic wants it. `marks` says how the caller calls the cache points, by the blocks' identities."""
 
     def __init__(self, request: Request, losses: Losses) -> None:
         self.written: list[dict[str, Any]] = []
         self.system: list[dict[str, Any]] = []
+        self.marks: dict[int, str] = {}
+        self._request = request
         self._losses = losses
         self._own = request.dialect == NAME
-        self._last = request.path_of(len(request.messages) - 1)
         self._results = 0  # blocks at the beginning of the last turn that are results
+        self._silent = ""  # the first turn that says nothing, before any that does
         for number, message in enumerate(request.messages):
-            self._add(message, request.path_of(number))
+            self._add(message, number)
 
     def end(self, quirks: Quirks) -> None:
-        """What the whole must be. Writes a turn of one text as a string."""
+        """What the whole must be. Writes a turn of one text as a string. Raises CannotCarryError, InvalidBodyError."""
         written, losses = self.written, self._losses
         if not written or written[0]["role"] != "user":
-            losses.refuse("messages", "the first turn has to be the user's")
+            if self._silent or written:
+                losses.refuse(self._silent or conversation_of(self._request), "the first turn has to be the user's")
+            raise empty(self._request)
         if written[-1]["role"] == "assistant":
             if not quirks.prefill:
-                losses.refuse(self._last, "the last turn has to be the user's")
+                last_path = self._request.path_of(len(self._request.messages) - 1)
+                losses.refuse(last_path, "the last turn has to be the user's")
             if "text" in (last := written[-1]["content"][-1]):
                 last["text"] = last["text"].rstrip()  # Anthropic refuses it otherwise
         for turn in written:
@@ -60,20 +65,22 @@ class Turns:
             if len(content) == 1 and len(content[0]) == 2 and "text" in content[0]:
                 turn["content"] = content[0]["text"]
 
-    def _add(self, message: Message, path: str) -> None:
+    def _add(self, message: Message, number: int) -> None:
         role = "assistant" if message.role == "assistant" else "user"
         if message.name:
-            self._losses.drop(f"{path}.name")
+            self._losses.drop(f"{self._request.path_of(number)}.name")
         if message.role in ("system", "developer"):
             # Anthropic itself takes instructions between turns; for anybody else's callers they go to the front.
             role = "system" if self._own and self.written else ""
-        blocks = list(self._blocks(message, path, is_instruction=role in ("", "system")))
+        blocks = list(self._blocks(message, number, is_instruction=role in ("", "system")))
         if not role:
             self.system += blocks
         elif blocks:
             self._put(role, blocks)
             if self._own:
                 self.written[-1] |= message.extra
+        elif not self.written and not self._silent:
+            self._silent = content_of(self._request, number)
 
     def _put(self, role: str, blocks: list[dict[str, Any]]) -> None:
         if not self.written or self.written[-1]["role"] != role:
@@ -87,26 +94,28 @@ class Turns:
             else:
                 content.append(block)
 
-    def _blocks(self, message: Message, path: str, *, is_instruction: bool) -> Iterator[dict[str, Any]]:
-        at = -1
-        for part in detached(message.parts):
-            at += not (isinstance(part, Thinking) and part.belongs_to_next)
-            where = f"{path}.content[{max(at, 0)}]"
+    def _blocks(self, message: Message, number: int, *, is_instruction: bool) -> Iterator[dict[str, Any]]:
+        for at, part in enumerate(message.parts):
+            where = self._request.place_of(number, at)
+            if isinstance(part, Text | Media | ToolCall) and part.signature is not None:
+                # Google signs what is behind a thought, in front of which Anthropic has nowhere to put it.
+                self._losses.drop(thought_name(self._request, number, at, "signature"))
             if isinstance(part, Thinking) and not _is_home(part):
-                self._losses.drop(f"{path}.thinking")
+                self._losses.drop(thought_name(self._request, number, at))
                 continue
             block = self._block(part, where, message.role)
             if block is None:
                 continue
             if is_instruction and block["type"] != "text":
                 self._losses.refuse(where, "instructions are words")
-            yield self._marked(block, part)
+            yield self._marked(block, part, where)
 
-    def _marked(self, block: dict[str, Any], part: Part) -> dict[str, Any]:
-        if isinstance(part, Thinking | Refusal):
+    def _marked(self, block: dict[str, Any], part: Part, path: str) -> dict[str, Any]:
+        if isinstance(part, Refusal):
             return block
-        if part.cache is not None:
+        if not isinstance(part, Thinking) and part.cache is not None:
             block["cache_control"] = point(part.cache)
+            self.marks[id(block)] = f"{path}.cache_control"
         if self._own and not isinstance(part, Native) and part.extra and "block" not in part.extra:
             block |= part.extra
         return block
@@ -123,7 +132,8 @@ class Turns:
                 return block if part.text.strip() else None
             case ToolCall():
                 text = part.arguments
-                given = {"input": text} if part.custom else to_object_of_request(text, f"{path}.arguments")
+                where = f"{path}.{name_of(self._request, 'arguments')}"
+                given = {"input": text} if part.custom else to_object_of_request(text, where)
                 return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": given}
             case ToolResult():
                 return self._result(part, path)
@@ -149,8 +159,9 @@ class Turns:
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(part.call_id)}
         inner = []
         for number, one in enumerate(part.parts):
-            if (said := self._block(one, f"{path}.content[{number}]", "tool")) is not None:
-                inner.append(self._marked(said, one))
+            where = inner_place(self._request, path, part, number)
+            if (said := self._block(one, where, "tool")) is not None:
+                inner.append(self._marked(said, one, where))
         if inner:
             plain = len(inner) == 1 and inner[0].keys() == {"type", "text"}
             block["content"] = inner[0]["text"] if plain else inner
@@ -164,7 +175,7 @@ class Turns:
         if part.kind not in ("image", "document"):
             self._losses.refuse(path, f"it takes no {part.kind}")
         if part.detail not in ("", "auto"):
-            self._losses.drop(f"{path}.detail")
+            self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         block: dict[str, Any] = {"type": part.kind, "source": self._source(part, path)}
         if part.kind == "document":
             block |= {"title": part.name} if part.name else {}

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from flyball.llm.catalog.quirks import Quirks
-from flyball.llm.efforts import SMALLEST, budget_of, effort_of
+from flyball.llm.efforts import SMALLEST, budget_of, effort_of, is_known
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Reasoning, Request, Tool
 from flyball.llm.translation import leave_behind, name_of
@@ -31,6 +31,7 @@ def body(request: Request, *, model: str, quirks: Quirks, losses: Losses) -> dic
     """The body. Raises CannotCarryError, and InvalidBodyError for a call whose arguments are no object."""
     leave_behind(request, losses, to=NAME)
     _lose(request, losses)
+    own = request.dialect == NAME
     turns = Turns(request, losses)
     turns.end(quirks)
     config: dict[str, Any] = {}
@@ -39,7 +40,7 @@ def body(request: Request, *, model: str, quirks: Quirks, losses: Losses) -> dic
     if system := turns.system:
         plain = len(system) == 1 and len(system[0]) == 2
         written["system"] = system[0]["text"] if plain else system
-    if tools := _tools(request, quirks, losses):
+    if tools := _tools(request, turns.marks, quirks, losses):
         written["tools"] = tools
     if (choice := _choice(request, losses, has_tools=bool(tools))) is not None:
         written["tool_choice"] = choice
@@ -50,8 +51,18 @@ def body(request: Request, *, model: str, quirks: Quirks, losses: Losses) -> dic
     if config:
         written["output_config"] = config
     _beside(request, losses, written)
-    _keep_few_caches(written, losses)
+    if own:
+        _join(request, written)
+    _keep_few_caches(written, turns.marks, losses)
     return written
+
+
+def _join(request: Request, written: dict[str, Any]) -> None:
+    """What only Anthropic knows of a field that the vocabulary has: joins the rest of it."""
+    for path, value in request.native.items():
+        name, dot, inner = path.partition(".")
+        if dot:
+            written[name] = {**written.get(name, {}), inner: value}
 
 
 def _beside(request: Request, losses: Losses, written: dict[str, Any]) -> None:
@@ -71,7 +82,7 @@ def _beside(request: Request, losses: Losses, written: dict[str, Any]) -> None:
     if request.stream:
         written["stream"] = True
     for name, value in {**(request.native if own else {}), **request.extra}.items():
-        if name != "output_config" or not own:
+        if not own or "." not in name:
             written.setdefault(name, value)
 
 
@@ -97,7 +108,9 @@ def _thinking(
     """
     most, asked = request.max_tokens, request.reasoning
     if asked is None:
-        return most or quirks.default_max_tokens, None
+        return quirks.default_max_tokens if most is None else most, None
+    if not is_known(asked.effort) and request.dialect != NAME and quirks.thinking != "none":
+        losses.refuse(name_of(request, "reasoning"), f"{asked.effort!r} is nothing that it could think by")
     thinking = _in_own_words(asked, config) if request.dialect == NAME else _translated(asked, most, quirks, config)
     kind = (thinking or {}).get("type")
     forced = request.tool_choice is not None and request.tool_choice.mode == "required"
@@ -109,7 +122,7 @@ def _thinking(
     off = quirks.thinking_off and (asked.effort == "none" or asked.budget == 0)
     if (kind is None and not off and not config) or (0 < budget < (asked.budget or 0)):
         losses.drop(name_of(request, "reasoning"))
-    return most or quirks.default_max_tokens + budget, thinking
+    return quirks.default_max_tokens + budget if most is None else most, thinking
 
 
 def _in_own_words(asked: Reasoning, config: dict[str, Any]) -> dict[str, Any] | None:
@@ -138,8 +151,6 @@ def _translated(asked: Reasoning, most: int | None, quirks: Quirks, config: dict
         budget = budget_of(asked.effort or "medium", most)
     elif most is not None and budget >= most:
         budget = most - SMALLEST
-    if budget < 0:
-        budget = budget_of("medium", most)
     return {"type": "enabled", "budget_tokens": max(budget, SMALLEST), **show} if budget else None
 
 
@@ -151,12 +162,12 @@ def _calls_without_thought(turns: list[dict[str, Any]]) -> bool:
     return any(block["type"] == "tool_use" for block in last)
 
 
-def _tools(request: Request, quirks: Quirks, losses: Losses) -> list[Any]:
+def _tools(request: Request, marks: dict[int, str], quirks: Quirks, losses: Losses) -> list[Any]:
     choice = request.tool_choice
     only = choice.tools if choice is not None and (choice.mode == "auto" or len(choice.tools) > 1) else ()
     written: list[Any] = []
     for number, tool in enumerate(request.tools):
-        path = f"tools[{number}]"
+        path = request.tool_path_of(number)
         if not isinstance(tool, Tool):
             if tool.dialect != NAME:
                 losses.refuse(path, f"{tool.kind} is another provider's own tool")
@@ -166,18 +177,24 @@ def _tools(request: Request, quirks: Quirks, losses: Losses) -> list[Any]:
             losses.refuse(path, "its tools take JSON alone")
         if only and tool.name not in only:
             continue
-        said: dict[str, Any] = {"name": tool.name}
-        if tool.description:
-            said["description"] = tool.description
-        said["input_schema"] = tool.parameters or _EMPTY_SCHEMA
-        if tool.strict is not None and quirks.strict_tools:
-            said["strict"] = tool.strict
-        elif tool.strict:
-            losses.drop(f"{path}.strict")
-        if tool.cache is not None:
-            said["cache_control"] = point(tool.cache)
-        written.append({**said, **tool.extra} if request.dialect == NAME else said)
+        written.append(_tool(tool, path, request, quirks, losses))
+        if "cache_control" in written[-1]:
+            marks[id(written[-1])] = f"{path}.cache_control"
     return written
+
+
+def _tool(tool: Tool, path: str, request: Request, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        said["description"] = tool.description
+    said["input_schema"] = tool.parameters or _EMPTY_SCHEMA
+    if tool.strict is not None and quirks.strict_tools:
+        said["strict"] = tool.strict
+    elif tool.strict:
+        losses.drop(f"{path}.strict")
+    if tool.cache is not None:
+        said["cache_control"] = point(tool.cache)
+    return {**said, **tool.extra} if request.dialect == NAME else said
 
 
 def _choice(request: Request, losses: Losses, *, has_tools: bool) -> dict[str, Any] | None:
@@ -229,12 +246,13 @@ def _form(request: Request, quirks: Quirks, losses: Losses, config: dict[str, An
         if form.description:
             losses.drop(name_of(request, "response_format") + ".description")
         config["format"] = {"type": "json_schema", "schema": form.schema or msgspec.Raw(b"{}")}
-    if request.dialect == NAME:
-        config |= request.native.get("output_config", {})
 
 
-def _keep_few_caches(written: dict[str, Any], losses: Losses) -> None:
-    """Of more cache points than Anthropic takes, the earliest go: a later one caches what an earlier one does, and more."""
+def _keep_few_caches(written: dict[str, Any], marks: dict[int, str], losses: Losses) -> None:
+    """Of more cache points than Anthropic takes, the earliest go: a later one caches what an earlier one does, and more.
+
+    `marks`: how the caller calls them, by the identities of what has them.
+    """
     places: list[tuple[str, dict[str, Any]]] = []
 
     def look(path: str, blocks: Any) -> None:
@@ -242,7 +260,7 @@ def _keep_few_caches(written: dict[str, Any], losses: Losses) -> None:
             if isinstance(block, dict):
                 look(f"{path}[{number}].content", block.get("content"))
                 if "cache_control" in block:
-                    places.append((f"{path}[{number}].cache_control", block))
+                    places.append((marks.get(id(block), f"{path}[{number}].cache_control"), block))
 
     for name in ("tools", "system", "messages"):
         look(name, written.get(name))
