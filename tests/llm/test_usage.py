@@ -48,6 +48,24 @@ def test_openai_cached_tokens_are_a_part_of_the_prompt():
     assert usage.total_tokens == 150
 
 
+@pytest.mark.parametrize(
+    ("counts_of", "names"),
+    [
+        (usage_from_openai, ("prompt_tokens", "completion_tokens", "completion_tokens_details")),
+        (usage_from_responses, ("input_tokens", "output_tokens", "output_tokens_details")),
+    ],
+)
+def test_reasoning_comes_on_top_where_the_total_says_so_as_xai_counts(counts_of, names):
+    prompt, completion, details = names
+    said = {prompt: 37, completion: 10, details: {"reasoning_tokens": 300}}
+
+    on_top = counts_of({**said, "total_tokens": 347})
+    a_part = counts_of({prompt: 37, completion: 310, "total_tokens": 347, details: {"reasoning_tokens": 300}})
+
+    assert on_top == a_part == Usage(input_tokens=37, output_tokens=10, reasoning_tokens=300)
+    assert on_top.total_tokens == 347
+
+
 def test_anthropic_cached_tokens_come_on_top_and_an_hour_of_caching_is_told_apart():
     usage = usage_from_anthropic(
         {

@@ -64,7 +64,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def usage_from_openai(raw: Any) -> Usage | None:
-    """OpenAI's counts: cached tokens are a part of the prompt's, reasoning a part of the completion's. None: not said."""
+    """OpenAI's counts: cached tokens are a part of the prompt's, reasoning a part of the completion's. None: not said.
+
+    Where the total says that reasoning comes on top, as xAI counts, it does.
+    """
     return _from_parts(raw, "prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
 
 
@@ -116,7 +119,10 @@ def _from_parts(raw: Any, prompt_name: str, completion_name: str, going_in: str,
     written = min(_count(details, "cache_write_tokens"), prompt - cached)
     heard = min(_count(details, "audio_tokens"), prompt - cached - written)
     details = raw.get(coming_out)
-    reasoning = min(_count(details, "reasoning_tokens"), completion)
+    reasoning = _count(details, "reasoning_tokens")
+    if reasoning and _count(raw, "total_tokens") == prompt + completion + reasoning:
+        completion += reasoning  # xAI's come on top, as its total says
+    reasoning = min(reasoning, completion)
     spoken = min(_count(details, "audio_tokens"), completion - reasoning)
     return Usage(
         input_tokens=prompt - cached - written - heard,

@@ -33,13 +33,16 @@ def write_completion(completion: c.Completion, frame: Frame, losses: Losses) -> 
     }
     if completion.usage is not None:
         whole["usage"] = usage_to_openai(completion.usage)
-    if completion.service_tier in _TIERS:
-        whole["service_tier"] = _TIERS[completion.service_tier]
-    elif completion.service_tier:
-        losses.drop("service_tier")
+    whole |= _tier(completion.service_tier, losses)
     if fingerprint := completion.extra.get("system_fingerprint"):
         whole["system_fingerprint"] = fingerprint
     return msgspec.json.encode({**whole, **frame.extra})
+
+
+def _tier(tier: str, losses: Losses) -> dict[str, str]:
+    if tier and tier not in _TIERS:
+        losses.drop("service_tier")
+    return {"service_tier": _TIERS[tier]} if tier in _TIERS else {}
 
 
 def _choice(choice: c.Choice, losses: Losses) -> dict[str, Any]:
@@ -79,11 +82,12 @@ class Writer:
         self._head = b"data: " + msgspec.json.encode({**head, "model": frame.model})[:-1] + b","
         self._answers: dict[int, _Spoken] = {}
         self._usage: Usage | None = None
+        self._tier = ""
 
     def write(self, event: c.StreamEvent) -> bytes:
         """The words for one event."""
         if isinstance(event, c.Counted):
-            self._usage = event.usage
+            self._usage, self._tier = event.usage, event.service_tier or self._tier
         elif isinstance(event, c.Lost):
             self._losses.drop(event.name)
         elif not isinstance(event, c.Began | c.Broke):
@@ -93,11 +97,12 @@ class Writer:
     def end(self) -> bytes:
         """Why each answer ended, what was used, and the end."""
         last = len(self._answers)
+        extra = {**_tier(self._tier, self._losses), **self._frame.extra}
         out = []
         for number, (index, answer) in enumerate(self._answers.items(), 1):
             if not answer.begun:
                 out.append(self._begun(index, ""))
-            out.append(self._chunk(index, {}, None, answer.finish_reason, self._frame.extra if number == last else ()))
+            out.append(self._chunk(index, {}, None, answer.finish_reason, extra if number == last else ()))
         if self._frame.wants_usage and self._usage is not None:
             out.append(self._event({"choices": [], "usage": usage_to_openai(self._usage)}))
         return b"".join(out) + DONE
@@ -143,6 +148,7 @@ class _Spoken:
         self._grown: dict[int, list[str]] = {}  # thoughts that may be signed; and whether a call has arguments
         self._calls: dict[int, int] = {}  # places of calls, and their indexes
         self._texts: dict[int, list[int]] = {}  # of texts: where each begins in the content, and where it ends
+        self._whole_cited: dict[int, list[m.Citation]] = {}  # of texts that are cited whole: said when they are
         self._length = 0  # of the content
         self._details = 0
         self._numbers: dict[str, int] = {}  # of images and annotations
@@ -157,18 +163,31 @@ class _Spoken:
             case c.Opened():
                 return self._opened(event.part, event.at)
             case c.Closed():
-                part = self._parts[event.at]
-                if isinstance(part, m.ToolCall) and not part.custom and not self._grown[event.at]:
-                    return self._grew(part, event.at, "{}")
+                return self._closed(self._parts[event.at], event.at)
             case c.Signed():
                 thought = m.Thinking(text="".join(self._grown[event.at]), signature=event.signature)
                 return (self._detailed(thought, thought.signature),)
+            case c.Cited() if event.citation.end is None:
+                self._whole_cited.setdefault(event.at, []).append(event.citation)
             case c.Cited():
                 return self._cited(event.citation, *self._texts[event.at])
             case c.Stopped():
-                refused = event.stop.reason == "refusal" and not self._refused
-                self.finish_reason = "content_filter" if refused else _WORDS.get(event.stop.reason, "stop")
+                self._stopped(event.stop)
         return ()
+
+    def _stopped(self, stop: m.Stop) -> None:
+        refused = stop.reason == "refusal" and not self._refused
+        self.finish_reason = "content_filter" if refused else _WORDS.get(stop.reason, "stop")
+        if stop.sequence is not None:
+            self._losses.drop("stop_sequence")
+        if stop.reason == "pause" or (stop.reason == "other" and stop.native):
+            self._losses.drop("stop_reason")  # it did not stop because it was done, and that cannot be said
+
+    def _closed(self, part: m.Part, at: int) -> Iterable[dict[str, Any]]:
+        if isinstance(part, m.ToolCall) and not part.custom and not self._grown[at]:
+            yield from self._grew(part, at, "{}")
+        for citation in self._whole_cited.pop(at, ()):
+            yield from self._cited(citation, *self._texts[at])
 
     def _grew(self, part: m.Part, at: int, text: str) -> Iterable[dict[str, Any]]:
         match part:

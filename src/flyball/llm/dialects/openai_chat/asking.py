@@ -19,6 +19,11 @@ _OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": 
 _SYSTEM = msgspec.Raw(b'"system"')
 
 
+def is_done(data: bytes) -> bool:
+    """Whether an event is the last word of a stream, with whatever blanks around it."""
+    return data.startswith((b"[DONE]", b" ")) and data.strip() == b"[DONE]"
+
+
 class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 

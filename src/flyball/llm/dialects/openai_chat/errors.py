@@ -33,6 +33,7 @@ _STATUSES = {
     "rate_limit_exceeded": 429,
     "server_error": 500,
 }
+UNSAID = Trouble(message="the answer ended before anything was said")  # of a stream that is nothing but its last word
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -54,7 +55,7 @@ def parse_error(body: bytes) -> Trouble | None:
     except (ValueError, RecursionError):
         return None
     found = said.get("error", said if said.get("object") == "error" else None)  # the latter is vLLM's
-    return trouble_of(found) if isinstance(found, Mapping) else None
+    return trouble_of(found) if found and isinstance(found, Mapping) else None
 
 
 def trouble_of(said: Any) -> Trouble:

@@ -17,8 +17,9 @@ from flyball.llm.media import split_data_url
 from flyball.llm.sse import Event
 from flyball.llm.usage import usage_from_openai
 
-from .asking import NAME
-from .errors import trouble_of
+from .asking import NAME, is_done
+from .chunks import Call, Choice, Chunk, Chunks, Function, Said
+from .errors import UNSAID, trouble_of
 from .thoughts import Detail
 
 _REASONS: Mapping[str, m.StopReason] = {
@@ -33,54 +34,6 @@ _REASONS: Mapping[str, m.StopReason] = {
 }
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: Any = None
-    input: str | None = None
-
-
-class _Call(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-    custom: _Function | None = None
-
-
-class _Said(msgspec.Struct):
-    """A message, or a piece of one."""
-
-    content: str | list[dict[str, Any]] | None = None
-    refusal: str | None = None
-    reasoning_content: Any = None
-    reasoning: Any = None
-    reasoning_details: list[Detail] | None = None
-    tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
-    annotations: list[Any] | None = None
-    audio: dict[str, Any] | None = None
-    images: list[Any] | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Said | None = None
-    message: _Said | None = None
-    finish_reason: str | None = None
-    stop_reason: Any = None  # vLLM's: the sequence that was met
-    logprobs: Any = None
-    error: Any = None
-
-
-class _Chunk(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    choices: list[_Choice] | None = None
-    usage: dict[str, Any] | None = None
-    service_tier: str | None = None
-    system_fingerprint: str | None = None
-    error: Any = None
-
-
 class _Cited(msgspec.Struct):
     url: str
     title: str | None = None
@@ -89,24 +42,24 @@ class _Cited(msgspec.Struct):
     end_index: int | None = None
 
 
-_CHUNK = msgspec.json.Decoder(_Chunk)
+_USUAL_TIERS = ("default", "auto")  # which nobody who asked for nothing else would miss
 
 
 def parse_completion(body: bytes) -> c.Completion | c.Trouble:
     """A whole answer, or the error in it. Raises ValueError for what is neither."""
-    chunk = _CHUNK.decode(body)
-    if chunk.error is None and chunk.choices is None:
+    chunk, unknown = Chunks(whole=True).decode(body)
+    if not chunk.error and chunk.choices is None:
         raise ValueError("it has no `choices`")
     reader, assembly = Reader(), c.Assembly()
-    for event in (*reader.take(chunk), *reader.end()):
+    for event in (*reader.take(chunk, unknown), *reader.end()):
         if isinstance(event, c.Broke):
             return event.trouble
         assembly.add(event)
     completion = assembly.whole()
-    completion.service_tier = chunk.service_tier or ""
+    completion.service_tier = _text(chunk.service_tier)
     if chunk.system_fingerprint:
         completion.extra = {"system_fingerprint": chunk.system_fingerprint}
-    logprobs = {choice.index: choice.logprobs for choice in chunk.choices or ()}
+    logprobs = {choice.number: choice.logprobs for choice in chunk.choices or ()}
     for choice in completion.choices:
         choice.logprobs = logprobs.get(choice.index)
     return completion
@@ -117,40 +70,48 @@ class Reader:
 
     def __init__(self) -> None:
         self.done = False
+        self._chunks = Chunks()
         self._id: str | None = None
         self._choices: dict[int, _Answer] = {}
+        self._tier = ""
+        self._untold_tier = ""
+        self._lost: set[str] = set()
 
     def read(self, event: Event) -> list[c.StreamEvent]:
-        """What one event says."""
-        if event.data == b"[DONE]":
-            self.done = True
-            return self.end()
-        return self.take(_CHUNK.decode(event.data))
-
-    def finish(self) -> list[c.StreamEvent]:
-        """What was held back, where every answer has said why it ended and only the last word is missing."""
-        if self.done or not self._choices or any(one.stop is None for one in self._choices.values()):
-            return []
+        """What one event says. The last word, where nothing was said before it, says that it failed."""
+        if not is_done(event.data):
+            return self.take(*self._chunks.decode(event.data))
+        if not any(one.has_said for one in self._choices.values()):
+            return [c.Broke(UNSAID)]
         self.done = True
         return self.end()
 
-    def take(self, chunk: _Chunk) -> list[c.StreamEvent]:
-        """What one chunk says."""
-        if chunk.error is not None:
+    def finish(self) -> list[c.StreamEvent]:
+        """Nothing: a stream without its last word has been cut off, even where it has said why it ends."""
+        return []
+
+    def take(self, chunk: Chunk, unknown: list[str]) -> list[c.StreamEvent]:
+        """What one chunk says, and what of it nobody reads."""
+        if chunk.error:
             return [c.Broke(trouble_of(chunk.error))]
         said: list[c.StreamEvent] = []
         if self._id is None and (chunk.choices or chunk.id):
-            self._id = chunk.id or ""
-            said.append(c.Began(self._id, chunk.model or ""))
+            self._id = _text(chunk.id)
+            said.append(c.Began(self._id, _text(chunk.model)))
         for choice in chunk.choices or ():
-            if choice.finish_reason == "error" or choice.error is not None:
+            if choice.finish_reason == "error" or choice.error:
                 return [*said, c.Broke(trouble_of(choice.error or "the provider ended its answer with an error"))]
-            answer = self._choices.get(choice.index)
+            answer = self._choices.get(choice.number)
             if answer is None:
-                answer = self._choices[choice.index] = _Answer(choice.index, self._id or "")
+                answer = self._choices[choice.number] = _Answer(choice.number, self._id or "")
             answer.take(choice, said)
-        if chunk.usage:
-            said.append(c.Counted(usage_from_openai(chunk.usage), chunk.usage))
+        if tier := _text(chunk.service_tier):
+            self._tier = self._untold_tier = tier
+        if chunk.usage and isinstance(chunk.usage, dict):
+            said.append(c.Counted(usage_from_openai(chunk.usage), chunk.usage, self._tier))
+            self._untold_tier = ""
+        said += [c.Lost(name) for name in unknown if name not in self._lost]
+        self._lost.update(unknown)
         return said
 
     def end(self) -> list[c.StreamEvent]:
@@ -158,7 +119,17 @@ class Reader:
         said: list[c.StreamEvent] = []
         for answer in self._choices.values():
             answer.end(said)
+        if self._untold_tier and self._untold_tier not in _USUAL_TIERS:
+            said.append(c.Lost("service_tier"))
         return said
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 class _Answer:
@@ -172,33 +143,34 @@ class _Answer:
         self._next = 0  # the place of the next part
         self._open: m.Text | m.Thinking | m.Refusal | None = None
         self._at = 0  # its place
+        self._length = 0  # of the whole content, in which citations are placed
+        self._base = 0  # where the open text begins in it
         self._detail: Detail | None = None  # of the open thought, where it has one
         self._calls: dict[Any, _Calling] = {}
         self._last: _Calling | None = None
         self._seals: dict[str, m.Signature] = {}  # signatures by the ids of calls that are still to come
         self._refused = False
 
-    def take(self, choice: _Choice, out: list[c.StreamEvent]) -> None:
+    @property
+    def has_said(self) -> bool:
+        """Whether it has said anything, and be it why it ended."""
+        return self.stop is not None or self._next > 0 or bool(self._calls)
+
+    def take(self, choice: Choice, out: list[c.StreamEvent]) -> None:
         """What one chunk says of it goes to `out`."""
         self._out = out
         if (said := choice.delta or choice.message) is not None:
-            if (
-                said.content
-                or choice.logprobs
-                or said.refusal
-                or said.reasoning_content
-                or said.reasoning
-                or said.reasoning_details
-            ):
+            self._take_thoughts(said)
+            if said.content or choice.logprobs or said.refusal:
                 self._take_words(said, choice.logprobs)
+            if said.annotations or said.images or said.audio:
+                self._take_things(said)
             for call in said.tool_calls or ():
                 self._take_call(call)
             if said.function_call is not None:
-                self._take_call(_Call(index=0, function=said.function_call))
-            if said.annotations or said.images or said.audio:
-                self._take_things(said)
-        if (word := choice.finish_reason) and self.stop is None:
-            met = choice.stop_reason if word == "stop" and isinstance(choice.stop_reason, str) else None
+                self._take_call(Call(index=0, function=said.function_call))
+        if (word := _text(choice.finish_reason)) and self.stop is None:
+            met = (_text(choice.stop_reason) or _text(choice.matched_stop) or None) if word == "stop" else None
             self.stop = m.Stop(
                 reason="stop_sequence" if met else _REASONS.get(word, "other"), sequence=met, native=word
             )
@@ -219,12 +191,26 @@ class _Answer:
             reason = "refusal" if self._refused else "stop"
         out.append(c.Stopped(msgspec.structs.replace(stop, reason=reason), self._index))
 
-    def _take_words(self, said: _Said, logprobs: Any) -> None:
-        if said.reasoning_details:
-            for detail in said.reasoning_details:
-                self._take_detail(detail)
-        elif isinstance(words := said.reasoning_content or said.reasoning, str) and words:
+    def _take_thoughts(self, said: Said) -> None:
+        """A thought may stand there twice, plainly and in details; what can be read of it is taken once."""
+        if not (said.reasoning_content or said.reasoning or said.reasoning_details or said.thinking_blocks):
+            return
+        details = self._details("reasoning_details", said.reasoning_details)
+        details = details or self._details("thinking_blocks", said.thinking_blocks)
+        words = _text(said.reasoning_content) or _text(said.reasoning)
+        if words and not any(detail.words for detail in details):
             self._grow(m.Thinking, words)
+        for detail in details:
+            self._take_detail(detail)
+
+    def _details(self, name: str, value: Any) -> list[Detail]:
+        try:
+            return msgspec.convert(value or [], list[Detail])
+        except msgspec.ValidationError:
+            self._out.append(c.Lost(name))
+            return []
+
+    def _take_words(self, said: Said, logprobs: Any) -> None:
         if isinstance(said.content, list):
             for part in said.content:
                 self._take_part(part)
@@ -234,8 +220,9 @@ class _Answer:
             self._refused = True
             self._grow(m.Refusal, said.refusal)
 
-    def _take_part(self, part: dict[str, Any]) -> None:
+    def _take_part(self, part: Any) -> None:
         """One part of a content, as Mistral's models think."""
+        part = part if isinstance(part, dict) else {}
         words, thought = part.get("text"), part.get("thinking")
         if isinstance(words, str):
             self._grow(m.Text, words)
@@ -268,17 +255,18 @@ class _Answer:
             self._out.append(c.Signed(self._at, signature, self._index))
             self._close()
 
-    def _take_call(self, call: _Call) -> None:
-        function = call.function or call.custom or _Function()
-        key: Any = (call.id or None) if call.index is None else call.index
+    def _take_call(self, call: Call) -> None:
+        function = call.function or call.custom or Function()
+        id_ = "" if call.id is None else str(call.id)
+        key: Any = call.index if isinstance(call.index, int | float | str) else id_ or None
         known = self._last if key is None and not function.name else self._calls.get(key)
-        if known is not None and call.id and known.id and call.id != known.id:  # several calls under one index
-            key, known = call.id, self._calls.get(call.id)
+        if known is not None and id_ and known.id and id_ != known.id:  # several calls under one index
+            key, known = id_, self._calls.get(id_)
         if known is None:
             known = _Calling(len(self._calls), custom=call.custom is not None)
             self._calls[("", known.number) if key is None else key] = known
         self._last = known
-        known.id = known.id or call.id or ""
+        known.id = known.id or id_
         known.name = known.name or function.name or ""
         written = function.arguments if call.custom is None else function.input
         if written:
@@ -298,8 +286,8 @@ class _Answer:
             self._out.append(c.Grew(call.at, piece, self._index))
         call.pieces.clear()
 
-    def _take_things(self, said: _Said) -> None:
-        for annotation in said.annotations or ():
+    def _take_things(self, said: Said) -> None:
+        for annotation in _list(said.annotations):
             try:
                 cited = msgspec.convert(annotation["url_citation"], _Cited)
             except (msgspec.ValidationError, KeyError, TypeError):
@@ -307,15 +295,14 @@ class _Answer:
                 continue
             if not isinstance(self._open, m.Text):
                 self._begin(m.Text(text=""))
-            citation = m.Citation(
-                url=cited.url,
-                title=cited.title or "",
-                quote=cited.content or "",
-                start=cited.start_index,
-                end=cited.end_index,
-            )
+            start, end = self._offset(cited.start_index), self._offset(cited.end_index)
+            if (start is None) != (cited.start_index is None) or (end is None) != (cited.end_index is None):
+                start = end = None
+                self._out.append(c.Lost("annotations.start_index"))  # they are those of an earlier text
+            title, quote = cited.title or "", cited.content or ""
+            citation = m.Citation(url=cited.url, title=title, quote=quote, start=start, end=end)
             self._out.append(c.Cited(self._at, citation, self._index))
-        for image in said.images or ():
+        for image in _list(said.images):
             try:
                 url = str(image["image_url"]["url"])
                 found = split_data_url(url, "images")
@@ -326,15 +313,22 @@ class _Answer:
             self._whole(m.Media(kind="image", media_type=media_type, data=data, url="" if found else url))
         if said.audio:
             self._whole(m.Native(dialect=NAME, kind="audio", raw=said.audio))
+            self._out.append(c.Lost("audio"))
+
+    def _offset(self, offset: int | None) -> int | None:
+        """A place in the content as one in the open text; None where that begins behind it."""
+        return None if offset is None or offset < self._base else offset - self._base
 
     def _grow(self, kind: type[m.Text | m.Thinking | m.Refusal], text: str, logprobs: Any = None) -> None:
         if type(self._open) is not kind or self._detail is not None:
             self._begin(kind(text=""))
+        if kind is m.Text:
+            self._length += len(text)
         self._out.append(c.Grew(self._at, text, self._index, logprobs))
 
     def _begin(self, part: m.Text | m.Thinking | m.Refusal) -> None:
         self._close()
-        self._open, self._at = part, self._place()
+        self._open, self._at, self._base = part, self._place(), self._length
         self._out.append(c.Opened(self._at, part, self._index))
 
     def _close(self) -> None:

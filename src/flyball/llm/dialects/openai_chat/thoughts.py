@@ -24,7 +24,7 @@ _SUMMARISED = ("openai", "xai")  # their words and their signature are two detai
 class Detail(msgspec.Struct):
     """One of `reasoning_details`, or of LiteLLM's `thinking_blocks`."""
 
-    type: str = ""
+    type: str | None = None
     text: str | None = None
     summary: str | None = None
     thinking: str | None = None
@@ -32,7 +32,7 @@ class Detail(msgspec.Struct):
     data: str | None = None
     format: str | None = None
     id: str | None = None
-    index: int | None = None
+    index: Any = None
 
     @property
     def words(self) -> str:
@@ -48,7 +48,7 @@ class Detail(msgspec.Struct):
         """Its signature, and whether that belongs to the next part."""
         if not (data := self.data or self.signature):
             return None, False
-        home = "anthropic" if "thinking" in self.type else _ORIGINS.get(self.format or "", "")
+        home = "anthropic" if "thinking" in (self.type or "") else _ORIGINS.get(self.format or "", "")
         signature, of_next = unwrap(data, home=home)
         return (msgspec.structs.replace(signature, id=self.id) if self.id else signature), of_next
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -11,7 +11,7 @@ from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.efforts import effort_of
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
-from flyball.llm.translation import leave_behind, name_of
+from flyball.llm.translation import inner_place, leave_behind, name_of, thought_name
 
 from .asking import INCLUDE_USAGE, NAME, suited
 from .thoughts import details_of
@@ -26,6 +26,7 @@ _FILES = frozenset((NAME, "openai_responses"))  # whose file ids are OpenAI's
 _MARKED = frozenset(("text", "image_url", "input_audio", "file"))  # parts that OpenAI lets be marked for caching
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav"}
 _NO_PARAMETERS = {"type": "object", "properties": {}}
+_Placed: TypeAlias = tuple[m.Part, str]  # a part, and how the caller calls it
 
 
 def write_request(request: m.Request, *, model: str, quirks: Quirks, losses: Losses) -> bytes:
@@ -109,9 +110,10 @@ def _tool_choice(choice: m.ToolChoice, tools: Sequence[m.Tool | m.NativeTool], q
 
 
 def _tool(tool: m.Tool | m.NativeTool, at: int, request: m.Request, quirks: Quirks, losses: Losses) -> Any:
+    path = request.tool_path_of(at)
     if isinstance(tool, m.NativeTool):
         if tool.dialect != NAME:
-            losses.refuse(f"tools[{at}]", f"{tool.kind} is a tool of its own provider")
+            losses.refuse(path, f"{tool.kind} is a tool of its own provider")
         return tool.raw
     said: dict[str, Any] = {"name": tool.name, "description": tool.description or None}
     if tool.custom:
@@ -122,9 +124,9 @@ def _tool(tool: m.Tool | m.NativeTool, at: int, request: m.Request, quirks: Quir
         said["parameters"] = _NO_PARAMETERS if tool.parameters is None else tool.parameters
         said["strict"] = tool.strict if quirks.strict_tools else None
         if tool.strict and not quirks.strict_tools:
-            losses.drop(f"tools[{at}].strict")
+            losses.drop(f"{path}.{name_of(request, 'strict')}")
     written = {"type": kind, kind: _without_none(said)}
-    _mark(written, tool, f"tools[{at}]", quirks, losses)
+    _mark(written, tool, path, quirks, losses)
     return {**written, **tool.extra} if request.dialect == NAME else written
 
 
@@ -141,11 +143,11 @@ class _Turns:
         """All of them, in order."""
         written: list[dict[str, Any]] = []
         for at, message in enumerate(self._request.messages):
-            path = self._request.path_of(at)
+            placed = [(part, self._request.place_of(at, number)) for number, part in enumerate(message.parts)]
             if message.role == "tool":
-                written += self._results(message, path)
+                written += self._results(placed)
                 continue
-            said = self._assistant(message.parts, path) if message.role == "assistant" else self._turn(message, path)
+            said = self._assistant(placed, at) if message.role == "assistant" else self._turn(message.role, placed)
             if message.name:
                 said["name"] = message.name
             if self._own:
@@ -156,49 +158,53 @@ class _Turns:
                 written.append(said)
         return written
 
-    def _turn(self, message: m.Message, path: str) -> dict[str, Any]:
-        role = "system" if message.role == "developer" and not self._quirks.developer_role else message.role
-        return {"role": role, "content": self._content(message.parts, path)}
+    def _turn(self, role: str, placed: Sequence[_Placed]) -> dict[str, Any]:
+        role = "system" if role == "developer" and not self._quirks.developer_role else role
+        return {"role": role, "content": self._content(placed)}
 
-    def _assistant(self, parts: Sequence[m.Part], path: str) -> dict[str, Any]:
+    def _assistant(self, placed: Sequence[_Placed], number: int) -> dict[str, Any]:
         said: dict[str, Any] = {"role": "assistant", "content": None}
-        words: list[m.Part] = []
+        words: list[_Placed] = []
         calls: list[dict[str, Any]] = []
-        for part in parts:
+        for part, place in placed:
             match part:
                 case m.ToolCall():
-                    calls.append(self._call(part))
+                    calls.append(self._call(part, place))
                 case m.Refusal():
                     said["refusal"] = said.get("refusal", "") + part.text
                 case m.Native() if self._own and part.kind == "audio":
                     said["audio"] = part.raw
                 case m.Native() | m.Media() if not self._own:
-                    self._losses.drop(f"{path}.{part.kind}")
+                    self._losses.drop(place)
                 case m.Text() | m.Native() | m.Media():
-                    words.append(part)
+                    words.append((part, place))
         if words or not (calls or len(said) > 2):
-            said["content"] = self._content(words, path)
-        self._add_thoughts(said, parts, path)
+            said["content"] = self._content(words)
+        self._add_thoughts(said, [part for part, _ in placed], number)
         return {**said, "tool_calls": calls} if calls else said
 
-    def _add_thoughts(self, said: dict[str, Any], parts: Sequence[m.Part], path: str) -> None:
+    def _add_thoughts(self, said: dict[str, Any], parts: Sequence[m.Part], number: int) -> None:
         name = self._quirks.reasoning_field
         if self._quirks.reasoning_details:
             if details := details_of(parts):
                 said["reasoning_details"] = details
             return
-        thoughts = [part for part in parts if isinstance(part, m.Thinking)]
-        if name and (text := "".join(thought.text for thought in thoughts if thought.signature is None)):
+        plain = [part.text for part in parts if isinstance(part, m.Thinking) and part.signature is None]
+        if name and (text := "".join(plain)):
             said[name] = text
-        if (thoughts and not name) or any(getattr(part, "signature", None) for part in parts):
-            self._losses.drop(f"{path}.thinking")
+        for at, part in enumerate(parts):
+            signed = getattr(part, "signature", None) is not None
+            if signed or (isinstance(part, m.Thinking) and not name):
+                kind = "thought" if isinstance(part, m.Thinking) else "signature"
+                self._losses.drop(thought_name(self._request, number, at, kind))
 
-    def _call(self, call: m.ToolCall) -> dict[str, Any]:
+    def _call(self, call: m.ToolCall, place: str) -> dict[str, Any]:
         said: dict[str, Any] = {"id": self._id(call.id), "type": "custom" if call.custom else "function"}
         if call.custom:
             said["custom"] = {"name": call.name, "input": call.arguments}
         else:
             said["function"] = {"name": call.name, "arguments": call.arguments or "{}"}
+        _mark(said, call, place, self._quirks, self._losses)
         return {**said, **call.extra} if self._own else said
 
     def _id(self, id_: str) -> str:
@@ -206,20 +212,21 @@ class _Turns:
             return id_
         return hashlib.sha256(id_.encode()).hexdigest()[:9]
 
-    def _results(self, message: m.Message, path: str) -> list[dict[str, Any]]:
+    def _results(self, placed: Sequence[_Placed]) -> list[dict[str, Any]]:
         """Results are words here; what else stands in another dialect's follows as the user's."""
         written: list[dict[str, Any]] = []
         seen: list[dict[str, Any]] = []
-        for result in message.parts:
+        for result, path in placed:
             if not isinstance(result, m.ToolResult):
                 continue
             id_ = self._id(result.call_id)
-            shown = [part for part in result.parts if isinstance(part, m.Media) and not part.text and not self._own]
+            inner = [(part, inner_place(self._request, path, result, at)) for at, part in enumerate(result.parts)]
+            shown = [one for one in inner if isinstance(one[0], m.Media) and not one[0].text and not self._own]
             if shown:
                 seen.append({"type": "text", "text": f"From the result of the tool call {id_}:"})
-                seen += [self._part(part, path) for part in shown]
-            words = [part for part in result.parts if part not in shown]
-            said: dict[str, Any] = {"role": "tool", "tool_call_id": id_, "content": self._content(words, path)}
+                seen += [self._part(part, place) for part, place in shown]
+            words = [one for one in inner if one not in shown]
+            said: dict[str, Any] = {"role": "tool", "tool_call_id": id_, "content": self._content(words)}
             if self._own:
                 said |= {"name": result.name, **result.extra} if result.name else result.extra
             if result.is_error:
@@ -228,9 +235,9 @@ class _Turns:
             written.append(said)
         return [*written, {"role": "user", "content": seen}] if seen else written
 
-    def _content(self, parts: Sequence[m.Part], path: str) -> str | list[dict[str, Any]]:
+    def _content(self, placed: Sequence[_Placed]) -> str | list[dict[str, Any]]:
         """A string where it is nothing but one text, which every compatible server takes."""
-        written = [self._part(part, f"{path}.content[{at}]") for at, part in enumerate(parts)]
+        written = [self._part(part, place) for part, place in placed]
         if not written or (len(written) == 1 and written[0].keys() == {"type", "text"}):
             return str(written[0]["text"]) if written else ""
         return written
@@ -252,7 +259,9 @@ class _Turns:
         return {**said, **part.extra} if self._own else said
 
     def _media(self, media: m.Media, path: str) -> dict[str, Any]:
-        self._losses.drop_all(f"{path}.{name}" for name in ("context", "cite") if getattr(media, name))
+        for name in ("context", "cite"):
+            if getattr(media, name):
+                self._losses.drop(f"{path}.{name_of(self._request, name)}")
         if media.text:
             return {"type": "text", "text": media.text}
         url = media.url or data_url(media.media_type, media.data)
@@ -260,7 +269,7 @@ class _Turns:
             case "document" if media.file_id and self._request.dialect in _FILES:
                 return {"type": "file", "file": {"file_id": media.file_id}}
             case _ if media.file_id:
-                self._losses.refuse(f"{path}.file_id", "files belong to the provider that has them")
+                self._losses.refuse(path, "files belong to the provider that has them")
             case "image" | "video":
                 address = {"url": url, "detail": media.detail} if media.detail else {"url": url}
                 return {"type": f"{media.kind}_url", f"{media.kind}_url": address}
@@ -269,7 +278,7 @@ class _Turns:
                 return {"type": "input_audio", "input_audio": {"data": media.data, "format": format_}}
             case "document" if media.data or self._own:
                 return {"type": "file", "file": {"filename": media.name or "document.pdf", "file_data": url}}
-        self._losses.refuse(f"{path}.url", f"it takes {media.kind} by value alone")
+        self._losses.refuse(path, f"it takes {media.kind} by value alone")
         return {}
 
 
