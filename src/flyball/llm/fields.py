@@ -25,12 +25,14 @@ def field(fields: Mapping[str, msgspec.Raw], name: str, type_: Any = Any, *, wit
     Raises InvalidBodyError.
     """
     raw = fields.get(name)
-    if raw is None:
-        return None
+    return None if raw is None else decoded(raw, f"{within}.{name}" if within else name, type_)
+
+
+def decoded(raw: msgspec.Raw, path: str, type_: Any = Any) -> Any:
+    """A value as `type_`. Raises InvalidBodyError, naming it."""
     try:
         return msgspec.json.decode(raw, type=type_)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        path = f"{within}.{name}" if within else name
         raise InvalidBodyError(f"the field {path!r} is wrong: {error}", param=path) from None
 
 

@@ -43,10 +43,15 @@ def conversation_of(request: Request) -> str:
     return dialect(request.dialect).input_field
 
 
-def empty(request: Request) -> InvalidBodyError:
-    """The error for a conversation in which nobody says anything, in a dialect that wants somebody to."""
-    name = conversation_of(request)
-    return InvalidBodyError(f"{name} says nothing", param=name, next_step="send a turn of the user's")
+def refuse_beginning(request: Request, losses: Losses, silent: str = "") -> None:
+    """For a conversation that no turn of the user's begins, in a dialect that wants one. Always raises.
+
+    `silent` is what the caller calls the turn that should have been the first and says nothing.
+    """
+    name = silent or conversation_of(request)
+    if not request.messages:
+        raise InvalidBodyError(f"{name} says nothing", param=name, next_step="send a turn of the user's")
+    losses.refuse(name, "the first turn has to be the user's")
 
 
 def content_of(request: Request, number: int) -> str:

@@ -69,7 +69,6 @@ def test_arguments_are_the_bytes_that_came() -> None:
         ("context-exceeded", Stop(reason="context", native="model_context_window_exceeded")),
         ("guardrail-intervened", Stop(reason="content_filter", native="guardrail_intervened")),
         ("content-filtered-to-nothing", Stop(reason="content_filter", native="content_filtered")),
-        ("malformed-tool-use", Stop(reason="other", native="malformed_tool_use")),
     ],
 )
 def test_every_reason_to_stop_has_its_meaning_and_keeps_its_word(name: str, stop: Stop) -> None:

@@ -209,7 +209,7 @@ def test_media_are_sent_by_value_and_from_s3() -> None:
         {"video": {"format": "mov", "source": {"bytes": "AAAA"}}},
         {"audio": {"format": "wav", "source": {"bytes": "//+/"}}},
     ]
-    assert dropped == ("messages[0].content[1].detail",)
+    assert dropped == ("messages[0].content[1].image_url.detail",)
 
 
 def test_documents_have_plain_names_that_differ_and_words_beside_them() -> None:
@@ -250,7 +250,7 @@ def test_what_the_user_shows_and_bedrock_cannot_see_is_refused(part: Part) -> No
 def test_a_recording_is_no_result_of_a_tool() -> None:
     result = ToolResult(call_id="call_1", parts=(Media(kind="audio", media_type="audio/mp3", data="AAAA"),))
 
-    assert refused(*CALLED[:2], Message(role="tool", parts=(result,))) == "messages[2].content[0]"
+    assert refused(*CALLED[:2], Message(role="tool", parts=(result,))) == "messages[2].content[0].content[0]"
 
 
 def test_images_are_results_of_tools() -> None:
@@ -275,7 +275,7 @@ def test_what_only_another_dialect_says_of_an_answer_is_named() -> None:
 def test_arguments_that_are_no_object_are_refused_by_their_path() -> None:
     call = Message(role="assistant", parts=(ToolCall(id="a", name="f", arguments="{"),))
 
-    with pytest.raises(InvalidBodyError, match=r"messages\[1\]\.content\[0\]\.arguments"):
+    with pytest.raises(InvalidBodyError, match=r"messages\[1\]\.content\[0\]\.function\.arguments"):
         written(HELLO, call)
 
 
@@ -421,7 +421,7 @@ def test_a_budget_leaves_room_for_the_answer_and_says_that_it_shrank() -> None:
     body, dropped = written(reasoning=Reasoning(budget=5000), max_tokens=5000)
 
     assert body["additionalModelRequestFields"]["thinking"] == {"type": "enabled", "budget_tokens": 3976}
-    assert dropped == ("reasoning_effort",)
+    assert dropped == ("reasoning.max_tokens",)
 
 
 def test_a_call_that_lost_its_thought_excludes_thinking() -> None:

@@ -151,7 +151,7 @@ def test_exceptions_break_the_stream_with_the_status_that_they_mean(kind: str, p
     assert not done
 
 
-def test_unknown_events_empty_beginnings_and_nulls_say_nothing() -> None:
+def test_empty_beginnings_and_nulls_say_nothing_and_what_nobody_knows_is_named() -> None:
     said, _ = read(
         event("messageStart", {"role": "assistant", "p": "abc"}),
         event("contentBlockStart", {"start": {}, "contentBlockIndex": 0}),
@@ -163,7 +163,7 @@ def test_unknown_events_empty_beginnings_and_nulls_say_nothing() -> None:
         event("metadata", {"usage": None}),
     )
 
-    assert said == [Began()]
+    assert said == [Began(), Lost("content[0].somethingNew"), Lost("somethingNew")]
 
 
 def test_what_bedrock_ran_itself_is_named_and_not_called() -> None:

@@ -24,7 +24,7 @@ from flyball.llm.messages import (
     ToolCall,
     ToolResult,
 )
-from flyball.llm.translation import content_of, conversation_of, empty, inner_place, name_of, thought_name
+from flyball.llm.translation import content_of, inner_place, name_of, refuse_beginning, thought_name
 
 from .answers import HOME, NAME
 
@@ -51,9 +51,7 @@ class Turns:
         """What the whole must be. Writes a turn of one text as a string. Raises CannotCarryError, InvalidBodyError."""
         written, losses = self.written, self._losses
         if not written or written[0]["role"] != "user":
-            if self._silent or written:
-                losses.refuse(self._silent or conversation_of(self._request), "the first turn has to be the user's")
-            raise empty(self._request)
+            refuse_beginning(self._request, losses, self._silent)
         if written[-1]["role"] == "assistant":
             if not quirks.prefill:
                 last_path = self._request.path_of(len(self._request.messages) - 1)

@@ -24,6 +24,7 @@ _STOPS: dict[str, StopReason] = {
     "refusal": "refusal",
     "pause_turn": "pause",
 }
+_MALFORMED = {"malformed_tool_use": "call of a tool", "malformed_model_output": "answer"}
 _STATUSES = {
     "validationexception": 400,
     "accessdeniedexception": 403,
@@ -93,11 +94,27 @@ class Said(msgspec.Struct, rename="camel"):
 
     @property
     def told(self) -> list[str]:
-        """What no other dialect can say. The time that it took is no part of the answer."""
+        """What no other dialect can say, of what this knows. The time that it took is no part of the answer."""
         fields = self.additional_model_response_fields
         told = [f"additionalModelResponseFields.{name}" for name in fields or () if name != "stop_sequence"]
         others = (("trace", self.trace), ("performanceConfig", self.performance_config))
-        return told + [name for name, value in others if value is not None]
+        told += [name for name, value in others if value is not None]
+        return told + (
+            ["stopReason"] if self.stop_reason is not None and self.stop.reason in ("pause", "other") else []
+        )
+
+    @property
+    def broken(self) -> Trouble | None:
+        """What went wrong where the model said something that is none: no sound end, and another try may go better."""
+        word = self.stop_reason or ""
+        if word not in _MALFORMED:
+            return None
+        return Trouble(message=f"the model's {_MALFORMED[word]} was malformed", code=word, status=502)
+
+    @property
+    def tier(self) -> str:
+        """The service tier."""
+        return (self.service_tier.type if self.service_tier else None) or ""
 
     @property
     def stop(self) -> Stop:
@@ -108,6 +125,49 @@ class Said(msgspec.Struct, rename="camel"):
         return Stop(reason=_STOPS.get(word, "other"), sequence=sequence, native=word)
 
 
+NULL = msgspec.Raw(b"null")
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+# What is known of each object. `metrics` is the time that it took, `p` the padding of streams: neither is of the answer.
+_KNOWN = {
+    "": frozenset((
+        *("output", "stopReason", "usage", "metrics", "additionalModelResponseFields", "trace", "performanceConfig"),
+        *("serviceTier", "message", "__type", "p"),
+    )),
+    "output": frozenset(("message",)),
+    "message": frozenset(("role", "content")),
+    "messageStart": frozenset(("role", "p")),
+    "contentBlockStart": frozenset(("contentBlockIndex", "start", "p")),
+    "contentBlockDelta": frozenset(("contentBlockIndex", "delta", "p")),
+    "contentBlockStop": frozenset(("contentBlockIndex", "p")),
+    "messageStop": frozenset(("stopReason", "additionalModelResponseFields", "p")),
+    "metadata": frozenset(("usage", "metrics", "trace", "performanceConfig", "serviceTier", "p")),
+}  # fmt: skip
+_INSIDE = {
+    "toolUse": frozenset(("toolUseId", "name", "input", "type")),
+    "reasoningContent": frozenset(("reasoningText", "redactedContent")),
+    "image": frozenset(("format", "source")),
+    "citationsContent": frozenset(("content", "citations")),
+}
+
+
+def fields_of(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """An object's fields, still bytes."""
+    return _FIELDS.decode(raw) or {}
+
+
+def unsaid(raw: bytes | msgspec.Raw, kind: str) -> list[str]:
+    """The names of what nobody knows in an object of this kind, nulls left out."""
+    known = _KNOWN[kind]
+    return [name for name, value in fields_of(raw).items() if name not in known and value != NULL]
+
+
+def _inner(kind: str, raw: msgspec.Raw) -> list[str]:
+    known = _INSIDE.get(kind)
+    return (
+        [] if known is None else [name for name, value in fields_of(raw).items() if name not in known and value != NULL]
+    )
+
+
 def parse(body: bytes) -> Completion | Trouble:
     """A whole answer, or the error that a 200 carried. Raises ValueError."""
     answer = msgspec.json.decode(body, type=Said)
@@ -115,18 +175,23 @@ def parse(body: bytes) -> Completion | Trouble:
         if (found := trouble(body)) is None:
             raise ValueError("the answer has no output")
         return found
-    told, parts = answer.told, []
+    if answer.broken is not None:
+        return answer.broken
+    told, parts = [*answer.told, *unsaid(body, "")], []
+    told += unsaid(fields_of(body).get("output", NULL), "output")
+    told += unsaid(fields_of(fields_of(body).get("output", NULL)).get("message", NULL), "message")
     for number, block in enumerate(answer.output.message.content or ()):
         for kind, raw in block.items():
             if (part := _part(kind, raw)) is None:
                 told.append(f"content[{number}].{kind}")
             else:
                 parts.append(part)
+                told += [f"content[{number}].{kind}.{name}" for name in _inner(kind, raw)]
     return Completion(
         choices=(Choice(parts=tuple(parts), stop=answer.stop),),
         usage=usage_from_bedrock(answer.usage),
         usage_raw=answer.usage,
-        service_tier=(answer.service_tier.type if answer.service_tier else None) or "",
+        service_tier=answer.tier,
         leftovers=tuple(told),
     )
 

@@ -8,13 +8,14 @@ import re
 from typing import Any
 
 from flyball.llm.catalog.quirks import Quirks
-from flyball.llm.efforts import SMALLEST, budget_of, effort_of
+from flyball.llm.efforts import SMALLEST, budget_of, effort_of, is_known
+from flyball.llm.errors import InvalidBodyError
 from flyball.llm.losses import Losses
-from flyball.llm.messages import NativeTool, Request, Tool
+from flyball.llm.messages import NativeTool, Reasoning, Request, Tool
 from flyball.llm.translation import leave_behind, name_of
 
 from .answers import NAME
-from .turns import Turns, point
+from .turns import Turns
 
 COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")  # what CountTokens asks for
 _OWN = (  # fields of Converse that a caller may send beside those of its own dialect
@@ -31,6 +32,7 @@ _TIERS = {
 }
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
 _MOST_METADATA = 16
+_MOST_POINTS = 4  # of caching, in a whole request
 _SMALLEST_SHARE = 0.95  # of top_p, where Claude thinks
 
 
@@ -38,20 +40,15 @@ def body(request: Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     """The body of Converse. Raises CannotCarryError, and InvalidBodyError for a call whose arguments are no object."""
     leave_behind(request, losses, to=NAME)
     _lose(request, losses)
-    turns = Turns(losses)
-    for number, message in enumerate(request.messages):
-        turns.add(message, request.path_of(number))
-    if not turns.written or turns.written[0]["role"] != "user":
-        losses.refuse("messages", "the first turn has to be the user's")
-    if turns.written[-1]["role"] == "assistant" and not quirks.prefill:
-        losses.refuse(request.path_of(len(request.messages) - 1), "the last turn has to be the user's")
+    turns = Turns(request, losses)
+    turns.end(quirks)
     more, output = _think(request, turns.written, quirks, losses)
     _shape(request, quirks, losses, output)
     written = {
         "messages": turns.written,
         "system": turns.system,
         "inferenceConfig": _inference(request, quirks, losses, more),
-        "toolConfig": _tools(request, turns.calls, quirks, losses),
+        "toolConfig": _tools(request, turns, quirks, losses),
         "outputConfig": output,
         **_beside(request, losses),
     }
@@ -60,6 +57,7 @@ def body(request: Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any]:
             more.setdefault(name, value)
         elif not written.get(name):
             written[name] = value
+    _keep_few_points(written, turns, losses)
     theirs = written.get("additionalModelRequestFields")
     written["additionalModelRequestFields"] = {**more, **theirs} if isinstance(theirs, dict) else more
     return {name: value for name, value in written.items() if value}
@@ -90,11 +88,10 @@ def _think(
         return {}, {}
     if asked.effort == "none" or asked.budget == 0:
         return _thinking_off(request, quirks, losses), {}
-    budget = wanted = asked.budget or 0
-    if budget <= 0 and (asked.effort or asked.adaptive or budget < 0):
-        budget = budget_of(asked.effort or "medium", most)
-    elif most is not None and budget >= most:
-        budget = max(most - SMALLEST, 0)
+    if not is_known(asked.effort) and quirks.thinking != "none":
+        losses.refuse(name_of(request, "reasoning"), f"{asked.effort!r} is nothing that it could think by")
+    wanted = asked.budget or 0
+    budget = _budget(asked, most)
     forced = request.tool_choice is not None and request.tool_choice.mode == "required"
     without = quirks.thinking == "enabled" and _calls_without_thought(turns)
     if quirks.thinking == "none" or budget == 0 or forced or without:
@@ -112,6 +109,14 @@ def _think(
     if asked.show:
         said["display"] = "omitted" if asked.show == "none" else "summarized"
     return {"thinking": said}, output
+
+
+def _budget(asked: Reasoning, most: int | None) -> int:
+    """The tokens for a thought that is asked for in whatever way."""
+    budget = asked.budget or 0
+    if budget <= 0 and (asked.effort or asked.adaptive or budget < 0):
+        return budget_of(asked.effort or "medium", most)
+    return budget if most is None or budget < most else max(most - SMALLEST, 0)
 
 
 def _thinking_off(request: Request, quirks: Quirks, losses: Losses) -> dict[str, Any]:
@@ -150,16 +155,18 @@ def _inference(request: Request, quirks: Quirks, losses: Losses, more: dict[str,
     return config
 
 
-def _tools(request: Request, calls: dict[str, str], quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
-    choice = request.tool_choice
+def _tools(request: Request, turns: Turns, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+    choice, calls = request.tool_choice, turns.calls
     mode, only = (choice.mode, choice.tools) if choice else ("", ())
     one = mode == "required" and len(only) == 1
     tools: list[dict[str, Any]] = []
     for number, tool in enumerate(request.tools):
+        path = request.tool_path_of(number)
         if isinstance(tool, NativeTool) or tool.custom:
-            losses.refuse(f"tools[{number}]", "it takes functions with a schema alone")
+            losses.refuse(path, "it takes functions with a schema alone")
         elif one or not only or tool.name in only:
-            tools += _tool(tool, f"tools[{number}]", quirks, losses)
+            tools.append(_tool(tool, path, quirks, losses))
+            tools += [turns.marked(tool.cache, f"{path}.cache_control")] if tool.cache is not None else []
     if request.parallel_tool_calls is False and tools:
         losses.drop(name_of(request, "parallel_tool_calls"))
     if mode == "none":
@@ -173,13 +180,23 @@ def _tools(request: Request, calls: dict[str, str], quirks: Quirks, losses: Loss
     return {"tools": tools, "toolChoice": words[mode]} if mode in words else {"tools": tools}
 
 
-def _tool(tool: Tool, path: str, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def _tool(tool: Tool, path: str, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     spec = _spec(tool)
     if tool.strict is not None and quirks.strict_tools:
         spec["strict"] = tool.strict
     elif tool.strict:
         losses.drop(f"{path}.strict")
-    return [{"toolSpec": spec}, point(tool.cache)] if tool.cache is not None else [{"toolSpec": spec}]
+    return {"toolSpec": spec}
+
+
+def _keep_few_points(written: dict[str, Any], turns: Turns, losses: Losses) -> None:
+    """Of more cache points than Bedrock takes, the earliest go: a later one caches what an earlier one does, and more."""
+    tools = (written["toolConfig"] or {}).get("tools", [])
+    lists = [tools, written["system"], *(turn["content"] for turn in written["messages"])]
+    places = [(blocks, block) for blocks in lists for block in blocks if "cachePoint" in block]
+    for blocks, block in places[: max(len(places) - _MOST_POINTS, 0)]:
+        blocks[:] = [other for other in blocks if other is not block]
+        losses.drop(turns.marks[id(block)])
 
 
 def _spec(tool: Tool) -> dict[str, Any]:
@@ -194,7 +211,12 @@ def _shape(request: Request, quirks: Quirks, losses: Losses, output: dict[str, A
         return
     if form.schema is None or not quirks.json_schema:
         losses.refuse(name_of(request, "response_format"), "it answers freely or, where the model can, by a schema")
-    schema = {"schema": bytes(form.schema or b"").decode(), "name": form.name or "answer"}
+    try:
+        words = bytes(form.schema or b"").decode()
+    except UnicodeDecodeError:
+        name = name_of(request, "response_format")
+        raise InvalidBodyError(f"the schema in {name} is not UTF-8", param=name, next_step="send UTF-8") from None
+    schema = {"schema": words, "name": form.name or "answer"}
     if form.description:
         schema["description"] = form.description
     output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}

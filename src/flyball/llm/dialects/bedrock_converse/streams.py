@@ -27,7 +27,7 @@ from flyball.llm.messages import Media, Part, Signature, Text, Thinking, ToolCal
 from flyball.llm.sse import Event
 from flyball.llm.usage import merge_counts, usage_from_bedrock
 
-from .answers import HOME, Piece, Said, citation, trouble
+from .answers import HOME, NULL, Piece, Said, citation, fields_of, trouble, unsaid
 
 _SAID = msgspec.json.Decoder(Said)
 _KINDS = ("contentBlockDelta", "contentBlockStart", "contentBlockStop", "messageStart", "messageStop", "metadata")
@@ -53,32 +53,32 @@ class BedrockReader:
         self._usage: dict[str, Any] = {}
 
     def read(self, event: Event) -> list[StreamEvent]:
-        """What one event says. Unknown kinds say nothing. Raises ValueError for nonsense."""
+        """What one event says. Unknown kinds are named. Raises ValueError for nonsense."""
         name = event.name
         if name.startswith("exception:"):
             code = name.partition(":")[2]
             return [Broke(trouble(event.data, code) or Trouble(message=code, code=code))]
-        if name not in _KINDS or (self._stopped and name != "metadata"):
+        if name not in _KINDS:
+            return [Lost(name)] if name else []
+        if self._stopped and name != "metadata":
             return []
         said = _SAID.decode(event.data)
         out: list[StreamEvent] = [] if self._began else [Began()]
+        out += map(Lost, unsaid(event.data, name))
         self._began = True
         if name == "contentBlockDelta":
-            self._grow(said.content_block_index, said.delta or Piece(), out)
+            self._grow(said.content_block_index, said.delta or Piece(), event.data, out)
         elif name == "contentBlockStart":
-            self._start(said.content_block_index, said.start or Piece(), out)
+            self._start(said.content_block_index, said.start or Piece(), event.data, out)
         elif name == "contentBlockStop":
             self._close(said.content_block_index, out)
         elif name == "messageStop":
-            for index in tuple(self._blocks):
-                self._close(index, out)
-            out += (*map(Lost, said.told), Stopped(said.stop))
-            self._stopped = True
+            self._stop(said, out)
         elif name == "metadata":
             out += map(Lost, said.told)
             if said.usage is not None:
                 merge_counts(self._usage, said.usage)
-                out.append(Counted(usage_from_bedrock(self._usage), dict(self._usage)))
+                out.append(Counted(usage_from_bedrock(self._usage), dict(self._usage), said.tier))
             self._counted = True
         self.done = self._stopped and self._counted
         return out
@@ -88,7 +88,16 @@ class BedrockReader:
         self.done = self._stopped
         return []
 
-    def _start(self, index: int, start: Piece, out: list[StreamEvent]) -> None:
+    def _stop(self, said: Said, out: list[StreamEvent]) -> None:
+        if said.broken is not None:
+            out.append(Broke(said.broken))
+            return
+        for index in tuple(self._blocks):
+            self._close(index, out)
+        out += (*map(Lost, said.told), Stopped(said.stop))
+        self._stopped = True
+
+    def _start(self, index: int, start: Piece, data: bytes, out: list[StreamEvent]) -> None:
         if (call := start.tool_use) is not None and not call.type:
             self._open(index, ToolCall(id=call.tool_use_id, name=call.name), out)
         elif (image := start.image) is not None:
@@ -97,13 +106,21 @@ class BedrockReader:
             self._blocks[index] = _Block(None)
             out.append(Lost(f"content[{index}].{'toolResult' if call is None else 'toolUse'}"))
 
+        else:
+            self._odd(index, fields_of(data).get("start", NULL), out)
+
+    def _odd(self, index: int, said: msgspec.Raw, out: list[StreamEvent]) -> None:
+        """Something that nobody knows, begun or gone on with. Of a block that is lost already there is no more to tell."""
+        if (found := self._blocks.get(index)) is None or found.part is not None:
+            out += (Lost(f"content[{index}].{kind}") for kind, value in fields_of(said).items() if value != NULL)
+
     def _open(self, index: int, part: Part, out: list[StreamEvent]) -> _Block:
         block = self._blocks[index] = _Block(part, self._next)
         self._next += 1
         out.append(Opened(block.at, part))
         return block
 
-    def _grow(self, index: int, delta: Piece, out: list[StreamEvent]) -> None:
+    def _grow(self, index: int, delta: Piece, data: bytes, out: list[StreamEvent]) -> None:
         thought = delta.reasoning_content
         if delta.text is not None or delta.citation is not None:
             block = self._block(index, Text(text=""), out)
@@ -120,6 +137,7 @@ class BedrockReader:
             words = None
             block.held += filter(None, (delta.image.bytes,))
         else:
+            self._odd(index, fields_of(data).get("delta", NULL), out)
             return
         if words and block.at >= 0:
             out.append(Grew(block.at, words))

@@ -9,8 +9,10 @@ import re
 from typing import Any
 
 from flyball.llm.arguments import to_object_of_request
+from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.losses import Losses
-from flyball.llm.messages import Cache, Media, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from flyball.llm.messages import Cache, Media, Message, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
+from flyball.llm.translation import content_of, inner_place, name_of, refuse_beginning, thought_name
 
 from .answers import HOME
 
@@ -56,40 +58,76 @@ def point(cache: Cache) -> dict[str, Any]:
 class Turns:
     """The turns, the instructions, and the names of all tools that the conversation calls, by the calls' ids."""
 
-    def __init__(self, losses: Losses) -> None:
+    def __init__(self, request: Request, losses: Losses) -> None:
         self.written: list[dict[str, Any]] = []
         self.system: list[dict[str, Any]] = []
         self.calls: dict[str, str] = {}
+        self.marks: dict[int, str] = {}  # how the caller calls the cache points, by their identities
+        self._request = request
         self._losses = losses
+        self._silent = ""  # the first turn that says nothing, before any that does
         self._documents: dict[str, int] = {}
         self._results = 0  # blocks at the beginning of the last turn that are results
 
-    def add(self, message: Message, path: str) -> None:
+        for number, message in enumerate(request.messages):
+            self._add(message, number)
+
+    def end(self, quirks: Quirks) -> None:
+        """What the whole must be. Raises CannotCarryError, InvalidBodyError."""
+        request, written = self._request, self.written
+        if not written or written[0]["role"] != "user":
+            refuse_beginning(request, self._losses, self._silent)
+        if written[-1]["role"] == "assistant" and not quirks.prefill:
+            self._losses.refuse(request.path_of(len(request.messages) - 1), "the last turn has to be the user's")
+
+    def _add(self, message: Message, number: int) -> None:
         """One more message. What Bedrock cannot say of it is dropped or refused."""
         if message.name:
-            self._losses.drop(f"{path}.name")
-        for number, part in enumerate(message.parts):
-            place = f"{path}.content[{number}]"
+            self._losses.drop(f"{self._request.path_of(number)}.name")
+        said = False
+        for at, part in enumerate(message.parts):
+            place = self._request.place_of(number, at)
             if isinstance(part, Text | Media | ToolCall) and part.signature is not None:
-                self._losses.drop(f"{path}.thinking")  # Google's: it signs what is behind a thought
+                # Google's: it signs what is behind a thought
+                self._losses.drop(thought_name(self._request, number, at, "signature"))
             if isinstance(part, Thinking):
-                block = self._thought(part, path)
+                block = self._thought(part, thought_name(self._request, number, at))
             else:
                 block = self._block(part, place, by_model=message.role == "assistant")
             if block is None:
                 continue
+            said = True
             if message.role not in ("system", "developer"):
-                self._put("assistant" if message.role == "assistant" else "user", block, part)
+                self._put("assistant" if message.role == "assistant" else "user", block, self._points(part, place))
             elif "text" in block:
-                self.system += _with_point(block, part)
+                self.system += [block, *self._points(part, place)]
             else:
                 self._losses.refuse(place, "instructions are words")
+        if not (said or self.written or self._silent or message.role in ("system", "developer")):
+            self._silent = content_of(self._request, number)
 
-    def _put(self, role: str, block: dict[str, Any], part: Part) -> None:
+    def _points(self, part: Part, place: str) -> list[dict[str, Any]]:
+        """The point behind a part that it or something in it asks for. One is enough for all: the rest is named."""
+        asking: list[tuple[Any, str]] = [(part, place)]
+        if isinstance(part, ToolResult):
+            asking += [(one, inner_place(self._request, place, part, at)) for at, one in enumerate(part.parts)]
+        found = [(one.cache, f"{its}.cache_control") for one, its in asking if getattr(one, "cache", None) is not None]
+        if not found:
+            return []
+        self._losses.drop_all(name for _, name in found[1:])
+        return [self.marked(found[0][0], found[0][1])]
+
+    def marked(self, cache: Cache, name: str) -> dict[str, Any]:
+        """A point, and how the caller calls it."""
+        found = point(cache)
+        self.marks[id(found)] = name
+        return found
+
+    def _put(self, role: str, block: dict[str, Any], points: list[dict[str, Any]]) -> None:
         if not self.written or self.written[-1]["role"] != role:
             self.written.append({"role": role, "content": []})
             self._results = 0
-        content, blocks = self.written[-1]["content"], _with_point(block, part)
+        content, blocks = self.written[-1]["content"], [block, *points]
         if "toolResult" in block:
             content[self._results : self._results] = blocks
             self._results += len(blocks)
@@ -98,10 +136,10 @@ class Turns:
             content.append({"text": block["document"]["name"]})
         content += blocks
 
-    def _thought(self, part: Thinking, path: str) -> dict[str, Any] | None:
+    def _thought(self, part: Thinking, name: str) -> dict[str, Any] | None:
         signature = part.signature
         if signature is None or signature.origin != HOME or part.belongs_to_next:
-            self._losses.drop(f"{path}.thinking")
+            self._losses.drop(name)
             return None
         if part.redacted:
             return {"reasoningContent": {"redactedContent": signature.data}}
@@ -121,7 +159,8 @@ class Turns:
             case ToolCall():
                 self.calls[part.id] = part.name
                 text = part.arguments
-                value = {"input": text} if part.custom else to_object_of_request(text, f"{path}.arguments")
+                where = f"{path}.{name_of(self._request, 'arguments')}"
+                value = {"input": text} if part.custom else to_object_of_request(text, where)
                 block = {"toolUse": {"toolUseId": _id(part.id), "name": part.name, "input": value}}
             case ToolResult():
                 block = self._result(part, path)
@@ -133,9 +172,12 @@ class Turns:
 
     def _result(self, part: ToolResult, path: str) -> dict[str, Any]:
         self.calls.setdefault(part.call_id, part.name or "tool")
-        blocks = [self._block(inner, f"{path}.content[{number}]") for number, inner in enumerate(part.parts)]
-        if any(block is not None and "audio" in block for block in blocks):
-            self._losses.refuse(path, "a tool cannot answer with a recording")
+        blocks = []
+        for number, inner in enumerate(part.parts):
+            place = inner_place(self._request, path, part, number)
+            if (block := self._block(inner, place)) is not None and "audio" in block:
+                self._losses.refuse(place, "a tool cannot answer with a recording")
+            blocks.append(block)
         result = {"toolUseId": _id(part.call_id), "content": [block for block in blocks if block is not None]}
         if part.is_error is not None:
             result["status"] = "error" if part.is_error else "success"
@@ -143,7 +185,7 @@ class Turns:
 
     def _media(self, part: Media, path: str) -> dict[str, Any]:
         if part.detail not in ("", "auto"):
-            self._losses.drop(f"{path}.detail")
+            self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         source = self._source(part, path)
         if part.kind != "document":
             return {part.kind: {"format": self._format(part, path), "source": source}}
@@ -174,13 +216,6 @@ class Turns:
                 return found
         self._losses.refuse(path, f"it takes no {part.kind} of the type {part.media_type!r}")
         return ""
-
-
-def _with_point(block: dict[str, Any], part: Part) -> list[dict[str, Any]]:
-    """A block, and behind it the point that it or something in it asks for."""
-    asking = (part, *part.parts) if isinstance(part, ToolResult) else (part,)
-    caches = [one.cache for one in asking if not isinstance(one, Thinking | Refusal) and one.cache is not None]
-    return [block, point(caches[0])] if caches else [block]
 
 
 def _id(id_: str) -> str:

@@ -7,7 +7,7 @@ without one answers the oldest call of its name that is still open.
 import re
 from collections.abc import Container
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from flyball.llm import messages as m
 from flyball.llm.arguments import NO_ARGUMENTS, to_object
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import missing, wrong
+from flyball.llm.fields import decoded, missing, wrong
 from flyball.llm.media import prove
 
 from .answers import NAME, NULL, media_kind, signature_of
@@ -101,6 +101,14 @@ class Raws:
         return rest
 
 
+class Turn(NamedTuple):
+    """A turn, where it stands, and where each of its parts does."""
+
+    message: m.Message
+    path: str
+    places: tuple[str, ...]
+
+
 class Turns:
     """The conversation, the instructions first."""
 
@@ -109,28 +117,27 @@ class Turns:
         self._open: dict[str, list[str]] = {}  # ids of calls that no result has answered, by their names
         self._ids: set[str] = set()
 
-    def all(self, fields: Raws) -> list[tuple[m.Message, str]]:
-        """Every turn, and where it stands. Raises InvalidBodyError."""
+    def all(self, fields: Raws) -> list[Turn]:
+        """Every turn. Raises InvalidBodyError."""
         system = fields.take("systemInstruction", _CONTENTS)
         said = system if isinstance(system, list) else [system]
-        turns = [(self._system(one), "systemInstruction") for one in said if one is not None]
+        turns = [_placed(self._system(one), "systemInstruction") for one in said if one is not None]
         contents = fields.take("contents", _CONTENTS)
         if contents is None:
             raise missing("contents", "a list of turns")
         for number, content in enumerate(contents if isinstance(contents, list) else [contents]):
             path = f"contents[{number}]"
             if isinstance(content, str):
-                turns.append((m.Message(role="user", parts=(m.Text(text=content),)), path))
+                turns.append(Turn(m.Message(role="user", parts=(m.Text(text=content),)), path, (path,)))
             else:
                 for turn in self._turns(Raws(content, path), number):
-                    before = turns[-1][0] if turns else None
-                    if before is not None and before.role == turn.role == "assistant":
+                    before = turns[-1] if turns else None
+                    if before is not None and before.message.role == turn.message.role == "assistant":
                         # Google's own chats keep each chunk of a stream as a turn.
-                        parts, extra = before.parts + turn.parts, {**before.extra, **turn.extra}
-                        turns[-1] = replace(before, parts=parts, extra=extra), turns[-1][1]
+                        turns[-1] = _joined(before, turn)
                     else:
-                        turns.append((turn, path))
-        return [(_whole(turn), path) for turn, path in turns]
+                        turns.append(turn)
+        return [_whole(turn) for turn in turns]
 
     def _system(self, said: dict[str, _Raw] | str) -> m.Message:
         if isinstance(said, str):
@@ -141,19 +148,20 @@ class Turns:
             return m.Message(role="system", parts=(self._part(turn, -1, 0),))
         return m.Message(role="system", parts=self._parts(turn, -1), extra=turn.left(self._leftovers))
 
-    def _turns(self, turn: Raws, number: int) -> list[m.Message]:
+    def _turns(self, turn: Raws, number: int) -> list[Turn]:
         word = turn.take("role", _TEXT) or ""
         if (role := _ROLES.get(word)) is None:
             message = f"{turn.at('role')} is {word!r}; expected user or model"
             raise InvalidBodyError(message, param=turn.at("role"), next_step="send one of these roles")
         parts = self._parts(turn, number)
         extra = turn.left(self._leftovers)
-        results = tuple(part for part in parts if isinstance(part, m.ToolResult))
-        if not results:
-            return [m.Message(role=role, parts=parts, extra=extra)]
-        parts = tuple(part for part in parts if not isinstance(part, m.ToolResult))
-        said = m.Message(role="tool", parts=results)
-        return [said, m.Message(role=role, parts=parts, extra=extra)] if parts or extra else [said]
+        whole = _placed(m.Message(role=role, parts=parts, extra=extra), turn.path)
+        if not any(isinstance(part, m.ToolResult) for part in parts):
+            return [whole]
+        results = [at for at, part in enumerate(parts) if isinstance(part, m.ToolResult)]
+        others = [at for at, part in enumerate(parts) if not isinstance(part, m.ToolResult)]
+        said = _some(whole, results, role="tool", extra={})
+        return [said, _some(whole, others, role=role, extra=extra)] if others or extra else [said]
 
     def _parts(self, turn: Raws, number: int) -> tuple[m.Part, ...]:
         found = turn.take("parts", _PARTS)
@@ -193,7 +201,7 @@ class Turns:
         seals = {"thoughtSignature": seal} if seal else {}
         kind = next(iter(rest))
         return m.Native(
-            dialect=NAME, kind=kind, raw={**{name: _ANY.decode(raw) for name, raw in rest.items()}, **seals}
+            dialect=NAME, kind=kind, raw={**{name: decoded(raw, part.at(name)) for name, raw in rest.items()}, **seals}
         )
 
     def _call(self, part: Raws, call: Raws, signature: m.Signature | None, place: str) -> m.ToolCall:
@@ -203,7 +211,7 @@ class Turns:
         if args is None or args == NULL:
             args = NO_ARGUMENTS
         if not bytes(args).startswith(b"{"):
-            raise wrong(call.at("args"), "an object", _ANY.decode(args))
+            raise wrong(call.at("args"), "an object", decoded(args, call.at("args")))
         id_ = call.take("id", _TEXT) or f"call_{place}"
         self._open.setdefault(name, []).append(id_)
         self._ids.add(id_)
@@ -249,12 +257,31 @@ class Turns:
         )
 
 
-def _whole(turn: m.Message) -> m.Message:
+def _placed(message: m.Message, path: str) -> Turn:
+    return Turn(message, path, tuple(f"{path}.parts[{at}]" for at in range(len(message.parts))))
+
+
+def _some(turn: Turn, chosen: list[int], **changes: Any) -> Turn:
+    """A turn of some of the parts."""
+    parts = tuple(turn.message.parts[at] for at in chosen)
+    places = tuple(turn.places[at] for at in chosen)
+    return Turn(replace(turn.message, parts=parts, **changes), turn.path, places)
+
+
+def _joined(before: Turn, turn: Turn) -> Turn:
+    parts = before.message.parts + turn.message.parts
+    extra = {**before.message.extra, **turn.message.extra}
+    return Turn(replace(before.message, parts=parts, extra=extra), before.path, before.places + turn.places)
+
+
+def _whole(turn: Turn) -> Turn:
     """A turn as the model meant it: words and thoughts that were streamed are one, and an empty text says nothing."""
-    if turn.role != "assistant" or len(turn.parts) < 2:
+    message = turn.message
+    if message.role != "assistant" or len(message.parts) < 2:
         return turn
     found: list[m.Part] = []
-    for part in turn.parts:
+    places: list[str] = []
+    for part, place in zip(message.parts, turn.places, strict=True):
         if isinstance(part, m.Text) and not part.text and part.signature is None:
             continue
         last = found[-1] if found else None
@@ -262,7 +289,8 @@ def _whole(turn: m.Message) -> m.Message:
             found[-1] = replace(part, text=last.text + part.text, extra=last.extra)  # type: ignore[union-attr] # both have a text
         else:
             found.append(part)
-    return replace(turn, parts=tuple(found) or turn.parts[:1])
+            places.append(place)
+    return Turn(replace(message, parts=tuple(found) or message.parts[:1]), turn.path, tuple(places) or turn.places[:1])
 
 
 def _goes_on(last: m.Part | None, part: m.Part) -> bool:
@@ -284,12 +312,12 @@ def _answer(raw: _Raw | None, path: str) -> tuple[str, bool | None]:
         return "", None
     text = bytes(raw).decode()
     if not text.startswith("{"):
-        raise wrong(path, "an object", _ANY.decode(raw))
-    said = _OBJECT.decode(raw)
+        raise wrong(path, "an object", decoded(raw, path))
+    said = decoded(raw, path, dict[str, _Raw])
     if len(said) == 1:
         for name, is_error in (("output", None), ("error", True)):
             if (inner := said.get(name)) is not None and bytes(inner).startswith(b'"'):
-                words = _TEXT.decode(inner)
+                words = decoded(inner, path, str)
                 if not words.lstrip().startswith("{") or isinstance(to_object(words), dict):
                     return words, is_error
             elif inner is not None and is_error:

@@ -53,6 +53,15 @@ NAMES: Mapping[str, str] = {
     "reasoning": f"{_CONFIG}.thinkingConfig",
     "tool_choice": _CALLING,
     "service_tier": "serviceTier",
+    "reasoning.show": f"{_CONFIG}.thinkingConfig.includeThoughts",
+    "content": "parts",
+    "arguments": "functionCall.args",
+    "thought": "text",
+    "signature": "thoughtSignature",
+    "name": "displayName",
+    "is_error": "functionResponse.response",
+    "result.words": "functionResponse.response",
+    "result.media": "functionResponse.parts",
 }
 SAMPLING: Mapping[str, str] = {name: theirs for name, (theirs, _) in _SAMPLING.items()}
 _MODES: Mapping[str, Literal["auto", "none", "required"]] = {
@@ -71,6 +80,11 @@ def fields_of(asked: Asked) -> dict[str, msgspec.Raw]:
         if inner is not None:
             found = field({name: inner}, name, dict[str, msgspec.Raw])
             fields |= {spelled(one, _READ): value for one, value in found.items()}
+    for name, raw in fields.items():
+        try:
+            bytes(raw).decode()
+        except UnicodeDecodeError:
+            raise InvalidBodyError(f"the field {name!r} is not UTF-8", param=name, next_step="send UTF-8") from None
     return fields
 
 
@@ -81,7 +95,7 @@ def parse(asked: Asked) -> m.Request:
     fields.take("model", _RAW)
     tools = _tools(fields, leftovers)
     native: dict[str, Any] = {}
-    choice = _choice(fields, tools, native)
+    choice = _choice(fields, [tool for tool, _ in tools], native)
     turns = Turns(leftovers).all(fields)
     config = Raws(fields.take(_CONFIG, _OBJECT) or {}, _CONFIG)
     sampling = {name: config.take(theirs, decoder) for name, (theirs, decoder) in _SAMPLING.items()}
@@ -97,9 +111,11 @@ def parse(asked: Asked) -> m.Request:
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(turn for turn, _ in turns),
-        paths=tuple(path for _, path in turns),
-        tools=tools,
+        messages=tuple(turn.message for turn in turns),
+        paths=tuple(turn.path for turn in turns),
+        places=tuple(turn.places for turn in turns),
+        tools=tuple(tool for tool, _ in tools),
+        tool_paths=tuple(path for _, path in tools),
         tool_choice=choice,
         response_format=form,
         reasoning=thoughts,
@@ -128,10 +144,10 @@ def _form(config: Raws) -> m.ResponseFormat | None:
     found = schema or googles
     if found is None or found == NULL:
         return m.ResponseFormat(kind="json") if kind == "application/json" else None
+    name = config.at("responseSchema" if schema is None else "responseJsonSchema")
     if not bytes(found).startswith(b"{"):
-        name = config.at("responseSchema" if schema is None else "responseJsonSchema")
         raise InvalidBodyError(f"{name} is no object", param=name, next_step="send a schema")
-    return m.ResponseFormat(kind="schema", schema=found if schema is not None else to_json_schema(found))
+    return m.ResponseFormat(kind="schema", schema=found if schema is not None else to_json_schema(found, name))
 
 
 def _reasoning(config: Raws) -> m.Reasoning | None:
@@ -147,22 +163,24 @@ def _reasoning(config: Raws) -> m.Reasoning | None:
     )
 
 
-def _tools(fields: Raws, leftovers: list[str]) -> tuple[m.Tool | m.NativeTool, ...]:
-    tools: list[m.Tool | m.NativeTool] = []
+def _tools(fields: Raws, leftovers: list[str]) -> list[tuple[m.Tool | m.NativeTool, str]]:
+    """The tools, and where each stands."""
+    tools: list[tuple[m.Tool | m.NativeTool, str]] = []
     names: set[str] = set()
     found = fields.take("tools", _OBJECTS) or []
     for number, said in enumerate(found if isinstance(found, list) else [found]):
         tool = Raws(said, f"tools[{number}]")
         declared = tool.take("functionDeclarations", _OBJECTS) or []
         for at, one in enumerate(declared if isinstance(declared, list) else [declared]):
-            made = _function(Raws(one, f"{tool.path}.functionDeclarations[{at}]"), leftovers)
+            path = f"{tool.path}.functionDeclarations[{at}]"
+            made = _function(Raws(one, path), leftovers)
             if made.name in names:
-                path = f"{tool.path}.functionDeclarations[{at}].name"
-                raise InvalidBodyError(f"{path} is {made.name!r}, as another function's is", param=path)
+                raise InvalidBodyError(f"{path}.name is {made.name!r}, as another function's is", param=f"{path}.name")
             names.add(made.name)
-            tools.append(made)
-        tools += [m.NativeTool(dialect=NAME, kind=kind, raw={kind: raw}) for kind, raw in tool.rest().items()]
-    return tuple(tools)
+            tools.append((made, path))
+        for kind, raw in tool.rest().items():
+            tools.append((m.NativeTool(dialect=NAME, kind=kind, raw={kind: raw}), tool.at(kind)))
+    return tools
 
 
 def _function(said: Raws, leftovers: list[str]) -> m.Tool:
@@ -177,7 +195,7 @@ def _function(said: Raws, leftovers: list[str]) -> m.Tool:
             raise InvalidBodyError(f"{path} is no object", param=path, next_step="send a schema")
         parameters = None
     if parameters is not None and schema is None:
-        parameters = to_json_schema(parameters)
+        parameters = to_json_schema(parameters, said.at("parameters"))
     return m.Tool(name=name, description=description, parameters=parameters, extra=said.left(leftovers))
 
 

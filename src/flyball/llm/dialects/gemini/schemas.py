@@ -3,10 +3,13 @@
 Google's own has types in capitals, `nullable`, counts as strings, and an order of properties. Nothing here knows a request.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+
+from flyball.llm.fields import decoded
 
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 _SUBSET = frozenset((
@@ -17,12 +20,13 @@ _ELSEWHERE = ("$defs", "definitions", "type", "anyOf", "oneOf", "enum", "const")
 _FORMATS = ("enum", "date-time", "int32", "int64", "float", "double")
 _DEEPEST = 64
 _MOST = 5000  # references may refer to references
+_COUNT = re.compile(r"[0-9]{1,18}")
 _ENCODE = msgspec.json.encode
 
 
-def to_json_schema(raw: msgspec.Raw) -> msgspec.Raw:
-    """Google's schema as JSON Schema; one that is JSON Schema already keeps its bytes."""
-    said = msgspec.json.decode(raw)
+def to_json_schema(raw: msgspec.Raw, path: str) -> msgspec.Raw:
+    """Google's schema as JSON Schema; one that is JSON Schema already keeps its bytes. Raises InvalidBodyError."""
+    said = decoded(raw, path)
     found = _lowered(said)
     return raw if found == said else msgspec.Raw(_ENCODE(found))
 
@@ -43,7 +47,7 @@ def _lowered(said: Any, depth: int = 0) -> Any:
             case (("items" | "additionalProperties"), _):
                 found[name] = _lowered(value, depth)
             case _ if name not in ("nullable", "propertyOrdering"):
-                is_count = name in _COUNTS and isinstance(value, str) and value.isdigit()
+                is_count = name in _COUNTS and isinstance(value, str) and _COUNT.fullmatch(value)
                 found[name] = int(value) if is_count else value
     if said.get("nullable") is True:
         _add_null(found)
@@ -70,7 +74,7 @@ class Subset:
     """Makes Google's subset of a JSON Schema. `dropped` has the paths of what it cannot say."""
 
     def __init__(self, raw: msgspec.Raw, path: str) -> None:
-        self._root: Any = msgspec.json.decode(raw)
+        self._root: Any = decoded(raw, path)
         self._path = path
         self._left = _MOST  # schemas that may still be made
         self._inside: list[str] = []  # references that are being followed

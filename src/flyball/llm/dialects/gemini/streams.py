@@ -5,6 +5,7 @@ said why it ended, and usage may still follow that. What a text rests on is told
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,7 +16,23 @@ from flyball.llm.dialect import Note
 from flyball.llm.sse import Event
 from flyball.llm.usage import merge_counts, usage_from_gemini
 
-from .answers import Citations, Failure, Grounding, Logprobs, Part, Shape, error, media_kind, signature_of, stop_of
+from .answers import (
+    NULL,
+    Citations,
+    Failure,
+    Grounding,
+    Logprobs,
+    Part,
+    Shape,
+    error,
+    media_kind,
+    signature_of,
+    stop_of,
+)
+
+
+def _names(shape: type[Shape]) -> tuple[str, ...]:
+    return shape.__struct_encode_fields__
 
 
 class _Content(Shape):
@@ -54,6 +71,43 @@ class _Chunk(Shape):
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
+_NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LISTED = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
+_INNER = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+# What of each object is told, or is no loss: when and by whom it was answered is said of our own answer, and how many
+# tokens it has is counted among the usage.
+_TOLD = {
+    "": frozenset((*_names(_Chunk), "createTime", "sdkHttpResponse")),
+    "candidate": frozenset((*_names(_Candidate), "tokenCount")),
+    "content": frozenset(("parts", "role")),
+    "part": frozenset(_names(Part)),
+    "feedback": frozenset(_names(_Feedback)),
+}
+
+
+def _unsaid(data: bytes) -> list[str]:
+    """The paths of everything in a chunk that nobody knows; nulls say nothing."""
+    chunk = _NAMES.decode(data)
+    found = list(_others(chunk, "", ""))
+    if feedback := _inner(chunk, "promptFeedback"):
+        found += _others(feedback, "feedback", "promptFeedback.")
+    for at, candidate in enumerate(_LISTED.decode(chunk.get("candidates", NULL)) or ()):
+        found += _others(candidate, "candidate", f"candidates[{at}].")
+        content = _inner(candidate, "content")
+        found += _others(content, "content", f"candidates[{at}].content.")
+        for part in _LISTED.decode(content.get("parts", NULL)) or ():
+            # The places of parts are no caller's: a stream begins to count them anew in every chunk.
+            found += _others(part, "part", f"candidates[{at}].content.parts.")
+    return found
+
+
+def _inner(fields: dict[str, msgspec.Raw], name: str) -> dict[str, msgspec.Raw]:
+    return _INNER.decode(fields.get(name, NULL)) or {}
+
+
+def _others(fields: dict[str, msgspec.Raw], kind: str, prefix: str) -> Iterator[str]:
+    told = _TOLD[kind]
+    return (prefix + name for name, raw in fields.items() if name not in told and raw != NULL)
 
 
 def parse(body: bytes) -> c.Completion | c.Trouble:
@@ -62,7 +116,7 @@ def parse(body: bytes) -> c.Completion | c.Trouble:
     if not chunk.candidates and not chunk.blocked and chunk.error is None:
         raise ValueError("it has neither an answer nor a reason why there is none")
     reader, assembly = GeminiReader(), c.Assembly()
-    for event in (*reader.take(chunk), *reader.end()):
+    for event in (*reader.take(chunk, _unsaid(body)), *reader.end()):
         if isinstance(event, c.Broke):
             return event.trouble
         assembly.add(event)
@@ -86,7 +140,8 @@ class GeminiReader:
 
     def read(self, event: Event) -> list[c.StreamEvent]:
         """What one event says."""
-        return self.take(_CHUNK.decode(event.data))
+        chunk = _CHUNK.decode(event.data)
+        return self.take(chunk, _unsaid(event.data))
 
     def finish(self) -> list[c.StreamEvent]:
         """The ends of all answers, where each has said why it ended."""
@@ -95,8 +150,8 @@ class GeminiReader:
         self.done = True
         return self.end()
 
-    def take(self, chunk: _Chunk) -> list[c.StreamEvent]:
-        """What one chunk says."""
+    def take(self, chunk: _Chunk, unsaid: list[str]) -> list[c.StreamEvent]:
+        """What one chunk says; of what nobody knows only the names."""
         if chunk.error is not None:
             return [c.Broke(chunk.error.trouble)]
         said: list[c.StreamEvent] = []
@@ -104,6 +159,7 @@ class GeminiReader:
             self._began = True
             self._id = "".join(filter(str.isalnum, chunk.response_id or ""))[-24:]
             said.append(c.Began(chunk.response_id or "", chunk.model_version or ""))
+        said += map(c.Lost, unsaid)
         for candidate in chunk.candidates or ():
             self._answer(candidate.index or 0).take(candidate, said)
         if chunk.blocked:
@@ -174,7 +230,10 @@ class _Answer:
         rest = {"searchEntryPoint": found.search_entry_point, "webSearchQueries": found.web_search_queries}
         out += [c.Lost(f"groundingMetadata.{name}") for name, value in rest.items() if value]
         self._close(out)
-        out.append(c.Stopped(stop_of(self.ended, calls=self._calls > 0), self._index))
+        stop = stop_of(self.ended, calls=self._calls > 0)
+        if stop.reason == "other" and self.ended:
+            out.append(c.Lost("finishReason"))  # others have no word for it
+        out.append(c.Stopped(stop, self._index))
 
     def _placed(self, citation: m.Citation) -> m.Citation:
         """Its place in the open text; none where it is about an earlier one."""

@@ -19,11 +19,14 @@ from .answers import grounding_for, logprobs_for, part_for, signed, stop_word
 from .streams import broken
 
 _ENCODE = msgspec.json.encode
+_USUAL = ("", "default", "standard")  # tiers of which there is nothing to say
 
 
 def write(completion: c.Completion, frame: Frame, losses: Losses) -> bytes:
     """A whole answer. What cannot be said is named in `losses`."""
     losses.drop_all(completion.leftovers)
+    if completion.service_tier not in _USUAL:
+        losses.drop("service_tier")
     return _ENCODE(
         {
             "candidates": [_candidate(choice, losses) for choice in completion.choices],
@@ -48,6 +51,7 @@ def _candidate(choice: c.Choice, losses: Losses) -> dict[str, Any]:
         if (said := _said(part, losses)) is not None:
             parts.append(said)
     refused = any(isinstance(part, m.Refusal) for part in choice.parts)
+    _miss(choice.stop, losses)
     return {
         "content": {"parts": parts, "role": "model"},
         "finishReason": stop_word(choice.stop, refused=refused),
@@ -55,6 +59,14 @@ def _candidate(choice: c.Choice, losses: Losses) -> dict[str, Any]:
         **({"groundingMetadata": grounding_for(cited, text)} if cited else {}),
         **logprobs_for(choice.logprobs),
     }
+
+
+def _miss(stop: m.Stop, losses: Losses) -> None:
+    """Name what Google has no words for: which of the sequences was met, and that an answer only pauses."""
+    if stop.sequence is not None:
+        losses.drop("stop_sequence")
+    if stop.reason == "pause":
+        losses.drop("stop_reason")
 
 
 def _said(part: m.Part, losses: Losses) -> dict[str, Any] | None:
@@ -94,6 +106,8 @@ class GeminiWriter:
         """The chunk for one event, where it is enough for one."""
         if isinstance(event, c.Counted):
             self._usage = event.usage or self._usage
+            if event.service_tier not in _USUAL:
+                self._losses.drop("service_tier")
         elif isinstance(event, c.Lost):
             self._losses.drop(event.name)
         elif not isinstance(event, c.Began | c.Broke):
@@ -138,6 +152,7 @@ class GeminiWriter:
             case c.Cited() if event.at in one.bases:
                 one.cited.append((one.bases[event.at], event.citation))
             case c.Stopped():
+                _miss(event.stop, self._losses)
                 one.stop = event.stop
         return []
 

@@ -6,7 +6,7 @@ Knows the order and the parts; what else a question says is `writing`'s.
 import base64
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from flyball.llm import messages as m
 from flyball.llm.arguments import to_object, to_object_of_request
 from flyball.llm.losses import Losses
 from flyball.llm.signatures import attached
+from flyball.llm.translation import content_of, inner_place, name_of, refuse_beginning, thought_name
 
 from .answers import HOME, NAME
 
@@ -28,24 +29,24 @@ class Turns:
     def __init__(self, request: m.Request, losses: Losses, *, signs_calls: bool) -> None:
         self.written: list[dict[str, Any]] = []
         self.system: list[dict[str, Any]] = []
+        self._request = request
         self._losses = losses
         self._own = request.dialect == NAME
         self._signs_calls = signs_calls
         self._names: dict[str, str] = {}  # of called functions, by the ids of their calls
         before = None
         for number, message in enumerate(request.messages):
-            self._add(message, request.path_of(number), goes_on=before == message.role == "tool")
+            self._add(message, number, goes_on=before == message.role == "tool")
             before = message.role
         if not self.written:
-            losses.refuse("messages", "it wants a turn besides the instructions")
+            spoken = [at for at, one in enumerate(request.messages) if one.role not in ("system", "developer")]
+            refuse_beginning(request, losses, content_of(request, spoken[0]) if spoken else "")
 
-    def _add(self, message: m.Message, path: str, *, goes_on: bool) -> None:
+    def _add(self, message: m.Message, number: int, *, goes_on: bool) -> None:
         if message.name:
-            self._losses.drop(f"{path}.name")
-        parts = list(self._parts(message, path))
+            self._losses.drop(f"{self._request.path_of(number)}.name")
+        parts = list(self._parts(message, number))
         if message.role in ("system", "developer"):
-            if any("text" not in part for part in parts) and not self._own:
-                self._losses.refuse(path, "instructions are words")
             self.system += parts
         elif goes_on and self.written and parts:
             self.written[-1]["parts"] += parts
@@ -53,31 +54,35 @@ class Turns:
             extra = message.extra if self._own else {}
             self.written.append({"role": "model" if message.role == "assistant" else "user", "parts": parts, **extra})
 
-    def _parts(self, message: m.Message, path: str) -> Iterator[dict[str, Any]]:
-        by_model = message.role == "assistant"
+    def _parts(self, message: m.Message, number: int) -> Iterator[dict[str, Any]]:
+        request = self._request
+        by_model, instructs = message.role == "assistant", message.role in ("system", "developer")
         unsigned = self._signs_calls
-        for number, part in enumerate(attached(message.parts)):
-            where = f"{path}.content[{number}]"
-            said = self._thought(part, path) if isinstance(part, m.Thinking) else self._part(part, where, by_model)
+        for at, part in _attached(message.parts):
+            where = request.place_of(number, at)
+            name = thought_name(request, number, at, "thought" if isinstance(part, m.Thinking) else "signature")
+            said = self._thought(part, name) if isinstance(part, m.Thinking) else self._part(part, where, by_model)
             if said is None:
                 continue
+            if instructs and "text" not in said and not self._own:
+                self._losses.refuse(where, "instructions are words")
             seal = getattr(part, "signature", None)
             if seal is not None and seal.origin == HOME:
                 said["thoughtSignature"] = seal.data
             elif seal is not None and not isinstance(part, m.Thinking):
-                self._losses.drop(f"{path}.thinking")
+                self._losses.drop(name)
             if "functionCall" in said:
                 if unsigned:
                     said.setdefault("thoughtSignature", _UNSIGNED)
                 unsigned = False
             yield said
 
-    def _thought(self, part: m.Thinking, path: str) -> dict[str, Any] | None:
+    def _thought(self, part: m.Thinking, name: str) -> dict[str, Any] | None:
         """Google's own, or what its caller sent back as one; a signature that no part took stands on an empty text."""
         if part.signature is None and self._own:
             return {"text": part.text, "thought": True, **part.extra}
         if part.signature is None or part.signature.origin != HOME:
-            self._losses.drop(f"{path}.thinking")
+            self._losses.drop(name)
             return None
         if part.redacted or part.belongs_to_next:
             return {"text": ""}
@@ -111,7 +116,11 @@ class Turns:
     def _call(self, part: m.ToolCall, path: str) -> dict[str, Any]:
         self._names[part.id] = part.name
         text = part.arguments
-        args = {"input": text} if part.custom else to_object_of_request(text, f"{path}.arguments")
+        args = (
+            {"input": text}
+            if part.custom
+            else to_object_of_request(text, f"{path}.{name_of(self._request, 'arguments')}")
+        )
         return {**self._id(part.id), "name": part.name, "args": args, **(part.extra if self._own else {})}
 
     def _result(self, part: m.ToolResult, path: str) -> dict[str, Any]:
@@ -121,7 +130,7 @@ class Turns:
         texts: list[str] = []
         media: list[dict[str, Any]] = []
         for number, one in enumerate(part.parts):
-            said = self._part(one, f"{path}.content[{number}]", by_model=False) or {}
+            said = self._part(one, inner_place(self._request, path, part, number), by_model=False) or {}
             if isinstance(one, m.Text):
                 texts.append(one.text)
             else:
@@ -140,11 +149,11 @@ class Turns:
 
     def _media(self, part: m.Media, path: str) -> dict[str, Any]:
         if part.detail not in ("", "auto"):
-            self._losses.drop(f"{path}.detail")
+            self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         name = {"displayName": part.name} if part.name and self._own else {}
         for field in ("name", "context", "cite"):
             if getattr(part, field) and not (field == "name" and self._own):
-                self._losses.drop(f"{path}.{field}")
+                self._losses.drop(f"{path}.{name_of(self._request, field)}")
         if part.data or part.text:
             data = part.data or base64.b64encode(part.text.encode()).decode()
             type_ = part.media_type or ("text/plain" if part.text else "application/octet-stream")
@@ -156,6 +165,16 @@ class Turns:
             self._losses.refuse(path, "it takes base64, addresses of the web and gs:// addresses")
         guessed = part.media_type or (mimetypes.guess_type(url.partition("?")[0])[0] or "" if not self._own else "")
         return {"fileData": {**({"mimeType": guessed} if guessed else {}), "fileUri": url, **name}}
+
+
+def _attached(parts: Sequence[m.Part]) -> Iterator[tuple[int, m.Part]]:
+    """The parts with the signatures that stand before them, and the place of each among those that were given."""
+    places = iter([at for at, _ in enumerate(parts)])
+    for part in attached(parts):
+        at = next(places)
+        while parts[at] is not part and isinstance(before := parts[at], m.Thinking) and before.belongs_to_next:
+            at = next(places)  # it has become the signature of this one
+        yield at, part
 
 
 def _response(text: str, is_error: bool | None) -> dict[str, Any] | msgspec.Raw:  # noqa: FBT001 -- as the vocabulary has it

@@ -9,7 +9,7 @@ import msgspec
 
 from flyball.llm import messages as m
 from flyball.llm.catalog.quirks import Quirks
-from flyball.llm.efforts import budget_of, effort_of
+from flyball.llm.efforts import budget_of, effort_of, is_known
 from flyball.llm.losses import Losses
 from flyball.llm.translation import leave_behind, name_of
 
@@ -137,6 +137,8 @@ def _thinking(request: m.Request, quirks: Quirks, losses: Losses) -> dict[str, A
         if not off:
             losses.drop(name_of(request, "reasoning"))
         return {}
+    if not is_known(asked.effort):
+        losses.refuse(name_of(request, "reasoning"), f"{asked.effort!r} is nothing that it could think by")
     shown = {"includeThoughts": not off and asked.show != "none"}
     if quirks.thinking_by == "level":
         effort = asked.effort or (effort_of(asked.budget) if asked.budget is not None and asked.budget >= 0 else "")
@@ -155,7 +157,7 @@ def _tools(request: m.Request, quirks: Quirks, losses: Losses) -> list[Any]:
     written: list[Any] = []
     own = request.dialect == NAME
     for number, tool in enumerate(request.tools):
-        path = f"tools[{number}]"
+        path = request.tool_path_of(number)
         if not isinstance(tool, m.Tool):
             if tool.dialect != NAME:
                 losses.refuse(path, f"{tool.kind} is another provider's own tool")
