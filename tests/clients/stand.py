@@ -30,7 +30,7 @@ from flyball.models.records import Prices
 from flyball.testing import ScriptedUpstream
 
 VENDORS = {
-    CHAT: ("openai-compatible", "openai_chat"),
+    CHAT: ("openai", "openai_chat"),
     RESPONSES: ("openai", "openai_responses"),
     ANTHROPIC: ("anthropic", ""),
     GEMINI: ("gemini", ""),
@@ -89,12 +89,13 @@ class Stand:
         upstream = self.upstreams[target]
         upstream.requests.clear()
         upstream.forget()
+        upstream.issued.responses.add("resp_1")  # that callers go on from
         upstream.then(*(scenes.turn(name, target) for name in names))
 
     async def _start(self):
         enter = self._stack.enter_async_context
         for target in TARGETS:
-            self.upstreams[target] = await enter(ScriptedUpstream())
+            self.upstreams[target] = await enter(ScriptedUpstream(strict=True))
         runner_socket = self._folder / "runner.sock"
         self.runner = surroundings.Peer(runner_socket)
         self.runner.answer = surroundings.answering(RunLine(answer=surroundings.ANSWER))

@@ -269,7 +269,7 @@ def test_what_was_dropped_is_named(client, on):
 
     assert text_of(raw.parse()) == scenes.PLAIN
     dropped = [name for name in raw.headers.get("x-flyball-dropped", "").split(", ") if name]
-    assert ("top_k" in dropped) == (on.target == "responses")
+    assert ("top_k" in dropped) == (on.target in ("chat", "responses"))
     assert ("metadata.user_id" in dropped) == (on.target in ("gemini", "bedrock"))
 
 

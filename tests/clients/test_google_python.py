@@ -325,7 +325,7 @@ def test_what_was_dropped_is_named(client, on):
     assert response.text == scenes.PLAIN
     dropped = response.sdk_http_response.headers.get("x-flyball-dropped", "")
     assert ("generationConfig.seed" in dropped) == (on.target in ("responses", "anthropic", "bedrock"))
-    assert ("generationConfig.topK" in dropped) == (on.target == "responses")
+    assert ("generationConfig.topK" in dropped) == (on.target in ("chat", "responses"))
 
 
 def test_tokens_are_counted_before_they_are_spent(client, on):
