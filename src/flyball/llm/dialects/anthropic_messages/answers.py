@@ -108,12 +108,10 @@ def parse(body: bytes) -> Completion | Trouble:
     extra = {name: _ANY.decode(raw) for name, raw in unsaid(body, SAID)}
     leftovers = list(extra)
     parts = tuple(part_of(raw, f"content[{at}]", leftovers) for at, raw in enumerate(said.content))
-    stop = stop_of(said.stop_reason, said.stop_sequence)
-    leftovers += unheard(stop)
     return Completion(
         id=said.id or "",
         model=said.model or "",
-        choices=(Choice(parts=parts, stop=stop),),
+        choices=(Choice(parts=parts, stop=stop_of(said.stop_reason, said.stop_sequence)),),
         usage=usage_from_anthropic(said.usage),
         usage_raw=said.usage,
         service_tier=tier_of(said.usage),
@@ -125,12 +123,6 @@ def parse(body: bytes) -> Completion | Trouble:
 def unsaid(data: bytes | msgspec.Raw, known: frozenset[str]) -> list[tuple[str, msgspec.Raw]]:
     """The fields of an object that are not among the known ones and say something."""
     return [(name, raw) for name, raw in _FIELDS.decode(data).items() if name not in known and raw != _NULL]
-
-
-def unheard(stop: Stop) -> list[str]:
-    """What others do not hear of an end: a pause, a reason that nobody knows yet, which of the sequences stopped it."""
-    is_odd = stop.reason == "pause" or (stop.reason == "other" and stop.native)
-    return ["stop_reason"] * bool(is_odd) + ["stop_sequence"] * (stop.sequence is not None)
 
 
 def part_of(raw: msgspec.Raw, path: str, leftovers: list[str]) -> Part:
@@ -198,10 +190,12 @@ def stop_of(word: str | None, sequence: str | None) -> Stop:
     return Stop(reason=_REASONS.get(word or "", "other"), sequence=sequence, native=word or "")
 
 
-def stop_word(stop: Stop, *, refused: bool) -> str:
-    """Anthropic's word for it; `refused`: the answer holds a refusal in words."""
+def stop_word(stop: Stop, losses: Losses, *, refused: bool) -> str:
+    """Anthropic's word for it; `refused`: the answer holds a refusal in words. That there is none is named in `losses`."""
     if refused and stop.reason == "stop":
         return "refusal"
+    if stop.reason == "other" and stop.native and stop.native not in _OWN_WORDS:
+        losses.drop("stop_reason")
     return stop.native if stop.native in _OWN_WORDS else _WORDS[stop.reason]
 
 
@@ -232,7 +226,9 @@ def write(completion: Completion, frame: Frame, losses: Losses) -> bytes:
             "role": "assistant",
             "model": frame.model,
             "content": list(_blocks(choice.parts, losses)),
-            "stop_reason": stop_word(choice.stop, refused=any(isinstance(part, Refusal) for part in choice.parts)),
+            "stop_reason": stop_word(
+                choice.stop, losses, refused=any(isinstance(part, Refusal) for part in choice.parts)
+            ),
             "stop_sequence": choice.stop.sequence,
             "usage": counts(completion.usage, completion.service_tier),
             **frame.extra,

@@ -38,7 +38,6 @@ from .answers import (
     stop_of,
     tier_of,
     trouble_of,
-    unheard,
     unsaid,
 )
 
@@ -208,9 +207,7 @@ class AnthropicReader:
         events: list[StreamEvent] = [Lost(name) for name in _lost(data, _DELTA)]
         events += [Lost(name) for name in _lost(_OUTSIDE.decode(data).delta, _ENDING)]
         if delta.stop_reason is not None:
-            stop = stop_of(delta.stop_reason, delta.stop_sequence)
-            events += [Lost(name) for name in unheard(stop)]
-            events += self._finished(stop)
+            events += self._finished(stop_of(delta.stop_reason, delta.stop_sequence))
         return events + self._count(said.usage)
 
     def _finished(self, stop: Stop | None) -> list[StreamEvent]:

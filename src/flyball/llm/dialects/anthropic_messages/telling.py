@@ -58,7 +58,7 @@ class AnthropicWriter:
         self._began = self._refused = False
         self._places = 0
         self._kept: set[str] = set()  # names of what is no loss here
-        self._stop = Stop(reason="other")
+        self._stop, self._word = Stop(reason="other"), "end_turn"
         self._unfinished = ""  # a call whose arguments end before their end
         self._usage: Usage | None = None
         self._tier = ""
@@ -81,6 +81,7 @@ class AnthropicWriter:
                 return self._begin()
             case Stopped():
                 self._stop = self._sound(event.stop)
+                self._word = stop_word(event.stop, self._losses, refused=self._refused)
             case Counted():
                 self._usage = event.usage or self._usage
                 self._tier = event.service_tier or self._tier
@@ -91,7 +92,7 @@ class AnthropicWriter:
     def end(self) -> bytes:
         """Why it ended, what it used, the end."""
         said = self._begin() + b"".join(map(self._close, list(self._blocks)))
-        delta = {"stop_reason": stop_word(self._stop, refused=self._refused), "stop_sequence": self._stop.sequence}
+        delta = {"stop_reason": self._word, "stop_sequence": self._stop.sequence}
         last = {"delta": delta, "usage": counts(self._usage, self._tier), **self._frame.extra}
         return said + _event("message_delta", last) + _event("message_stop", {})
 

@@ -31,7 +31,7 @@ _WORDS: Mapping[m.StopReason, str] = {
     "refusal": "PROHIBITED_CONTENT",
     "other": "OTHER",
 }
-_OWN_WORDS = frozenset((  # that its clients know
+OWN_WORDS = frozenset((  # that its clients know
     *("STOP", "MAX_TOKENS", "OTHER", *_FILTERED, "IMAGE_OTHER", "NO_IMAGE", "MALFORMED_FUNCTION_CALL"),
     *("UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE"),
 ))  # fmt: skip
@@ -310,7 +310,7 @@ def stop_of(word: str, *, calls: bool) -> m.Stop:
 
 def stop_word(stop: m.Stop, *, refused: bool = False) -> str:
     """Google's word for it; `refused`: the answer holds a refusal in words."""
-    if stop.native in _OWN_WORDS:
+    if stop.native in OWN_WORDS:
         return stop.native
     return _WORDS.get("refusal" if refused and stop.reason == "stop" else stop.reason, "STOP")
 

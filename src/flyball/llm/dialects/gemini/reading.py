@@ -56,7 +56,7 @@ NAMES: Mapping[str, str] = {
     "reasoning.show": f"{_CONFIG}.thinkingConfig.includeThoughts",
     "content": "parts",
     "arguments": "functionCall.args",
-    "thought": "text",
+    "thought": "thought",
     "signature": "thoughtSignature",
     "name": "displayName",
     "is_error": "functionResponse.response",

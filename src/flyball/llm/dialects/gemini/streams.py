@@ -230,10 +230,7 @@ class _Answer:
         rest = {"searchEntryPoint": found.search_entry_point, "webSearchQueries": found.web_search_queries}
         out += [c.Lost(f"groundingMetadata.{name}") for name, value in rest.items() if value]
         self._close(out)
-        stop = stop_of(self.ended, calls=self._calls > 0)
-        if stop.reason == "other" and self.ended:
-            out.append(c.Lost("finishReason"))  # others have no word for it
-        out.append(c.Stopped(stop, self._index))
+        out.append(c.Stopped(stop_of(self.ended, calls=self._calls > 0), self._index))
 
     def _placed(self, citation: m.Citation) -> m.Citation:
         """Its place in the open text; none where it is about an earlier one."""

@@ -15,7 +15,7 @@ from flyball.llm.losses import Losses
 from flyball.llm.signatures import attached
 from flyball.llm.usage import Usage, usage_to_gemini
 
-from .answers import grounding_for, logprobs_for, part_for, signed, stop_word
+from .answers import OWN_WORDS, grounding_for, logprobs_for, part_for, signed, stop_word
 from .streams import broken
 
 _ENCODE = msgspec.json.encode
@@ -62,10 +62,10 @@ def _candidate(choice: c.Choice, losses: Losses) -> dict[str, Any]:
 
 
 def _miss(stop: m.Stop, losses: Losses) -> None:
-    """Name what Google has no words for: which of the sequences was met, and that an answer only pauses."""
+    """Name what Google has no words for: which of the sequences was met, that an answer only pauses, odd reasons."""
     if stop.sequence is not None:
         losses.drop("stop_sequence")
-    if stop.reason == "pause":
+    if stop.reason == "pause" or (stop.reason == "other" and stop.native and stop.native not in OWN_WORDS):
         losses.drop("stop_reason")
 
 

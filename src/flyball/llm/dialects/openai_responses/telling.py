@@ -70,6 +70,7 @@ class Writer:
         self._message: dict[str, Any] | None = None  # the item that the next text joins
         self._stop = m.Stop(reason="other")
         self._usage: Usage | None = None
+        self._tier = ""
 
     def write(self, event: c.StreamEvent) -> bytes:  # noqa: PLR0911 -- one for each kind
         """The events for one."""
@@ -91,6 +92,7 @@ class Writer:
                 self._stop = event.stop
             case c.Counted():
                 self._usage = event.usage or self._usage
+                self._tier = event.service_tier or self._tier
             case c.Lost():
                 self._losses.drop(event.name)
         return b""
@@ -108,6 +110,8 @@ class Writer:
     def whole(self, tier: str = "") -> dict[str, Any]:
         """The answer, when everything has been said."""
         self._end_message()
+        self._miss()
+        tier = tier or self._tier
         reason = _INCOMPLETE.get(self._stop.reason)
         if self._stop.reason == "refusal" and not self._refused:
             reason = "content_filter"
@@ -122,6 +126,14 @@ class Writer:
         whole["output"] = self._output
         whole["usage"] = usage_to_responses(self._usage) if self._usage is not None else None
         return {**whole, "service_tier": tier} if tier in _TIERS else whole
+
+    def _miss(self) -> None:
+        """Name what there are no words for: which of the sequences was met, that an answer only pauses, odd reasons."""
+        stop = self._stop
+        if stop.sequence is not None:
+            self._losses.drop("stop_sequence")
+        if stop.reason == "pause" or (stop.reason == "other" and stop.native not in ("", "completed")):
+            self._losses.drop("stop_reason")
 
     def _response(self, status: str) -> dict[str, Any]:
         frame, asked = self._frame, self._frame.asked
