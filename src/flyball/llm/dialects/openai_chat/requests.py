@@ -23,6 +23,7 @@ NAMES = {
     "reasoning": "reasoning_effort",
     "reasoning.budget": "reasoning.max_tokens",
     "reasoning.show": "reasoning",
+    "thought": "",  # it stands in a field of its own
     "arguments": "function.arguments",
     "strict": "function.strict",
     "detail": "image_url.detail",
