@@ -54,7 +54,7 @@ async def test_the_record_of_a_translated_call_says_in_which_dialect_the_upstrea
 ):
     answered = await messages(gateway, system=CACHED, messages=[{"role": "user", "content": CACHED}])
 
-    dropped = "system.content[0].cache_control, messages[0].content[0].cache_control"
+    dropped = "system[0].cache_control, messages[0].content[0].cache_control"
     assert answered.headers["x-flyball-dropped"] == dropped
     root, (attempt,) = gateway.spans.root, gateway.spans.attempts
     assert root.attributes["dialect"] == "anthropic_messages"
