@@ -14,7 +14,7 @@ from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.dialects.openai_chat import DIALECT
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.losses import Losses
-from flyball.llm.messages import Cache, Message, Request, Text, Tool, ToolCall, ToolResult
+from flyball.llm.messages import Cache, Citation, Message, Request, Text, Tool, ToolCall, ToolResult
 from flyball.llm.translation import DIALECTS, dialect
 
 ASKING = {"role": "user", "content": "Why?"}
@@ -208,6 +208,17 @@ def test_what_chat_cannot_say_is_named_as_another_caller_calls_it() -> None:
         "messages[1].content[0].thinking",
         "messages[2].content[0].is_error",
     )
+
+
+def test_what_the_models_words_rest_on_is_named_when_they_are_sent_back() -> None:
+    cited = Text(text="It rains.", citations=(Citation(url="https://a.org"),))
+    turn = Message(role="assistant", parts=(cited,))
+    losses = Losses("chat")
+
+    request = Request(dialect="anthropic_messages", model="m", messages=(turn,))
+    DIALECT.write_request(request, model="m", quirks=Quirks(), losses=losses)
+
+    assert losses.dropped == ("messages[0].content[0].citations",)
 
 
 def test_a_mark_on_a_call_is_said_where_it_can_be_and_named_where_not() -> None:

@@ -245,6 +245,8 @@ class _Turns:
     def _part(self, part: m.Part, path: str) -> dict[str, Any]:
         match part:
             case m.Text():
+                if part.citations:
+                    self._losses.drop(f"{path}.{name_of(self._request, 'citations')}")
                 said: dict[str, Any] = {"type": "text", "text": part.text}
             case m.Media():
                 said = self._media(part, path)
