@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.completions import Broke, Lost, StreamEvent, Trouble
 from flyball.llm.dialect import Frame
-from flyball.llm.errors import CannotCarryError, InvalidBodyError
+from flyball.llm.errors import CannotCarryError, InvalidBodyError, UpstreamError
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Request
 from flyball.llm.sse import Event, EventParser
@@ -137,18 +137,21 @@ def _stream(given: list[Any], case: Case) -> dict[str, Any]:
     writer = dialect(case.target).writer(frame, losses)
     said, ended = read(given, case.source)
     words = b""
-    for one in said:
-        if isinstance(one, Broke):
-            trouble = one.trouble
-            status = trouble.status if trouble.status >= 400 else 502
-            words += writer.broke(status, trouble.message, code=trouble.code or "upstream_refused")
-            break
-        if isinstance(one, Lost):
-            losses.drop(one.name)
+    try:
+        for one in said:
+            if isinstance(one, Broke):
+                trouble = one.trouble
+                status = trouble.status if trouble.status >= 400 else 502
+                words += writer.broke(status, trouble.message, code=trouble.code or "upstream_refused")
+                break
+            if isinstance(one, Lost):
+                losses.drop(one.name)
+            else:
+                words += writer.write(one)
         else:
-            words += writer.write(one)
-    else:
-        words += writer.broke(502, ended, code="upstream_cut") if ended else writer.end()
+            words += writer.broke(502, ended, code="upstream_cut") if ended else writer.end()
+    except UpstreamError as error:  # what was said so far cannot be taken back
+        words += writer.broke(error.status, str(error), code=error.code)
     return {
         "events": [part for part in words.decode().replace("\r\n", "\n").split("\n\n") if part],
         "dropped": list(losses.dropped),

@@ -11,7 +11,7 @@ import msgspec
 from flyball.llm.arguments import NO_ARGUMENTS
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import Fields, field, wrong
+from flyball.llm.fields import Fields, field, missing, wrong
 from flyball.llm.media import prove
 from flyball.llm.messages import (
     Citation,
@@ -35,7 +35,9 @@ LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
         ("container", "mcp_servers", "context_management", "compaction", "thread", "inference_geo"), "refuse"
     ),
     **dict.fromkeys(("diagnostics", "speed", "fallbacks", "fallback_credit_token", "billing_policy"), "drop"),
-    **dict.fromkeys(("thinking", "output_config", "user_profile_id", "workspace_id"), "drop"),
+    **dict.fromkeys(
+        ("thinking", "output_config", "output_format", "tool_choice", "user_profile_id", "workspace_id"), "drop"
+    ),
 }
 _READ = frozenset((
     *("model", "messages", "stream", "system", "tools", "tool_choice", "thinking", "output_config", "output_format"),
@@ -60,12 +62,12 @@ def parse(asked: Asked) -> Request:
     beside = {name: value for name, value in fields.items() if name not in _READ}
     native: dict[str, Any] = {name: beside.pop(name) for name in LEAVING if name in beside}
     tools = tools_of(fields, leftovers)
-    choice, parallel = choice_of(fields, tools, leftovers)
+    choice, parallel = choice_of(fields, tools, native)
     config: dict[str, msgspec.Raw] = field(fields, "output_config", dict[str, msgspec.Raw] | None) or {}
     metadata = Fields(field(fields, "metadata", dict[str, Any] | None) or {}, "metadata")
     cache = field(fields, "cache_control")
     turns = _Turns(fields, leftovers).all()
-    form, reasoning = form_of(fields, config, leftovers), reasoning_of(fields, config, native)
+    form, reasoning = form_of(fields, config, native), reasoning_of(fields, config, native)
     native |= {f"output_config.{name}": value for name, value in config.items()}
     return Request(
         dialect=NAME,
@@ -118,7 +120,10 @@ class _Turns:
             parts = self._parts(system, "system")
             places = tuple(f"system[{at}]" for at in range(len(parts))) if isinstance(system, list) else ("system",)
             turns.append(_Turn(Message(role="system", parts=parts), "system", places))
-        for number, turn in enumerate(field(self._fields, "messages", list[Any])):
+        messages = field(self._fields, "messages", list[Any])
+        if not messages:
+            raise missing("messages", "a turn of the user's")
+        for number, turn in enumerate(messages):
             said = Fields(turn, f"messages[{number}]")
             role: Any = said.needed_text("role")
             if role not in ("user", "assistant", "system"):

@@ -188,7 +188,9 @@ class AnthropicReader:
         held = self._open.get(index)
         if held is None:
             raise ValueError(f"more of block {index}, which is not open")
-        return _grown(held, delta) if delta.type in _DELTAS else [Lost(f"content[{index}].{delta.type}")]
+        if delta.type in _DELTAS or isinstance(held.part, Native):  # which is lost already
+            return _grown(held, delta)
+        return [Lost(f"content[{index}].{delta.type}")]
 
     def _stop(self, index: int) -> list[StreamEvent]:
         held = self._open.pop(index, None)

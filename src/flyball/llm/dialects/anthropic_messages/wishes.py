@@ -56,7 +56,7 @@ def _schema(fields: Mapping[str, msgspec.Raw], name: str, path: str) -> msgspec.
 
 
 def choice_of(
-    fields: Mapping[str, msgspec.Raw], tools: tuple[Tool | NativeTool, ...], leftovers: list[str]
+    fields: Mapping[str, msgspec.Raw], tools: tuple[Tool | NativeTool, ...], native: dict[str, Any]
 ) -> tuple[ToolChoice | None, bool | None]:
     """Whether tools are called, and whether several at once. Raises InvalidBodyError."""
     if (choice := field(fields, "tool_choice")) is None:
@@ -69,16 +69,16 @@ def choice_of(
         known = {tool.name for tool in tools if isinstance(tool, Tool)}
         if name not in known and not any(isinstance(tool, NativeTool) for tool in tools):
             raise InvalidBodyError(f"tool_choice.name is {name!r}, which is no tool's name", param="tool_choice.name")
-        said.left(leftovers)
+        native |= {said.at(one): value for one, value in said.left([]).items()}
         return ToolChoice(mode="required", tools=(name,)), parallel
     if kind not in _MODES:
         raise wrong("tool_choice.type", "auto, any, tool or none", kind)
-    said.left(leftovers)
+    native |= {said.at(name): value for name, value in said.left([]).items()}
     return ToolChoice(mode=_MODES[kind]), parallel
 
 
 def form_of(
-    fields: Mapping[str, msgspec.Raw], config: dict[str, msgspec.Raw], leftovers: list[str]
+    fields: Mapping[str, msgspec.Raw], config: dict[str, msgspec.Raw], native: dict[str, Any]
 ) -> ResponseFormat | None:
     """The form of the answer; what is taken from `config` is taken out of it."""
     objects = dict[str, msgspec.Raw] | None
@@ -91,7 +91,8 @@ def form_of(
         return None
     if field(form, "type", Any, within=path) != "json_schema" or "schema" not in form:
         raise InvalidBodyError(f"{path} is no json_schema with a schema", param=path, next_step="send both")
-    leftovers += [f"{path}.{name}" for name, raw in form.items() if name not in ("type", "schema") and raw != _NULL]
+    more = {name: raw for name, raw in form.items() if name not in ("type", "schema") and raw != _NULL}
+    native |= {f"{path}.{name}": raw for name, raw in more.items()}
     return ResponseFormat(kind="schema", schema=_schema(form, "schema", path))
 
 

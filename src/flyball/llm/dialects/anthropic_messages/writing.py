@@ -60,9 +60,13 @@ def body(request: Request, *, model: str, quirks: Quirks, losses: Losses) -> dic
 def _join(request: Request, written: dict[str, Any]) -> None:
     """What only Anthropic knows of a field that the vocabulary has: joins the rest of it."""
     for path, value in request.native.items():
-        name, dot, inner = path.partition(".")
-        if dot:
-            written[name] = {**written.get(name, {}), inner: value}
+        *names, last = path.split(".")
+        place = written
+        for name in names:
+            inner = place[name] = dict(place.get(name, {}))
+            place = inner
+        if names:
+            place[last] = value
 
 
 def _beside(request: Request, losses: Losses, written: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ class Turns:
         said = system if isinstance(system, list) else [system]
         turns = [_placed(self._system(one), "systemInstruction") for one in said if one is not None]
         contents = fields.take("contents", _CONTENTS)
-        if contents is None:
+        if contents in (None, []):
             raise missing("contents", "a list of turns")
         for number, content in enumerate(contents if isinstance(contents, list) else [contents]):
             path = f"contents[{number}]"
