@@ -56,20 +56,28 @@ def refuse_beginning(request: Request, losses: Losses, silent: str = "") -> None
 
 def content_of(request: Request, number: int) -> str:
     """How the caller calls what one of its messages says."""
-    return f"{request.path_of(number)}.{name_of(request, 'content')}"
+    path = request.path_of(number)
+    return path if path == conversation_of(request) else f"{path}.{name_of(request, 'content')}"
 
 
 def thought_name(request: Request, number: int, at: int, field: str = "thought") -> str:
-    """How the caller calls a thought, or with "signature" the signature of another part, that stands in one of its messages."""
+    """How the caller calls a thought, or with "signature" the signature of another part, that stands in one of its messages.
+
+    A word that is empty says that a thought stands there by itself.
+    """
     word = dialect(request.dialect).names.get(field)
-    return f"{request.place_of(number, at)}.{word}" if word else f"{request.path_of(number)}.thinking"
+    if word is None:
+        return f"{request.path_of(number)}.thinking"
+    place = request.place_of(number, at)
+    return f"{place}.{word}" if word else place
 
 
 def inner_place(request: Request, place: str, result: ToolResult, at: int) -> str:
     """How the caller calls a part of a tool's result, which itself stands at `place`. Some say words and media apart."""
-    words, media = (dialect(request.dialect).names.get(f"result.{kind}") for kind in ("words", "media"))
+    names = dialect(request.dialect).names
+    words, media = (names.get(f"result.{kind}") for kind in ("words", "media"))
     if words is None or media is None:
-        return f"{place}.content[{at}]"
+        return f"{place}.{names.get('result', 'content')}[{at}]"
     if isinstance(result.parts[at], Text):
         return f"{place}.{words}"
     return f"{place}.{media}[{at - sum(isinstance(one, Text) for one in result.parts[:at])}]"

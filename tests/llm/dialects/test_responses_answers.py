@@ -129,7 +129,7 @@ def test_a_call_makes_the_stop_one_of_calls_though_the_status_says_completed() -
         ("max_output_tokens", "max_tokens"),
         ("content_filter", "content_filter"),
         ("brand_new", "other"),
-        (None, "other"),
+        (None, "max_tokens"),  # cut all the same: never told as an answer that is whole
     ],
 )
 def test_an_incomplete_answer_says_why(reason: str | None, meant: str) -> None:
@@ -145,6 +145,58 @@ def test_the_paragraphs_of_a_thought_and_its_seal_are_one_part() -> None:
 
     signature = Signature(data="gAAA", origin="openai", id="rs_1")
     assert found.choices[0].parts == (Thinking(text="One.\n\nTwo.", signature=signature),)
+
+
+def test_what_a_thought_says_besides_its_summary_is_told_too() -> None:
+    pieces = {
+        "summary": [{"type": "summary_text", "text": "One."}],
+        "content": [{"type": "reasoning_text", "text": "Raw."}],
+    }
+
+    (thought,) = parsed(output=[{"type": "reasoning", "id": "rs_1", **pieces}]).choices[0].parts
+
+    assert thought == Thinking(text="One.\n\nRaw.")
+
+
+def test_what_only_this_dialect_says_of_an_item_is_named_but_for_the_usual() -> None:
+    caller = {"type": "program", "caller_id": "prog_1"}
+    call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}", "caller": caller}
+    usual = {**call, "call_id": "call_2", "caller": {"type": "direct"}}
+    output = [{**message(), "phase": "commentary"}, {**message(), "phase": "final_answer"}, call, usual]
+
+    assert parsed(output=output).leftovers == ("output[0].phase", "output[2].caller")
+
+
+def test_results_among_the_items_and_meaning_at_the_top_are_named() -> None:
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "x"}
+
+    found = parsed(output=[result], moderation={"input": {"flagged": True}}, input_transformations=[{"type": "cut"}])
+
+    assert found.leftovers == ("output[0]", "moderation", "input_transformations")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"usage": []},
+        {"service_tier": {"name": "flex"}},
+        {"incomplete_details": "none"},
+        {"error": {}},
+        {"error": False},
+        {"error": ""},
+        {"status": None},
+    ],
+)
+def test_an_odd_field_beside_the_words_costs_no_answer(odd: dict[str, Any]) -> None:
+    found = parsed(output=[message({"type": "output_text", "text": "A door."})], **odd)
+
+    assert (found.text, found.choices[0].stop.reason, found.service_tier) == ("A door.", "stop", "")
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled"])
+def test_an_answer_that_is_not_finished_is_none(status: str) -> None:
+    with pytest.raises(ValueError, match=status):
+        parsed(status=status)
 
 
 def test_what_the_provider_did_itself_is_named_and_its_searches_are_counted() -> None:
@@ -314,6 +366,28 @@ def test_log_probabilities_have_the_bytes_of_their_tokens() -> None:
 
     (logprob,) = Response.model_validate_json(json.dumps(body), strict=True).output[0].content[0].logprobs  # type: ignore[union-attr] # a message's text
     assert logprob.bytes == [0xC3, 0xA9]
+
+
+@pytest.mark.parametrize("others", [None, 7, [7], "x"])
+def test_log_probabilities_of_nobodys_shape_break_nothing(others: Any) -> None:
+    choice = Choice(
+        parts=(Text(text="Hi"),),
+        stop=Stop(reason="stop"),
+        logprobs={"content": [{"token": "Hi", "logprob": -1.0, "top_logprobs": others}, 7]},
+    )
+
+    content = written(Completion(choices=(choice,)))["output"][0]["content"]
+
+    assert content[0]["logprobs"] == [{"token": "Hi", "logprob": -1.0, "top_logprobs": [], "bytes": [72, 105]}]
+
+
+def test_no_two_items_have_the_same_name() -> None:
+    thought = Thinking(text="Hm.", signature=Signature(data="gAAA", origin="openai", id="rs_1"))
+
+    first, second = written(answer(thought, thought))["output"]
+
+    assert (first["id"], first["encrypted_content"]) == ("rs_1", "gAAA")
+    assert (second["id"], second["encrypted_content"]) == ("rs_ID_1", "flyball:openai::rs_1:gAAA")
 
 
 def test_what_the_gateway_adds_stands_at_the_top() -> None:

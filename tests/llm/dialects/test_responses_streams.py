@@ -221,6 +221,70 @@ def test_a_call_without_a_call_id_is_named_by_its_items() -> None:
     assert opened == Opened(0, ToolCall(id="fc_1", name="look"))
 
 
+@pytest.mark.parametrize("unknown", ["name", "call_id"])
+def test_a_call_is_told_when_its_name_and_its_id_are_known(unknown: str) -> None:
+    item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "look", "arguments": "{}"}
+
+    said = said_by(
+        {"type": "response.output_item.added", "output_index": 0, "item": {**item, unknown: None, "arguments": ""}},
+        {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": "{}"},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+    )
+
+    assert assembled(said).choices[0].parts == (ToolCall(id="call_1", name="look", arguments="{}"),)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "A door."},
+        {
+            "type": "response.output_item.done",
+            "output_index": 0,
+            "item": message({"type": "output_text", "text": "A door."}),
+        },
+    ],
+)
+def test_pieces_that_did_not_come_are_told_with_the_whole(last: dict[str, Any]) -> None:
+    piece = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "A d"}
+
+    assert [one.text for one in said_by(piece, last) if isinstance(one, Grew)] == ["A d", "oor."]
+
+
+@pytest.mark.parametrize("answer_", [{"id": "resp_1"}, {"id": "resp_1", "status": "in_progress", "output": []}])
+def test_a_failure_without_a_word_is_no_answer(answer_: dict[str, Any]) -> None:
+    body = {"type": "response.failed", "response": answer_}
+
+    (said,) = said_by(body)
+
+    assert isinstance(said, Broke)
+    assert DIALECT.watch().note(event(body)).trouble == said.trouble
+
+
+def test_an_answer_whose_end_has_no_status_ended_as_its_event_says() -> None:
+    stops = [
+        one.stop.reason
+        for kind in ("completed", "incomplete")
+        for one in said_by({"type": f"response.{kind}", "response": {"output": []}})
+        if isinstance(one, Stopped)
+    ]
+
+    assert stops == ["stop", "max_tokens"]
+
+
+def test_how_a_stream_was_served_is_told() -> None:
+    whole = {
+        "status": "completed",
+        "output": [],
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+        "service_tier": "flex",
+    }
+
+    (counted,) = [one for one in said_by({"type": "response.completed", "response": whole}) if isinstance(one, Counted)]
+
+    assert counted.service_tier == "flex"
+
+
 def test_paragraphs_of_a_thought_are_kept_apart_while_they_come() -> None:
     said, _ = golden.read(given_in("summary-in-parts"), NAME)
 
@@ -396,6 +460,13 @@ def test_what_nobody_closed_is_closed_at_the_end() -> None:
     assert last["type"] == "response.incomplete"
     assert last["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
     assert [item["status"] for item in last["response"]["output"]] == ["completed", "incomplete"]
+
+
+def test_a_message_that_was_cut_is_done_as_incomplete() -> None:
+    said = events(told(events_of(answer(Text(text="A d"), reason="max_tokens"))))
+
+    done = [one["item"]["status"] for one in said if one["type"] == "response.output_item.done"]
+    assert done == [said[-1]["response"]["output"][0]["status"]] == ["incomplete"]
 
 
 def test_a_failure_ends_the_stream_and_raises_in_the_official_client() -> None:

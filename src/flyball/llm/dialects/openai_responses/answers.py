@@ -20,7 +20,7 @@ def parse_completion(body: bytes) -> Completion | Trouble:
             return event.trouble
         assembly.add(event)
     completion = assembly.whole()
-    completion.service_tier = response.service_tier or ""
+    completion.service_tier = response.tier
     completion.choices[0].logprobs = {"content": reader.logprobs, "refusal": None} if reader.logprobs else None
     return completion
 

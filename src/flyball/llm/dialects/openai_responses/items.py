@@ -24,45 +24,74 @@ RESULTS = {"function_call_output": "function_call", "custom_tool_call_output": "
 _TEXTS = frozenset(("input_text", "output_text", "text", "summary_text"))
 _CONTENTS = _TEXTS | {"refusal", "input_image", "input_file", "input_audio"}
 _AUDIO = {"mp3": "audio/mpeg"}
+_USUAL: Mapping[str, Any] = {"phase": "final_answer", "caller": {"type": "direct"}}
 
 
 class Item(NamedTuple):
-    """One item: its parts, and what nobody else can say of it (its id, its status); None: it is its only part, a `Native`."""
+    """One item: its parts, and what nobody else can say of it (its id, its status); None: it is its only part, a `Native`.
+
+    `places`: where each part stands.
+    """
 
     parts: tuple[m.Part, ...]
     own: dict[str, Any] | None
+    places: tuple[str, ...]
 
 
 def read(value: dict[str, Any], kind: str, path: str, left: list[str]) -> Item:
     """An item, which is used up. The paths of what only this dialect can say join `left`. Raises InvalidBodyError."""
     known = kind in CALLS or kind in RESULTS or kind in ("message", "reasoning")
     if not known and not (kind == "image_generation_call" and isinstance(value.get("result"), str) and value["result"]):
-        return Item((m.Native(dialect=NAME, kind=kind, raw=value),), None)
+        return Item((m.Native(dialect=NAME, kind=kind, raw=value),), None, (path,))
     said = Fields(value, path)
     said.any("type")
     id_, status = said.text("id"), said.any("status")
+    own: dict[str, Any] = {name: value for name, value in (("id", id_), ("status", status)) if value}
     parts: tuple[m.Part, ...]
+    places: tuple[str, ...] = (path,)
     if kind == "message":
         said.any("role")
+        listed = type(value.get("content")) is list
         parts = tuple(content_of(said, "content", left))
+        places = tuple(f"{path}.content[{at}]" for at in range(len(parts))) if listed else (f"{path}.content",)
     elif kind == "reasoning":
-        parts = (_thought(said, id_),)
+        own |= {name: _copied(value.get(name)) for name in ("summary", "content") if value.get("content")}
+        parts = (_thought(said, id_, left),)
     elif kind in CALLS:
         parts = (_call(said, kind),)
     elif kind in RESULTS:
         words: Any = tuple(content_of(said, "output", left))
+        for at, one in enumerate(words):
+            if isinstance(one, m.Refusal):
+                raise wrong(f"{path}.output[{at}].type", "a part of a result", "refusal")
         call = said.needed_text("call_id")
         parts = (m.ToolResult(call_id=call, parts=words, name=said.text("name"), custom=kind.startswith("custom")),)
     else:
         form = said.text("output_format", "png")
         parts = (m.Media(kind="image", media_type=f"image/{form}", data=said.needed_text("result")),)
-    own = {name: value for name, value in (("id", id_), ("status", status)) if value}
-    return Item(parts, {**own, **said.left(left)})
+    return Item(parts, {**own, **_told(said, left)}, places)
 
 
-def _thought(said: Fields, id_: str) -> m.Thinking:
-    shown = said.listed("summary"), said.listed("content")
-    words = [m.text_of([piece]) for piece in shown[0] or shown[1]]
+def _told(said: Fields, left: list[str]) -> dict[str, Any]:
+    """What is left of an item. What says only the usual is no loss to anybody else."""
+    before = len(left)
+    rest = said.left(left)
+    usual = {said.at(name) for name, value in _USUAL.items() if rest.get(name) == value}
+    left[before:] = [path for path in left[before:] if path not in usual]
+    return rest
+
+
+def _copied(pieces: Any) -> Any:
+    return [dict(one) if type(one) is dict else one for one in pieces] if type(pieces) is list else []
+
+
+def _thought(said: Fields, id_: str, left: list[str]) -> m.Thinking:
+    words = []
+    for name in ("summary", "content"):
+        for piece in said.each(name):
+            piece.any("type")
+            words.append(piece.text("text"))
+            piece.left(left)
     text, data = BETWEEN.join(words), said.text("encrypted_content")
     if not data:
         return m.Thinking(text=text)
@@ -108,17 +137,31 @@ def part_of(value: Any, path: str, left: list[str]) -> m.Part:
         return m.Refusal(text=said.needed_text("refusal"))
     part: m.Text | m.Media
     if kind in _TEXTS:
-        said.any("logprobs")
-        cited = (citation_of(one) for one in said.listed("annotations") if isinstance(one, dict))
-        part = m.Text(text=said.needed_text("text"), citations=tuple(cited))
+        left += [said.at("logprobs")] if said.any("logprobs") else []
+        part = m.Text(text=said.needed_text("text"), citations=tuple(_cited(said)))
     else:
         part = _image(said) if kind == "input_image" else _file(said) if kind == "input_file" else _heard(said, left)
-    hint = said.any("prompt_cache_breakpoint")
+    hint = said.inner("prompt_cache_breakpoint")
     extra = said.left(left)
-    if isinstance(hint, dict):
-        cache = m.Cache(ttl="1h" if hint.get("ttl") == "12h" else "")
-        return msgspec.structs.replace(part, cache=cache, extra=extra)
+    if hint is not None:
+        return msgspec.structs.replace(part, cache=_cache(hint, left), extra=extra)
     return msgspec.structs.replace(part, extra=extra) if extra else part
+
+
+def _cache(hint: Fields, left: list[str]) -> m.Cache:
+    hint.any("mode")
+    if (ttl := hint.text("ttl")) not in ("", "12h"):
+        left.append(hint.at("ttl"))
+    hint.left(left)
+    return m.Cache(ttl="1h" if ttl == "12h" else "")
+
+
+def _cited(said: Fields) -> Iterator[m.Citation]:
+    path = said.at("annotations")
+    for at, one in enumerate(said.listed("annotations")):
+        if type(one) is not dict:
+            raise wrong(f"{path}[{at}]", "an object", one)
+        yield citation_of(one)
 
 
 def _image(said: Fields) -> m.Media:

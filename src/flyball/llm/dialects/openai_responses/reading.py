@@ -19,7 +19,14 @@ from flyball.llm.usage import Usage, usage_from_responses
 from . import items
 from .errors import error_event, trouble_of
 
-_REASONS: dict[str, m.StopReason] = {"max_output_tokens": "max_tokens", "content_filter": "content_filter"}
+# What is incomplete without a reason has been cut all the same.
+_REASONS: dict[str, m.StopReason] = {
+    "max_output_tokens": "max_tokens",
+    "content_filter": "content_filter",
+    "incomplete": "max_tokens",
+}
+_UNFINISHED = frozenset(("queued", "in_progress", "cancelled"))
+_MEANING = ("moderation", "input_transformations")  # what an answer says at its top that no other can
 _BEGINNINGS = frozenset(("response.created", "response.in_progress", "response.queued"))
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed"))
 _ITEMS = frozenset(("response.output_item.added", "response.output_item.done"))
@@ -49,11 +56,23 @@ class Response(msgspec.Struct):
     model: str | None = None
     status: str | None = None
     output: list[dict[str, Any]] | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
-    incomplete_details: dict[str, Any] | None = None
-    service_tier: str | None = None
+    incomplete_details: Any = None
+    service_tier: Any = None
     tool_usage: Any = None
+    moderation: Any = None
+    input_transformations: Any = None
+
+    @property
+    def trouble(self) -> c.Trouble | None:
+        """Why it failed."""
+        return trouble_of(self.error) if self.error or self.status == "failed" else None
+
+    @property
+    def tier(self) -> str:
+        """How it was served."""
+        return self.service_tier if isinstance(self.service_tier, str) else ""
 
     @property
     def counted(self) -> Usage | None:
@@ -68,7 +87,7 @@ class Response(msgspec.Struct):
     @property
     def ending(self) -> str:
         """Why it ended, in its own word."""
-        reason = (self.incomplete_details or {}).get("reason")
+        reason = self.incomplete_details.get("reason") if isinstance(self.incomplete_details, dict) else None
         return reason if isinstance(reason, str) else self.status or ""
 
 
@@ -86,10 +105,10 @@ class _Said(msgspec.Struct, gc=False):
     item: msgspec.Raw = _UNSAID
     response: msgspec.Raw = _UNSAID
     annotation: Any = None
-    logprobs: list[Any] | None = None
+    logprobs: Any = None
     error: Any = None
     code: Any = None
-    message: str | None = None
+    message: Any = None
 
 
 class _OfAnyKind(msgspec.Struct):
@@ -106,8 +125,10 @@ _ITEM = msgspec.json.Decoder(dict[str, Any])
 def response_of(body: bytes | msgspec.Raw) -> Response:
     """An answer. Raises ValueError for what is none."""
     response = _RESPONSE.decode(body)
-    if response.output is None and response.error is None and response.status != "failed":
+    if response.output is None and response.trouble is None:
         raise ValueError("it has no `output`")
+    if response.status in _UNFINISHED:
+        raise ValueError(f"it is {response.status}")  # one that was asked for in the background
     return response
 
 
@@ -134,7 +155,7 @@ class _Open(msgspec.Struct):
 
     at: int
     part: m.Part
-    grown: bool = False
+    pieces: list[str] = []
     cited: bool = False
     index: tuple[int, int] = (0, 0)  # of the piece of a thought that came last
 
@@ -165,7 +186,7 @@ class Reader:
             return list(self._begin(said.output_index, item) if added else self._end(said.output_index, item))
         if said.type == _CITED:
             return list(self._cite(said))
-        return self.take(_RESPONSE.decode(said.response), whole=said.type in _ENDS)
+        return self.take(_ended(said), whole=said.type in _ENDS)
 
     def finish(self) -> list[c.StreamEvent]:
         """Nothing: this dialect says itself where it ends."""
@@ -173,8 +194,8 @@ class Reader:
 
     def take(self, response: Response, *, whole: bool) -> list[c.StreamEvent]:
         """What an answer says that has not been said; `whole`: it is the end."""
-        if response.error is not None or response.status == "failed":
-            return [c.Broke(trouble_of(response.error))]
+        if (trouble := response.trouble) is not None:
+            return [c.Broke(trouble)]
         events: list[c.StreamEvent] = []
         if not self._began:
             self._began = True
@@ -186,18 +207,20 @@ class Reader:
                 events += self._end(index, item)
         for opened in self._open.values():
             events += [c.Closed(one.at) for one in opened.values()]
-        reason = _REASONS.get(response.ending, "stop" if response.status == "completed" else "other")
+        reason = _REASONS.get(response.ending, "stop" if response.status in (None, "completed") else "other")
         if reason == "stop":
             reason = "tool_calls" if self._calls else "refusal" if self._refused else "stop"
         events.append(c.Stopped(m.Stop(reason=reason, native=response.ending)))
-        if response.usage is not None:
-            events.append(c.Counted(response.counted, response.usage))
+        events += [c.Lost(name) for name in _MEANING if getattr(response, name)]
+        if isinstance(response.usage, dict):
+            events.append(c.Counted(response.counted, response.usage, response.tier))
         self.done = True
         return events
 
     def _begin(self, index: int, item: dict[str, Any]) -> Iterator[c.StreamEvent]:
-        """A call is known from the beginning; everything else is told when there is something to be told."""
-        if str(item.get("type")) in items.CALLS and index not in self._open and index not in self._ended:
+        """A call is known from the beginning, by its name; everything else is told when there is something to be told."""
+        known = item.get("call_id") and item.get("name") and str(item.get("type")) in items.CALLS
+        if known and index not in self._open and index not in self._ended:
             (call,) = _parts(item, index, [])
             yield from self._opened(index, 0, msgspec.structs.replace(call, arguments=""))
 
@@ -223,13 +246,25 @@ class Reader:
             yield from self._part(index, key, kind)
             opened = self._open[index]
         held = opened[key]
-        if not text or (all_of_it and held.grown) or not isinstance(held.part, kind):
+        if not text or not isinstance(held.part, kind):
+            return
+        if all_of_it:
+            yield from self._more(held, text)
             return
         piece = said.summary_index, said.content_index
-        if kind is m.Thinking and held.grown and piece != held.index:
+        if kind is m.Thinking and held.pieces and piece != held.index:
             text = items.BETWEEN + text
-        held.grown, held.index = True, piece
-        yield c.Grew(held.at, text, logprobs={"content": said.logprobs} if said.logprobs else None)
+        held.pieces.append(text)
+        held.index = piece
+        logprobs = _sound(said.logprobs)
+        yield c.Grew(held.at, text, logprobs={"content": logprobs} if logprobs else None)
+
+    def _more(self, held: _Open, words: str) -> Iterator[c.StreamEvent]:
+        """What of all these words did not come in pieces."""
+        said = "".join(held.pieces)
+        if len(words) > len(said) and words.startswith(said):
+            held.pieces.append(words[len(said) :])
+            yield c.Grew(held.at, held.pieces[-1])
 
     def _cite(self, said: _Said) -> Iterator[c.StreamEvent]:
         index, key = said.output_index, said.content_index
@@ -257,8 +292,8 @@ class Reader:
 
     def _rest(self, held: _Open, part: m.Part) -> Iterator[c.StreamEvent]:
         words = part.arguments if isinstance(part, m.ToolCall) else getattr(part, "text", "")
-        if words and not held.grown and isinstance(part, type(held.part)):
-            yield c.Grew(held.at, words)
+        if words and isinstance(part, type(held.part)):
+            yield from self._more(held, words)
         if isinstance(part, m.Text) and isinstance(held.part, m.Text) and not held.cited:
             yield from (c.Cited(held.at, one) for one in part.citations)
         if isinstance(part, m.Thinking) and isinstance(held.part, m.Thinking) and part.signature is not None:
@@ -276,25 +311,43 @@ class Reader:
         self._places += 1
 
 
+def _ended(said: _Said) -> Response:
+    """The answer in an event. How it ended is in the event's name too."""
+    response = _RESPONSE.decode(said.response)
+    if said.type in _ENDS and (response.status in (None, *_UNFINISHED) or said.type == "response.failed"):
+        response.status = said.type.removeprefix("response.")
+    return response
+
+
 def _parts(item: dict[str, Any], index: int, lost: list[str]) -> tuple[m.Part, ...]:
-    """An answer's item; of what only this dialect can say, items of its own kinds alone are named. Raises ValueError."""
+    """An answer's item. The paths of what only this dialect can say join `lost`. Raises ValueError."""
     kind = item.get("type")
     if not isinstance(kind, str):
         raise ValueError(f"output[{index}] has no `type`")  # noqa: TRY004 -- a provider's answer, not an argument
+    path = f"output[{index}]"
+    if kind in items.RESULTS:  # of a call that the provider has run itself
+        lost.append(path)
+        return ()
     if kind in items.CALLS and not item.get("call_id"):
         item["call_id"] = item.get("id") or f"call_{index}"
+    left: list[str] = []
     try:
-        parts = items.read(item, kind, f"output[{index}]", []).parts
+        parts = items.read(item, kind, path, left).parts
     except InvalidBodyError as error:
         raise ValueError(str(error)) from None
-    lost += [f"output[{index}]" for part in parts if isinstance(part, m.Native)]
+    lost += [one for one in left if not one.endswith(".logprobs")]  # those are told with the words
+    lost += [path for part in parts if isinstance(part, m.Native)]
     return parts
 
 
 def _logprobs(item: dict[str, Any]) -> list[Any]:
     content = item.get("content")
     listed = [part.get("logprobs") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return [one for found in listed if isinstance(found, list) for one in found]
+    return [one for found in listed for one in _sound(found)]
+
+
+def _sound(logprobs: Any) -> list[Any]:
+    return [one for one in logprobs if isinstance(one, dict)] if isinstance(logprobs, list) else []
 
 
 class Watch:
@@ -318,14 +371,14 @@ class Watch:
             return Note(has_content=said.type.endswith("done") or kind not in ("message", "reasoning"))
         if said.type == _CITED:
             return Note(has_content=True)
-        response = _RESPONSE.decode(said.response)
-        if response.error is not None or said.type == "response.failed":
-            return Note(trouble=trouble_of(response.error))
+        response = _ended(said)
+        if (trouble := response.trouble) is not None:
+            return Note(trouble=trouble)
         note = Note(model=response.model or "")
         if said.type in _ENDS:
             note.done = note.has_content = True
             note.finish_reason = response.ending
-            if response.usage is not None:
+            if isinstance(response.usage, dict):
                 note.usage_raw, note.usage = response.usage, response.counted
         return note
 

@@ -4,12 +4,13 @@ Items of one side that follow each other are one turn: a thought, words and call
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from flyball.llm import messages as m
 from flyball.llm.dialect import Asked, without_ours
+from flyball.llm.efforts import TOKENS, is_known
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import Fields, field, missing, wrong
 
@@ -19,7 +20,9 @@ from .asking import KEPT_ELSEWHERE, NAME
 # Fields that this dialect defines and no other can say. Nothing is kept here: what is kept elsewhere cannot be asked for.
 LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
     **dict.fromkeys(("previous_response_id", "conversation", "background", "prompt", "context_management"), "refuse"),
-    **dict.fromkeys(("moderation", "tool_choice"), "refuse"),  # a choice of a tool that the provider runs itself
+    **dict.fromkeys(
+        ("moderation", "store", "tool_choice"), "refuse"
+    ),  # a choice of a tool that the provider runs itself
     **dict.fromkeys(("include", "max_tool_calls", "truncation", "stream_options", "prompt_cache_key"), "drop"),
     **dict.fromkeys(("prompt_cache_options", "prompt_cache_retention", "safety_identifier", "image"), "drop"),
     **dict.fromkeys(("access_programs", "reasoning", "text"), "drop"),  # of these two what no other has
@@ -30,7 +33,11 @@ NAMES = {
     "verbosity": "text.verbosity",
     "logprobs": "include",
     "candidates": "n",
+    "reasoning.effort": "reasoning.effort",
     "reasoning.show": "reasoning.summary",
+    "thought": "",  # is an item of its own
+    "result": "output",
+    "name": "filename",
 }
 LOGPROBS, ENCRYPTED = "message.output_text.logprobs", "reasoning.encrypted_content"
 # Fields whose values are the same in the vocabulary; the last four are those of servers that are like OpenAI's.
@@ -71,6 +78,9 @@ def parse_request(asked: Asked) -> m.Request:
     native: dict[str, Any] = {
         name: raw for name in LEAVING if name in beside and bytes(raw := beside.pop(name)) != _DEFAULTS.get(name)
     }
+    if said.get("store"):
+        native["store"] = fields["store"]
+        del said["store"]
     identifier = field(fields, "safety_identifier", str | None)
     if identifier and said.setdefault("user", identifier) != identifier:
         native["safety_identifier"] = identifier
@@ -80,13 +90,14 @@ def parse_request(asked: Asked) -> m.Request:
     form, verbosity = _text(fields, native)
     stop = field(fields, "stop", str | tuple[str, ...] | None) or ()
     tools = tuple(_tools(fields, left))
-    choice = _tool_choice(fields, native, tools)
+    choice = _tool_choice(fields, native, tools, left)
     turns = _turns(fields, left)
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(message for message, _ in turns),
-        paths=tuple(path for _, path in turns),
+        messages=tuple(turn.message for turn in turns),
+        paths=tuple(turn.path for turn in turns),
+        places=tuple(turn.places for turn in turns),
         tools=tools,
         tool_choice=choice,
         response_format=form,
@@ -106,31 +117,45 @@ def parse_request(asked: Asked) -> m.Request:
 def _reasoning(fields: Mapping[str, msgspec.Raw], native: dict[str, Any]) -> m.Reasoning | None:
     said = Fields(field(fields, "reasoning", dict[str, Any] | None) or {}, "reasoning")
     effort, shown, old = said.text("effort"), said.text("summary"), said.text("generate_summary")
-    if rest := said.left([]):
-        native["reasoning"] = rest
+    if not is_known(effort):
+        words = ", ".join(("none", *TOKENS))
+        path = said.at("effort")
+        raise InvalidBodyError(f"{path} is {effort!r}", param=path, next_step=f"send one of {words}")
+    native |= {said.at(name): value for name, value in said.left([]).items()}
     return m.Reasoning(effort=effort, show=shown or old) if effort or shown or old else None
 
 
 def _text(fields: Mapping[str, msgspec.Raw], native: dict[str, Any]) -> tuple[m.ResponseFormat | None, str]:
     said = Fields(field(fields, "text", dict[str, Any] | None) or {}, "text")
     form, verbosity = said.inner("format"), said.text("verbosity")
-    if rest := said.left([]):
-        native["text"] = rest
-    if form is None or (kind := form.needed_text("type")) == "text":
+    native |= {said.at(name): value for name, value in said.left([]).items()}
+    if form is None:
         return None, verbosity
-    if kind == "json_object":
-        return m.ResponseFormat(kind="json"), verbosity
+    found = _format(form, fields)
+    if (rest := form.left([])) and found is None:
+        native[form.path] = {"type": "text", **rest}
+    else:
+        native |= {form.at(name): value for name, value in rest.items()}
+    return found, verbosity
+
+
+def _format(form: Fields, fields: Mapping[str, msgspec.Raw]) -> m.ResponseFormat | None:
+    kind = form.needed_text("type")
+    if kind in ("text", "json_object"):
+        return m.ResponseFormat(kind="json") if kind == "json_object" else None
     if kind != "json_schema":
         path = form.at("type")
         raise InvalidBodyError(f"{path} is {kind!r}", param=path, next_step="send text, json_object or json_schema")
     found: _Text = field(fields, "text", _Text)
+    if type(schema := form.any("schema")) is not dict:
+        raise wrong(form.at("schema"), "an object", schema)
     return m.ResponseFormat(
         kind="schema",
         schema=_schema(found.format.schema) if found.format else None,
         name=form.text("name"),
         description=form.text("description"),
         strict=form.flag("strict"),
-    ), verbosity
+    )
 
 
 # -- tools
@@ -140,18 +165,18 @@ def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Too
     schemas: Sequence[_Bytes] = field(fields, "tools", list[_Bytes] | None) or ()
     names: set[str] = set()
     for at, value in enumerate(field(fields, "tools", list[dict[str, Any]] | None) or ()):
-        kind = value.get("type")
-        if kind not in ("function", "custom"):
-            yield m.NativeTool(dialect=NAME, kind=str(kind), raw=value)
+        said = Fields(dict(value), f"tools[{at}]")
+        if (kind := said.needed_text("type")) not in ("function", "custom"):
+            yield m.NativeTool(dialect=NAME, kind=kind, raw=value)
             continue
-        said = Fields(value, f"tools[{at}]")
-        said.any("type")
         parameters, strict, grammar = said.any("parameters"), said.flag("strict"), said.any("format")
+        if parameters is not None and type(parameters) is not dict:
+            raise wrong(said.at("parameters"), "an object", parameters)
         tool = m.Tool(
             name=said.needed_text("name"),
             description=said.text("description"),
             parameters=_schema(schemas[at].parameters),
-            strict=True if strict is None and isinstance(parameters, dict) and _is_strict(parameters) else strict,
+            strict=True if strict is None and parameters is not None and _can_be_strict(parameters) else strict,
             custom=kind == "custom",
             grammar=_nested(grammar) if kind == "custom" else None,
             extra=said.left(left),
@@ -162,8 +187,15 @@ def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Too
         yield tool
 
 
-def _is_strict(schema: Any) -> bool:
+def _can_be_strict(schema: dict[str, Any]) -> bool:
     """Whether a schema is one that OpenAI holds a model to. Where nothing is said, it is strict here with those alone."""
+    try:
+        return _is_strict(schema)
+    except RecursionError:
+        return False
+
+
+def _is_strict(schema: Any) -> bool:
     if isinstance(schema, list):
         return all(map(_is_strict, schema))
     if not isinstance(schema, dict):
@@ -190,7 +222,10 @@ def _nested(grammar: Any) -> Any:
 
 
 def _tool_choice(
-    fields: Mapping[str, msgspec.Raw], native: dict[str, Any], tools: Sequence[m.Tool | m.NativeTool]
+    fields: Mapping[str, msgspec.Raw],
+    native: dict[str, Any],
+    tools: Sequence[m.Tool | m.NativeTool],
+    left: list[str],
 ) -> m.ToolChoice | None:
     if (value := field(fields, "tool_choice")) is None:
         return None
@@ -199,30 +234,36 @@ def _tool_choice(
             raise _contrary(f"tool_choice is {value!r}", 'send "auto", "none", "required" or a tool')
         return m.ToolChoice(mode=_MODES[value])
     said = Fields(value, "tool_choice")
-    kind, required = said.needed_text("type"), True
+    kind, mode = said.needed_text("type"), "required"
     each = [said]
     if kind == "allowed_tools":
-        each, required = list(said.each("tools")), said.text("mode") == "required"
+        each, mode = list(said.each("tools")), said.needed_text("mode")
+        if mode not in ("auto", "required"):
+            raise _contrary(f"tool_choice.mode is {mode!r}", 'send "auto" or "required"')
+        if not each:
+            raise _contrary("tool_choice.tools is empty", 'name one of `tools`, or send "none"')
     kinds = [kind if one is said else one.text("type", "function") for one in each]
     if not {"function", "custom"}.issuperset(kinds):
         native["tool_choice"] = fields["tool_choice"]
         return None
     names = tuple(one.needed_text("name") for one in each)
+    for one in {id(one): one for one in (said, *each)}.values():
+        one.left(left)
     known = {tool.name for tool in tools if isinstance(tool, m.Tool)}
     if unknown := [one for one in names if one not in known]:
         raise _contrary(f"tool_choice names {unknown[0]!r}, and no such tool is there", "name one of `tools`")
-    return m.ToolChoice(mode="required" if required else "auto", tools=names)
+    return m.ToolChoice(mode=_MODES[mode], tools=names)
 
 
 # -- items
 
 
-def _turns(fields: Mapping[str, msgspec.Raw], left: list[str]) -> list[tuple[m.Message, str]]:
+def _turns(fields: Mapping[str, msgspec.Raw], left: list[str]) -> "list[_Turn]":
     turns = _Turns()
     if instructions := field(fields, "instructions", str | None):
-        turns.add("system", "instructions", items.Item((m.Text(text=instructions),), {}))
+        turns.add("system", "instructions", items.Item((m.Text(text=instructions),), {}, ("instructions",)))
     if isinstance(said := field(fields, "input", str | list[Any] | None), str):
-        turns.add("user", "input", items.Item((m.Text(text=said),), {}))
+        turns.add("user", "input", items.Item((m.Text(text=said),), {}, ("input",)))
         said = None
     elsewhere = any(name in fields for name in KEPT_ELSEWHERE)
     for at, value in enumerate(said or ()):
@@ -232,6 +273,8 @@ def _turns(fields: Mapping[str, msgspec.Raw], left: list[str]) -> list[tuple[m.M
         kind = value.get("type") or ("message" if "role" in value else "item_reference")
         if type(kind) is not str:
             raise wrong(f"{path}.type", "a string", kind)
+        if kind == "item_reference" and type(value.get("id")) is not str:
+            raise wrong(path, "an item with its type", value)
         role = _role(value, kind, path)
         item = items.read(value, kind, path, left)
         elsewhere = elsewhere or kind == "item_reference"
@@ -268,7 +311,15 @@ def _answering(item: items.Item, calls: Mapping[str, m.ToolCall], path: str, *, 
             f"{param} is that of no call before it", param=param, next_step="send the item that calls before it"
         )
     name = result.name or (call.name if call else "")
-    return items.Item((msgspec.structs.replace(result, name=name),), item.own)
+    return items.Item((msgspec.structs.replace(result, name=name),), item.own, item.places)
+
+
+class _Turn(NamedTuple):
+    """A turn, where it stands, and where its parts do."""
+
+    message: m.Message
+    path: str
+    places: tuple[str, ...]
 
 
 class _Turns:
@@ -286,14 +337,16 @@ class _Turns:
         else:
             self._turns.append((role, path, [item]))
 
-    def all(self) -> list[tuple[m.Message, str]]:
-        """The turns, and where each stands. What only this dialect says of an item stands in `extra`, with its number of parts."""
+    def all(self) -> list[_Turn]:
+        """The turns. What only this dialect says of an item stands in `extra`, with its number of parts."""
         turns = []
         for role, path, said in self._turns:
             parts = tuple(part for item in said for part in item.parts)
             own = [(len(item.parts), item.own) for item in said]
-            extra = {"items": own} if any(fields != {} for _, fields in own) else {}
-            turns.append((m.Message(role=role, parts=parts, extra=extra), path))
+            several = role == "assistant" and any(length != 1 for length, _ in own)
+            extra = {"items": own} if several or any(fields != {} for _, fields in own) else {}
+            places = tuple(place for item in said for place in item.places)
+            turns.append(_Turn(m.Message(role=role, parts=parts, extra=extra), path, places))
         return turns
 
 

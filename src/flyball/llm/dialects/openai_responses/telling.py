@@ -112,9 +112,7 @@ class Writer:
         self._end_message()
         self._miss()
         tier = tier or self._tier
-        reason = _INCOMPLETE.get(self._stop.reason)
-        if self._stop.reason == "refusal" and not self._refused:
-            reason = "content_filter"
+        reason = self._reason()
         if tier == "standard":
             tier = "default"
         elif tier and tier not in _TIERS:
@@ -167,7 +165,9 @@ class Writer:
     def _add(self, prefix: str, fields: dict[str, Any], id_: str = "") -> tuple[dict[str, Any], dict[str, Any], bytes]:
         """A new item, the place that its events name, and its first event."""
         index = len(self._output)
-        item = {"id": id_ or f"{prefix}_{self._frame.id}_{index}", **fields}
+        taken = any(one["id"] == id_ for one in self._output)
+        own = {"id": f"{prefix}_{self._frame.id}_{index}" if taken or not id_ else id_}
+        item = own | fields | own
         self._output.append(item)
         place = {"item_id": item["id"], "output_index": index}
         return item, place, self._event("response.output_item.added", {"output_index": index, "item": item})
@@ -329,15 +329,27 @@ class Writer:
         """A message is done when its last part is."""
         if any(held.item is item for held in self._open.values()):
             return b""
-        item["status"] = "completed"
+        item["status"] = "incomplete" if self._reason() and item is self._output[-1] else "completed"
         return self._done(item)
+
+    def _reason(self) -> str | None:
+        """Why the answer is incomplete, where it is."""
+        if self._stop.reason == "refusal" and not self._refused:
+            return "content_filter"
+        return _INCOMPLETE.get(self._stop.reason)
 
 
 def _logprobs(said: Any) -> list[dict[str, Any]]:
     """Those of a piece of text as chat words them; the bytes of a token have to be there."""
     listed = said.get("content") if isinstance(said, dict) else None
-    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    for one in (every for each in found for every in (each, *(each.get("top_logprobs") or ()))):
-        if one.get("bytes") is None:
-            one["bytes"] = list(str(one.get("token", "")).encode())
-    return found
+    return [_logprob(one) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _logprob(said: dict[str, Any]) -> dict[str, Any]:
+    others = said.get("top_logprobs")
+    listed = [_token(one) for one in others if isinstance(one, dict)] if isinstance(others, list) else []
+    return _token({**said, "top_logprobs": listed})
+
+
+def _token(said: dict[str, Any]) -> dict[str, Any]:
+    return said if said.get("bytes") is not None else {**said, "bytes": list(str(said.get("token", "")).encode())}

@@ -5,8 +5,8 @@ holds a model to a tool's schema unless it is told not to, and keeps what is ask
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from flyball.llm.efforts import effort_of
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
 from flyball.llm.signatures import detached, wrap
-from flyball.llm.translation import leave_behind, name_of
+from flyball.llm.translation import inner_place, leave_behind, name_of, thought_name
 
 from .asking import NAME, suited
 from .items import BETWEEN, CALLS, HOME
@@ -28,6 +28,7 @@ _TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ult
 _FILES = frozenset((NAME, "openai_chat"))  # whose file ids are OpenAI's
 _COUNTED = ("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text")
 _ALSO_COUNTED = ("conversation", "previous_response_id", "truncation")
+_LONGEST_ID = 64
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
@@ -50,8 +51,10 @@ def _body(request: m.Request, model: str, quirks: Quirks, losses: Losses) -> dic
         body["stream"] = True
     if request.tools:
         body["tools"] = [_tool(tool, at, request, quirks, losses) for at, tool in enumerate(request.tools)]
-        if request.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(request.tool_choice, request.tools)
+    if (choice := request.tool_choice) is not None and request.tools:
+        body["tool_choice"] = _tool_choice(choice, request.tools)
+    elif choice is not None and choice.mode == "required":
+        losses.drop(name_of(request, "tool_choice"))
     if request.max_tokens is not None:
         body["max_output_tokens"] = request.max_tokens
     _refuse(request, losses)
@@ -62,12 +65,23 @@ def _body(request: m.Request, model: str, quirks: Quirks, losses: Losses) -> dic
     _add_wishes(body, request, quirks, losses)
     if not own:
         body.setdefault("store", False)  # nobody else keeps an answer unasked
-    for name, value in (request.native if own else {}).items():
+    if own:
+        _add_native(body, request.native)
+    losses.drop_all(name for name in request.extra if name in body)  # what is said in the caller's own words holds
+    return suited({**body, **request.extra, **body}, quirks, losses)
+
+
+def _add_native(body: dict[str, Any], native: Mapping[str, Any]) -> None:
+    """What only this dialect says; a path goes where it points."""
+    for name, value in native.items():
         if name == "include":
             body[name] = [*value, *body.get(name, ())]
-        else:
-            body[name] = {**value, **body.get(name, {})} if name in ("reasoning", "text") else value
-    return suited({**body, **request.extra, **body}, quirks, losses)
+            continue
+        *way, last = name.split(".")
+        place = body
+        for one in way:
+            place = place.setdefault(one, {})
+        place[last] = value
 
 
 def _refuse(request: m.Request, losses: Losses) -> None:
@@ -94,7 +108,7 @@ def _fits(name: str, value: Any, request: m.Request, quirks: Quirks, losses: Los
         case "top_p":
             fits = quirks.sampling
         case "service_tier":
-            fits = value in _TIERS
+            fits = value in _TIERS or request.dialect == NAME
         case _:
             fits = True
     if not fits:
@@ -146,9 +160,10 @@ def _tool_choice(choice: m.ToolChoice, tools: Sequence[m.Tool | m.NativeTool]) -
 
 
 def _tool(tool: m.Tool | m.NativeTool, at: int, request: m.Request, quirks: Quirks, losses: Losses) -> Any:
+    path = request.tool_path_of(at)
     if isinstance(tool, m.NativeTool):
         if tool.dialect != NAME:
-            losses.refuse(f"tools[{at}]", f"{tool.kind} is a tool of its own provider")
+            losses.refuse(path, f"{tool.kind} is a tool of its own provider")
         return tool.raw
     own = request.dialect == NAME
     said: dict[str, Any] = {"type": "custom" if tool.custom else "function", "name": tool.name}
@@ -161,11 +176,11 @@ def _tool(tool: m.Tool | m.NativeTool, at: int, request: m.Request, quirks: Quir
     else:
         said["parameters"] = _NO_PARAMETERS if tool.parameters is None else tool.parameters
         if tool.strict and not quirks.strict_tools:
-            losses.drop(f"tools[{at}].strict")
+            losses.drop(f"{path}.strict")
         if tool.strict is not None or not own:  # unsaid it is strict here, and elsewhere it is not
             said["strict"] = bool(tool.strict) and quirks.strict_tools
     if tool.cache is not None:
-        losses.drop(f"tools[{at}].cache_control")
+        losses.drop(f"{path}.cache_control")
     return {**said, **tool.extra} if own else said
 
 
@@ -179,11 +194,21 @@ def _conversation(request: m.Request, quirks: Quirks, losses: Losses) -> dict[st
     own = request.dialect == NAME
     if own and messages and request.path_of(0) == "instructions":
         written["instructions"] = messages[0].text
-    said = [item for at in range(len(written), len(messages)) for item in turns.of(messages[at], request.path_of(at))]
+    said = [item for at in range(len(written), len(messages)) for item in turns.of(messages[at], at)]
     plain = own and len(said) == 1 and request.path_of(len(messages) - 1) == "input"
     if said or not own:
         written["input"] = said[0]["content"] if plain else said
     return written
+
+
+class _Placed(NamedTuple):
+    """A part, and how the caller calls it."""
+
+    part: m.Part | None
+    place: str
+
+
+_NOTHING = _Placed(None, "")
 
 
 class _Items:
@@ -195,56 +220,73 @@ class _Items:
         self._losses = losses
         self._own = request.dialect == NAME
 
-    def of(self, message: m.Message, path: str) -> list[dict[str, Any]]:
+    def of(self, message: m.Message, number: int) -> list[dict[str, Any]]:
         """A turn's items."""
         if message.name:
-            self._losses.drop(f"{path}.name")
-        written = [item for parts, own in self._grouped(message) for item in self._item(message, parts, own, path)]
+            self._losses.drop(f"{self._request.path_of(number)}.name")
+        written = [
+            (item, placed[0].place if placed else "")
+            for placed, own in self._grouped(message, number)
+            for item in self._item(message, placed, own)
+        ]
         # Without what followed it a thought is refused.
-        while not self._own and written and written[-1].get("type") == "reasoning":
-            written.pop()
-            self._losses.drop(f"{path}.thinking")
-        return written
+        while not self._own and written and written[-1][0].get("type") == "reasoning":
+            self._losses.drop(written.pop()[1])
+        return [item for item, _ in written]
 
-    def _grouped(self, message: m.Message) -> Iterator[tuple[Sequence[m.Part], dict[str, Any] | None]]:
+    def _grouped(self, message: m.Message, number: int) -> Iterator[tuple[Sequence[_Placed], dict[str, Any] | None]]:
         """The parts of each item, and what only this dialect says of it."""
         if self._own and (known := message.extra.get("items")):
             start = 0
             for length, own in known:
-                yield message.parts[start : start + length], own
+                parts = message.parts[start : start + length]
+                yield [_Placed(part, self._request.place_of(number, start + at)) for at, part in enumerate(parts)], own
                 start += length
         elif message.role in ("assistant", "tool"):
-            yield from (((part,), {}) for part in detached(message.parts))
+            yield from (([one], {}) for one in self._placed(message, number))
         else:
-            yield message.parts, {}
+            yield list(self._placed(message, number)), {}
+
+    def _placed(self, message: m.Message, number: int) -> Iterator[_Placed]:
+        for at, part in enumerate(message.parts):
+            for one in detached((part,)):
+                place = self._request.place_of(number, at)
+                if isinstance(one, m.Thinking):
+                    place = thought_name(self._request, number, at, "thought" if one is part else "signature")
+                yield _Placed(one, place)
 
     def _item(
-        self, message: m.Message, parts: Sequence[m.Part], own: dict[str, Any] | None, path: str
+        self, message: m.Message, placed: Sequence[_Placed], own: dict[str, Any] | None
     ) -> Iterator[dict[str, Any]]:
-        first = parts[0] if parts else None
+        first, place = placed[0] if placed else _NOTHING
         if own is None and isinstance(first, m.Native):
             yield first.raw
         elif message.role not in ("assistant", "tool"):
-            yield {"role": message.role, "content": self._content(parts, path), **(own or {})}
+            yield {"role": message.role, "content": self._content(placed), **(own or {})}
         elif isinstance(first, m.ToolResult):
-            yield {**self._result(first, path), **(own or {})}
+            yield {**self._result(first, place), **(own or {})}
         elif isinstance(first, m.ToolCall):
+            self._mark({}, first, place)
             kind = "custom_tool_call" if first.custom else "function_call"
             written = first.arguments if first.custom else first.arguments or "{}"
-            yield {"type": kind, "call_id": first.id, "name": first.name, CALLS[kind]: written, **(own or {})}
+            yield {"type": kind, "call_id": self._id(first.id), "name": first.name, CALLS[kind]: written, **(own or {})}
         elif isinstance(first, m.Thinking):
-            yield from self._thought(first, own or {}, path)
+            yield from self._thought(first, own or {}, place)
         elif isinstance(first, m.Media) and self._own:
             yield {"type": "image_generation_call", "status": "completed", "result": first.data, **(own or {})}
         elif isinstance(first, m.Native | m.Media):
-            self._losses.drop(f"{path}.{first.kind}")
+            self._losses.drop(place)
         elif self._own or not isinstance(first, m.Text) or first.text:
-            yield self._said(parts, own or {}, path)
+            yield self._said(placed, own or {})
 
-    def _thought(self, thought: m.Thinking, own: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
+    def _id(self, id_: str) -> str:
+        """A call's id, no longer than OpenAI takes it: the same for the same."""
+        return id_ if self._own or len(id_) <= _LONGEST_ID else _id("call", id_)
+
+    def _thought(self, thought: m.Thinking, own: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
         signature = thought.signature
         if not self._own and (signature is None or signature.origin != HOME or thought.belongs_to_next):
-            self._losses.drop(f"{path}.thinking")
+            self._losses.drop(place)
             return
         shown = thought.text.split(BETWEEN) if not (thought.redacted or thought.belongs_to_next) else []
         item: dict[str, Any] = {"type": "reasoning", "id": signature.id if signature else ""}
@@ -254,16 +296,16 @@ class _Items:
             item["encrypted_content"] = wrap(thought, home=HOME)
         yield {**item, **own}
 
-    def _said(self, parts: Sequence[m.Part], own: dict[str, Any], path: str) -> dict[str, Any]:
+    def _said(self, placed: Sequence[_Placed], own: dict[str, Any]) -> dict[str, Any]:
         """The model's words: a string where they are nothing but one text, which every compatible server takes."""
         content: list[dict[str, Any]] = []
-        for part in parts:
+        for part, place in placed:
             if isinstance(part, m.Refusal):
                 content.append({"type": "refusal", "refusal": part.text})
             elif isinstance(part, m.Text):
                 if part.citations and not self._own:
-                    self._losses.drop(f"{path}.citations")
-                self._mark({}, part, path)
+                    self._losses.drop(f"{place}.citations")
+                self._mark({}, part, place)
                 cited = [dict(one.extra) for one in part.citations if self._own]
                 content.append({"type": "output_text", "text": part.text, "annotations": cited})
         plain = not own and len(content) < 2 and not any(one.get("annotations", True) for one in content)
@@ -272,20 +314,21 @@ class _Items:
         head = {"type": "message", "id": _id("msg", str(content)), "status": "completed", "role": "assistant"}
         return {**head, "content": content, **own}
 
-    def _result(self, part: m.ToolResult, path: str) -> dict[str, Any]:
+    def _result(self, part: m.ToolResult, place: str) -> dict[str, Any]:
         if part.is_error:
-            self._losses.drop(f"{path}.is_error")
-        self._mark({}, part, path)
+            self._losses.drop(f"{place}.is_error")
+        self._mark({}, part, place)
         kind = "custom_tool_call_output" if part.custom else "function_call_output"
-        return {"type": kind, "call_id": part.call_id, "output": self._content(part.parts, path)}
+        inner = [_Placed(one, inner_place(self._request, place, part, at)) for at, one in enumerate(part.parts)]
+        return {"type": kind, "call_id": self._id(part.call_id), "output": self._content(inner)}
 
-    def _content(self, parts: Sequence[m.Part], path: str) -> str | list[dict[str, Any]]:
-        written = [self._part(part, f"{path}.content[{at}]") for at, part in enumerate(parts)]
+    def _content(self, placed: Sequence[_Placed]) -> str | list[dict[str, Any]]:
+        written = [self._part(part, place) for part, place in placed]
         if not written or (len(written) == 1 and written[0].keys() == {"type", "text"}):
             return str(written[0]["text"]) if written else ""
         return written
 
-    def _part(self, part: m.Part, path: str) -> dict[str, Any]:
+    def _part(self, part: m.Part | None, path: str) -> dict[str, Any]:
         match part:
             case m.Text():
                 said: dict[str, Any] = {"type": "input_text", "text": part.text}
@@ -302,11 +345,13 @@ class _Items:
         return {**said, **part.extra} if self._own else said
 
     def _media(self, media: m.Media, path: str) -> dict[str, Any]:
-        self._losses.drop_all(f"{path}.{name}" for name in ("context", "cite") if getattr(media, name))
+        unsaid = ("name", "context", "cite") if media.text else ("context", "cite")
+        unsaid = (*unsaid, "name") if media.kind == "image" else unsaid
+        self._losses.drop_all(f"{path}.{name_of(self._request, name)}" for name in unsaid if getattr(media, name))
         if media.text:
             return {"type": "input_text", "text": media.text}
         if media.file_id and self._request.dialect not in _FILES:
-            self._losses.refuse(f"{path}.file_id", "files belong to the provider that has them")
+            self._losses.refuse(path, "files belong to the provider that has them")
         by_value = data_url(media.media_type, media.data) if media.data else ""
         if media.kind == "image":
             place = {"file_id": media.file_id} if media.file_id else {"image_url": by_value or media.url}
@@ -322,7 +367,7 @@ class _Items:
         self._losses.refuse(path, f"it takes no {media.kind}")
         return {}
 
-    def _mark(self, said: dict[str, Any], part: m.Text | m.Media | m.ToolResult, path: str) -> None:
+    def _mark(self, said: dict[str, Any], part: m.Text | m.Media | m.ToolCall | m.ToolResult, path: str) -> None:
         """The point up to which may be cached, as far as the vendor lets it be said."""
         if part.cache is None:
             return
