@@ -381,6 +381,16 @@ def test_log_probabilities_of_nobodys_shape_break_nothing(others: Any) -> None:
     assert content[0]["logprobs"] == [{"token": "Hi", "logprob": -1.0, "top_logprobs": [], "bytes": [72, 105]}]
 
 
+@pytest.mark.parametrize("others", [None, 7, [7], "x"])
+def test_log_probabilities_of_nobodys_shape_are_not_told(others: Any) -> None:
+    sound = {"token": "Hi", "logprob": -1.0, "bytes": [72, 105], "top_logprobs": others}
+    part = {"type": "output_text", "text": "Hi", "logprobs": [sound, 7, {"token": 7}]}
+
+    found = parsed(output=[message(part)]).choices[0].logprobs
+
+    assert found["content"] == [{**sound, "top_logprobs": []}]
+
+
 def test_no_two_items_have_the_same_name() -> None:
     thought = Thinking(text="Hm.", signature=Signature(data="gAAA", origin="openai", id="rs_1"))
 

@@ -347,7 +347,16 @@ def _logprobs(item: dict[str, Any]) -> list[Any]:
 
 
 def _sound(logprobs: Any) -> list[Any]:
-    return [one for one in logprobs if isinstance(one, dict)] if isinstance(logprobs, list) else []
+    """Log probabilities that are some, with their alternatives that are."""
+    found = [one for one in logprobs if _is_sound(one)] if isinstance(logprobs, list) else []
+    for one in found:
+        if "top_logprobs" in one:
+            one["top_logprobs"] = _sound(one["top_logprobs"])
+    return found
+
+
+def _is_sound(one: Any) -> bool:
+    return isinstance(one, dict) and type(one.get("token")) is str and type(one.get("logprob")) in (int, float)
 
 
 class Watch:
