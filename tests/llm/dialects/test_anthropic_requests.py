@@ -178,6 +178,43 @@ def test_what_is_in_a_result_is_named_inside_it() -> None:
     assert refused.value.param == "messages[2].content[0].content[1]"
 
 
+@pytest.mark.parametrize("to", ["anthropic_messages", "bedrock_converse", "gemini"])
+def test_what_are_no_words_among_the_instructions_is_named_by_its_place(to: str) -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+
+    with pytest.raises(CannotCarryError) as refused:
+        written(asked(system=[{"type": "text", "text": "x"}, image]), to)
+
+    assert refused.value.param == "system[1]"
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "param"),
+    [
+        ("anthropic_messages", b'{"model": "m", "messages": []}', "messages"),
+        ("gemini", b'{"contents": []}', "contents"),
+        ("gemini", b'{"contents": [{"parts": [{"text": "\xff"}]}]}', "contents"),
+        (
+            "gemini",
+            b'{"contents": [{"parts": [{"executableCode": {"x": 1e999}}]}]}',
+            "contents[0].parts[0].executableCode",
+        ),
+        (
+            "gemini",
+            b'{"contents": "x", "tools": [{"functionDeclarations": [{"name": "f", "parameters": {"maximum": 1e999}}]}]}',
+            "tools[0].functionDeclarations[0].parameters",
+        ),
+    ],
+)
+def test_a_parser_names_what_it_cannot_take(source: str, body: bytes, param: str) -> None:
+    spoken = dialect(source)
+
+    with pytest.raises(InvalidBodyError) as refused:
+        spoken.parse_request(spoken.ask(body, model="m"))
+
+    assert refused.value.param == param
+
+
 def test_results_and_words_of_one_turn_keep_their_places() -> None:
     call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": [call]}]

@@ -29,7 +29,12 @@ def parts(name: str) -> tuple[Any, ...]:
     return golden(name).choices[0].parts
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def known(path: Path) -> bool:
+    """Whether Bedrock's own model has what a fixture holds."""
+    return "bedrock_converse" not in json.loads(path.read_text()).get("beyond_the_client_of", ())
+
+
+@pytest.mark.parametrize("path", sorted(filter(known, GOLDEN.glob("*.json"))), ids=lambda path: path.stem)
 def test_every_golden_answer_is_one_that_converse_gives(path: Path) -> None:
     judge_answer(json.loads(path.read_text())["given"])
 

@@ -189,7 +189,7 @@ def test_signed_thoughts_go_back_and_others_are_named() -> None:
         {"reasoningContent": {"redactedContent": "QUJD"}},
         {"toolUse": {"toolUseId": "call_1", "name": "weather", "input": {}}},
     ]
-    assert dropped == ("messages[1].thinking",)
+    assert dropped == ("messages[1].content[2]", "messages[1].content[3]", "messages[1].thinking")
 
 
 def test_media_are_sent_by_value_and_from_s3() -> None:

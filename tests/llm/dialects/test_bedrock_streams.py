@@ -57,7 +57,12 @@ def assembled(said: list[StreamEvent]) -> Completion:
     return assembly.whole()
 
 
-@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+def known(path: Path) -> bool:
+    """Whether Bedrock's own model has what a fixture holds."""
+    return "bedrock_converse" not in json.loads(path.read_text()).get("beyond_the_client_of", ())
+
+
+@pytest.mark.parametrize("path", list(filter(known, STREAMS)), ids=lambda path: path.stem)
 def test_every_golden_stream_is_one_that_converse_stream_gives(path: Path) -> None:
     judge_events(json.loads(path.read_text())["given"])
 
@@ -69,8 +74,10 @@ def test_what_comes_in_pieces_is_what_comes_at_once(path: Path) -> None:
 
     said, done = read(*golden(path.stem))
 
+    if isinstance(expected, Trouble):
+        assert said[-1] == Broke(expected)
+        return
     assert done
-    assert isinstance(expected, Completion)
     found = assembled(said)
     assert _without_place(found.choices) == _without_place(expected.choices)
     assert (found.usage, found.leftovers) == (expected.usage, expected.leftovers)

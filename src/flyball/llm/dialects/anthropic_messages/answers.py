@@ -205,6 +205,12 @@ def tier_of(usage: Mapping[str, Any] | None) -> str:
     return tier if isinstance(tier, str) else ""
 
 
+def miss_tier(tier: str, losses: Losses) -> None:
+    """Name a service tier that has no word here. The usual one needs none."""
+    if tier not in (*_TIERS, "", "default"):
+        losses.drop("service_tier")
+
+
 def counts(usage: Usage | None, tier: str = "") -> dict[str, Any]:
     """The usage; its clients want numbers even where nobody counted."""
     said = usage_to_anthropic(usage) if usage is not None else {"input_tokens": 0, "output_tokens": 0}
@@ -219,6 +225,7 @@ def write(completion: Completion, frame: Frame, losses: Losses) -> bytes:
     losses.drop_all(f"choices[{other.index}]" for other in completion.choices[1:])
     if choice.logprobs is not None:
         losses.drop("logprobs")
+    miss_tier(completion.service_tier, losses)
     return msgspec.json.encode(
         {
             "id": f"msg_{frame.id}",

@@ -16,7 +16,7 @@ from flyball.llm.messages import Native, Part, Refusal, Stop, Text, Thinking, To
 from flyball.llm.signatures import detached, wrap
 from flyball.llm.usage import Usage
 
-from .answers import HOME, NAME, block_for, citation_for, counts, error, stop_word
+from .answers import HOME, NAME, block_for, citation_for, counts, error, miss_tier, stop_word
 from .growing import Growing
 
 _ENCODE = msgspec.json.encode
@@ -85,6 +85,7 @@ class AnthropicWriter:
             case Counted():
                 self._usage = event.usage or self._usage
                 self._tier = event.service_tier or self._tier
+                miss_tier(event.service_tier, self._losses)
             case Lost() if event.name not in self._kept:
                 self._losses.drop(event.name)
         return b""
