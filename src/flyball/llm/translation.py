@@ -38,6 +38,14 @@ def name_of(request: Request, field: str) -> str:
     return names.get(field, field)
 
 
+def name_of_theirs(request: Request, field: str, *, by: str) -> str:
+    """What the caller calls that which the dialect `by` calls `field`."""
+    if request.dialect == by:
+        return field
+    ours = {theirs: name for name, theirs in dialect(by).names.items() if "." not in name}
+    return name_of(request, ours.get(field, field))
+
+
 def conversation_of(request: Request) -> str:
     """What the caller's dialect calls the conversation."""
     return dialect(request.dialect).input_field

@@ -1,6 +1,6 @@
 """Chat requests as they are relayed: the top level is taken apart, and every value stays the bytes it came in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -78,11 +78,16 @@ def relayed(asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> byte
     return msgspec.json.encode(suited(fields, quirks, losses))
 
 
-def suited(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
-    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise."""
+def suited(
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, called: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise.
+
+    `called` says what the caller calls a field.
+    """
     for name in quirks.drop:
         if fields.pop(name, None) is not None:
-            losses.drop(name)
+            losses.drop(called(name))
     return _renamed(fields, quirks.rename) if quirks.rename else fields
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -11,7 +12,7 @@ from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.efforts import effort_of
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
-from flyball.llm.translation import inner_place, leave_behind, name_of, thought_name
+from flyball.llm.translation import inner_place, leave_behind, name_of, name_of_theirs, thought_name
 
 from .asking import INCLUDE_USAGE, NAME, suited
 from .thoughts import details_of
@@ -51,7 +52,8 @@ def write_request(request: m.Request, *, model: str, quirks: Quirks, losses: Los
     native = request.native if request.dialect == NAME else {}
     for name, value in native.items():
         body[name] = {**value, **body.get(name, {})} if name == "stream_options" else value
-    return msgspec.json.encode(suited({**body, **request.extra, **body}, quirks, losses))
+    called = partial(name_of_theirs, request, by=NAME)
+    return msgspec.json.encode(suited({**body, **request.extra, **body}, quirks, losses, called))
 
 
 def _add_wishes(body: dict[str, Any], request: m.Request, quirks: Quirks, losses: Losses) -> None:

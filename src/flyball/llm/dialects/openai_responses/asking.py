@@ -1,5 +1,6 @@
 """Responses requests as they are relayed: the top level is taken apart, and every value stays the bytes it came in."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -56,11 +57,16 @@ def relayed(asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> byte
     return msgspec.json.encode(suited(fields, quirks, losses))
 
 
-def suited(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
-    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise."""
+def suited(
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, called: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise.
+
+    `called` says what the caller calls a field.
+    """
     for name in quirks.drop:
         if fields.pop(name, None) is not None:
-            losses.drop(name)
+            losses.drop(called(name))
     return {quirks.rename.get(name, name): value for name, value in fields.items()} if quirks.rename else fields
 
 

@@ -6,6 +6,7 @@ holds a model to a tool's schema unless it is told not to, and keeps what is ask
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from flyball.llm.efforts import effort_of
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
 from flyball.llm.signatures import detached, wrap
-from flyball.llm.translation import inner_place, leave_behind, name_of, thought_name
+from flyball.llm.translation import inner_place, leave_behind, name_of, name_of_theirs, thought_name
 
 from .asking import NAME, suited
 from .items import BETWEEN, CALLS, HOME
@@ -68,7 +69,8 @@ def _body(request: m.Request, model: str, quirks: Quirks, losses: Losses) -> dic
     if own:
         _add_native(body, request.native)
     losses.drop_all(name for name in request.extra if name in body)  # what is said in the caller's own words holds
-    return suited({**body, **request.extra, **body}, quirks, losses)
+    called = partial(name_of_theirs, request, by=NAME)
+    return suited({**body, **request.extra, **body}, quirks, losses, called)
 
 
 def _add_native(body: dict[str, Any], native: Mapping[str, Any]) -> None:
