@@ -95,7 +95,11 @@ def _forms(call: ToolCall) -> list[Any]:
     if isinstance(value, dict):
         return [value]
     # An answer that was cut off in the middle of a call: Anthropic's client keeps what could be read so far.
-    so_far = [jiter.from_json(value.encode(), partial_mode=True)] if value.lstrip().startswith('{"') else []
+    so_far = (
+        [jiter.from_json(call.arguments.encode(), partial_mode=True)]
+        if call.arguments.lstrip().startswith('{"')
+        else []
+    )
     return [value, {"unparsed_arguments": call.arguments}, {}, *so_far]
 
 
