@@ -144,11 +144,28 @@ def test_a_schema_of_any_depth_is_no_failure() -> None:
     assert getattr(tool, "strict", True) is None
 
 
-@pytest.mark.parametrize("place", [b'"tools":[{"type":"function","name":"f","parameters":{"x":"%b"}}]', b'"user":"%b"'])
-@pytest.mark.parametrize("text", [b"\xff", b"\\ud800"])
-def test_what_is_no_text_is_a_mistake(place: bytes, text: bytes) -> None:
-    with pytest.raises(InvalidBodyError):
-        translated(b'{"model":"m","input":"x",%b}' % (place % text), "openai_chat")
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'"tools":[{"type":"function","name":"f","parameters":{"x":"\xff"}}]', "tools"),
+        (b'"text":{"format":{"type":"json_schema","name":"x","schema":{"x":"\xff"}}}', "text"),
+        (b'"user":"\xff"', "user"),
+        (b'"prompt_cache_key":"\xff"', "prompt_cache_key"),
+        (b'"newer":{"x":"\xff"}', "newer"),
+    ],
+)
+def test_what_is_no_text_is_a_mistake(body: bytes, param: str) -> None:
+    with pytest.raises(InvalidBodyError) as mistake:
+        DIALECT.parse_request(DIALECT.ask(b'{"model":"m","input":"x",%b}' % body))
+
+    assert mistake.value.param == param
+
+
+@pytest.mark.parametrize("schema", [{}, {"description": "anything"}, {"anyOf": []}])
+def test_a_schema_that_is_of_no_object_is_not_strict_unsaid(schema: dict[str, Any]) -> None:
+    asked, _ = translated({"input": "x", "tools": [{**LOOK, "parameters": schema}]}, "anthropic_messages")
+
+    assert "strict" not in asked["tools"][0]
 
 
 # -- as it is asked by others

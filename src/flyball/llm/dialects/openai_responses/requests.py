@@ -74,7 +74,7 @@ def parse_request(asked: Asked) -> m.Request:
     fields = {name: raw for name, raw in without_ours(asked.fields).items() if bytes(raw) != b"null"}
     left: list[str] = []
     said: dict[str, Any] = {name: field(fields, name, _SAME[name]) for name in fields if name in _SAME}
-    beside = {name: raw for name, raw in fields.items() if name not in _SAME and name not in _READ}
+    beside = {name: _proven(raw, name) for name, raw in fields.items() if name not in _SAME and name not in _READ}
     native: dict[str, Any] = {
         name: raw for name in LEAVING if name in beside and bytes(raw := beside.pop(name)) != _DEFAULTS.get(name)
     }
@@ -112,6 +112,15 @@ def parse_request(asked: Asked) -> m.Request:
         leftovers=tuple(left),
         **said,
     )
+
+
+def _proven(raw: msgspec.Raw, name: str) -> msgspec.Raw:
+    """A value that nobody here reads. Raises InvalidBodyError where it is not even text."""
+    try:
+        bytes(raw).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidBodyError(f"the field {name!r} is no UTF-8: {error}", param=name) from None
+    return raw
 
 
 def _reasoning(fields: Mapping[str, msgspec.Raw], native: dict[str, Any]) -> m.Reasoning | None:
@@ -190,7 +199,7 @@ def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Too
 def _can_be_strict(schema: dict[str, Any]) -> bool:
     """Whether a schema is one that OpenAI holds a model to. Where nothing is said, it is strict here with those alone."""
     try:
-        return _is_strict(schema)
+        return ("properties" in schema or schema.get("type") == "object") and _is_strict(schema)
     except RecursionError:
         return False
 
