@@ -1,6 +1,7 @@
 """The vendors as the models room shows and demands them: what each needs, where a model is called, with which keys."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 import msgspec
@@ -135,7 +136,20 @@ async def test_a_models_page_shows_where_it_is_called_and_with_which_references(
 
     text = page.body.decode()
     assert "https://bedrock-runtime.eu-central-1.amazonaws.com" in text
-    assert "env:AWS_ACCESS_KEY_ID, env:AWS_SECRET_ACCESS_KEY" in text
+    assert "<code>env:AWS_ACCESS_KEY_ID</code>, <code>env:AWS_SECRET_ACCESS_KEY</code>" in text
+
+
+async def test_a_models_page_shows_how_every_client_calls_it_at_the_address_that_the_browser_uses(ctx, admin):
+    async with ctx.db.transaction() as connection:
+        await service.put(connection, ctx, "claude", spec(provider="anthropic"))
+
+    page = await admin.get("/models/claude", headers={"accept": "text/html", "host": "localhost:4711"})
+
+    text = unescape(page.body.decode())
+    assert 'OpenAI(base_url="http://localhost:4711/v1"' in text
+    assert 'Anthropic(base_url="http://localhost:4711"' in text
+    assert '{"base_url": "http://localhost:4711"}' in text
+    assert text.count('model="claude"') == 4
 
 
 @pytest.mark.parametrize("name", names())

@@ -17,6 +17,7 @@ from flyball.kit.hashing import short
 from flyball.kit.money import format_usd
 from flyball.kit.visible import visible
 from flyball.surface.http import form_token
+from flyball.surface.http.cookies import came_by_https
 
 from . import notices
 from .assets import asset_url
@@ -66,6 +67,7 @@ def _chrome(request: Request, section: str) -> Chrome:
         actor=ctx.actor.name if ctx and ctx.actor.kind != "anonymous" else "",
         csrf=form_token(request),
         now_ns=clock.now_ns(),
+        address=f"{'https' if came_by_https(request) else 'http'}://{request.headers.get('host', request.url.netloc)}",
         notice=notice,
         notice_tone=tone,
     )

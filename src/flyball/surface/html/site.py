@@ -24,12 +24,16 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chrome(msgspec.Struct, frozen=True, kw_only=True):
-    """The frame's own context, beside the page's. `csrf` is empty where nobody is signed in by a cookie."""
+    """The frame's own context, beside the page's. `csrf` is empty where nobody is signed in by a cookie.
+
+    `address` is where the browser found us, as scheme://host:port.
+    """
 
     stages: tuple[Stage, ...]
     section: str
     actor: str
     csrf: str
     now_ns: int
+    address: str
     notice: str = ""
     notice_tone: str = ""
