@@ -9,6 +9,7 @@ from flyball.kit.clock import SystemClock
 from flyball.kit.secrets import Secret
 from flyball.llm.calling import put, question, whole
 from flyball.llm.errors import (
+    InvalidBodyError,
     UpstreamAwayError,
     UpstreamCutError,
     UpstreamError,
@@ -61,6 +62,14 @@ async def ask(wire, upstream, *, tries=1, seconds=2.0):
             if wait is None:
                 raise
         await asyncio.sleep(wait)
+
+
+def test_bytes_that_are_no_text_are_refused_wherever_they_stand_and_relayed_as_they_are(upstream):
+    body = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"?"}],"new_field":"\xff"}'
+
+    with pytest.raises(InvalidBodyError, match="UTF-8"):
+        question(dialect("anthropic_messages").ask(body), "generate", at(upstream), Losses("tests"))
+    assert b"\xff" in asking(upstream, body).ask.body
 
 
 async def test_an_answer_comes_with_its_usage_in_exclusive_buckets(wire, upstream):

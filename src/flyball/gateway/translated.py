@@ -94,8 +94,14 @@ class Translated:
             self._note(one)
             if isinstance(one, Lost):
                 self._losses.drop(one.name)
-            elif words := self._writer.write(one):
+            elif words := self._words(one):
                 passed.append(words)
+
+    def _words(self, one: StreamEvent) -> bytes:
+        try:
+            return self._writer.write(one)
+        except UpstreamCutError as error:
+            raise UpstreamCutError(f"{self._reply.where}: {error.message}", next_step=error.next_step) from error
 
     def _note(self, one: StreamEvent) -> None:
         """Take what the record needs."""

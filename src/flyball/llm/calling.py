@@ -13,7 +13,7 @@ from .addressing import counted_by
 from .catalog import vendor
 from .completions import Completion, Trouble
 from .dialect import Asked, Dialect
-from .errors import UpstreamCutError, UpstreamRefusedError, UpstreamTimeoutError
+from .errors import InvalidBodyError, UpstreamCutError, UpstreamRefusedError, UpstreamTimeoutError
 from .eventstream import EventstreamParser
 from .losses import Losses
 from .patience import may_retry
@@ -63,6 +63,8 @@ def question(asked: Asked, verb: Verb, upstream: Upstream, losses: Losses, *, he
     body = write(request, model=upstream.model, quirks=quirks, losses=losses)
     if body is None:
         return None
+    if not _is_text(body):
+        raise InvalidBodyError("the body is not UTF-8", next_step="encode it as UTF-8")
     return Question(theirs, Ask(theirs.name, verb, asked.stream, body, ()), relayed=False, framing=provider.framing)
 
 
@@ -141,6 +143,14 @@ class Events:
             return list(self._parser.finish())
         except EventTooLongError as error:
             raise UpstreamCutError(f"{self._reply.where}: {error}") from None
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_unknown(event: Event) -> bool:

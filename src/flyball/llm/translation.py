@@ -32,6 +32,9 @@ def name_of(request: Request, field: str) -> str:
     How much to think may be asked for in words or in tokens, and the two may be called differently.
     """
     names = dialect(request.dialect).names
+    outer, _, inner = field.partition(".")
+    if inner and field not in names and outer in names:
+        return f"{names[outer]}.{inner}"
     if field == "reasoning" and (asked := request.reasoning) is not None:
         kind = "reasoning.effort" if asked.effort and asked.budget is None else "reasoning.budget"
         return names.get(kind) or names.get(field, field)

@@ -497,7 +497,7 @@ def test_what_only_tunes_and_google_does_not_have_is_named() -> None:
 
     assert body["generationConfig"] == {"stopSequences": ["a", "b", "c", "d", "e"]}
     assert losses.dropped == (
-        "tools[0].strict",
+        "tools[0].function.strict",
         "temperature",
         "stop",
         "user",

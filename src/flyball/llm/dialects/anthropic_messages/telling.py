@@ -209,5 +209,5 @@ def _arguments(block: _Written, call: ToolCall, text: str) -> str:
 
 
 def _broken(name: str) -> UpstreamCutError:
-    message = f"the model behind the upstream calls {name!r} with arguments that are no JSON object"
+    message = f"the model calls {name!r} with arguments that are no JSON object"
     return UpstreamCutError(message, next_step="ask again, or call another model")

@@ -113,7 +113,7 @@ class Turns:
             return block
         if not isinstance(part, Thinking) and part.cache is not None:
             block["cache_control"] = point(part.cache)
-            self.marks[id(block)] = f"{path}.cache_control"
+            self.marks[id(block)] = f"{path}.{name_of(self._request, 'cache')}"
         if self._own and not isinstance(part, Native) and part.extra and "block" not in part.extra:
             block |= part.extra
         return block
@@ -125,7 +125,7 @@ class Turns:
                 if part.citations:
                     own = [citation.extra for citation in part.citations if citation.dialect == NAME]
                     if len(own) != len(part.citations):
-                        self._losses.drop(f"{path}.citations")
+                        self._losses.drop(f"{path}.{name_of(self._request, 'citations')}")
                     block |= {"citations": own} if own else {}
                 return block if part.text.strip() else None
             case ToolCall():

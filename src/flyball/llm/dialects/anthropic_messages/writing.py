@@ -85,6 +85,7 @@ def _beside(request: Request, losses: Losses, written: dict[str, Any]) -> None:
         written["cache_control"] = point(request.cache)
     if request.stream:
         written["stream"] = True
+    losses.drop_all(name for name in request.extra if name in written)  # what is said in the caller's own words holds
     for name, value in {**(request.native if own else {}), **request.extra}.items():
         if not own or "." not in name:
             written.setdefault(name, value)
@@ -183,7 +184,7 @@ def _tools(request: Request, marks: dict[int, str], quirks: Quirks, losses: Loss
             continue
         written.append(_tool(tool, path, request, quirks, losses))
         if "cache_control" in written[-1]:
-            marks[id(written[-1])] = f"{path}.cache_control"
+            marks[id(written[-1])] = f"{path}.{name_of(request, 'cache')}"
     return written
 
 
@@ -248,7 +249,7 @@ def _form(request: Request, quirks: Quirks, losses: Losses, config: dict[str, An
         if not quirks.json_schema:
             losses.refuse(name_of(request, "response_format"), "it has no answers by a schema")
         if form.description:
-            losses.drop(name_of(request, "response_format") + ".description")
+            losses.drop(name_of(request, "response_format.description"))
         config["format"] = {"type": "json_schema", "schema": form.schema or msgspec.Raw(b"{}")}
 
 

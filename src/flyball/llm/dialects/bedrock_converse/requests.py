@@ -53,10 +53,11 @@ def body(request: Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any]:
         **_beside(request, losses),
     }
     for name, value in request.extra.items():
-        if name not in _OWN:
-            more.setdefault(name, value)
-        elif not written.get(name):
-            written[name] = value
+        place = written if name in _OWN else more
+        if place.get(name):
+            losses.drop(name)  # what is said in the caller's own words holds
+        else:
+            place[name] = value
     _keep_few_points(written, turns, losses)
     theirs = written.get("additionalModelRequestFields")
     written["additionalModelRequestFields"] = {**more, **theirs} if isinstance(theirs, dict) else more
@@ -166,7 +167,7 @@ def _tools(request: Request, turns: Turns, quirks: Quirks, losses: Losses) -> di
             losses.refuse(path, "it takes functions with a schema alone")
         elif one or not only or tool.name in only:
             tools.append(_tool(tool, path, quirks, losses))
-            tools += [turns.marked(tool.cache, f"{path}.cache_control")] if tool.cache is not None else []
+            tools += [turns.marked(tool.cache, f"{path}.{name_of(request, 'cache')}")] if tool.cache is not None else []
     if request.parallel_tool_calls is False and tools:
         losses.drop(name_of(request, "parallel_tool_calls"))
     if mode == "none":

@@ -111,7 +111,8 @@ class Turns:
         asking: list[tuple[Any, str]] = [(part, place)]
         if isinstance(part, ToolResult):
             asking += [(one, inner_place(self._request, place, part, at)) for at, one in enumerate(part.parts)]
-        found = [(one.cache, f"{its}.cache_control") for one, its in asking if getattr(one, "cache", None) is not None]
+        name = name_of(self._request, "cache")
+        found = [(one.cache, f"{its}.{name}") for one, its in asking if getattr(one, "cache", None) is not None]
         if not found:
             return []
         self._losses.drop_all(name for _, name in found[1:])
@@ -150,7 +151,7 @@ class Turns:
         match part:
             case Text() | Refusal():
                 if isinstance(part, Text) and part.citations:
-                    self._losses.drop(f"{path}.citations")
+                    self._losses.drop(f"{path}.{name_of(self._request, 'citations')}")
                 block = {"text": part.text} if part.text.strip() else None
             case Media() if by_model:
                 self._losses.drop(path)  # models show images and take none back as their own

@@ -90,12 +90,12 @@ class Turns:
 
     def _part(self, part: m.Part, path: str, by_model: bool) -> dict[str, Any] | None:  # noqa: FBT001, PLR0911 -- a fact of the turn; one for each kind
         if not isinstance(part, m.Refusal | m.Thinking) and part.cache is not None:
-            self._losses.drop(f"{path}.cache_control")
+            self._losses.drop(f"{path}.{name_of(self._request, 'cache')}")
         extra = dict(part.extra) if self._own and isinstance(part, m.Text | m.Media) else {}
         match part:
             case m.Text():
                 if part.citations:
-                    self._losses.drop(f"{path}.citations")
+                    self._losses.drop(f"{path}.{name_of(self._request, 'citations')}")
                 return {"text": part.text, **extra} if part.text or part.signature is not None else None
             case m.Refusal():
                 return {"text": part.text} if part.text else None

@@ -3,6 +3,7 @@
 Knows the fields beside the conversation. What its vendor takes differently (schemas, how thinking is asked for) is a quirk.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -48,12 +49,21 @@ def body(request: m.Request, *, quirks: Quirks, losses: Losses) -> dict[str, Any
             written[head] = {**written.get(head, {}), tail: value}
         else:
             written[head] = value
-    for name, value in request.extra.items():
-        if name == "generationConfig" and isinstance(said := _decoded(value), dict):
-            written[name] = {**said, **written.get(name, {})}
-        else:
-            written.setdefault(name, value)
+    _join(request.extra, written, losses)
     return written
+
+
+def _join(extra: Mapping[str, Any], written: dict[str, Any], losses: Losses) -> None:
+    """What a caller of another dialect says in Google's words; what it says in its own holds."""
+    for name, value in extra.items():
+        before = written.get(name)
+        if name == "generationConfig" and isinstance(before, dict) and isinstance(said := _decoded(value), dict):
+            losses.drop_all(f"{name}.{field}" for field in said if field in before)
+            written[name] = {**said, **before}
+        elif before is not None:
+            losses.drop(name)
+        else:
+            written[name] = value
 
 
 def _decoded(value: Any) -> Any:
@@ -108,7 +118,7 @@ def _form(request: m.Request, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     if form is None:
         return {}
     if form.description:
-        losses.drop(name_of(request, "response_format") + ".description")
+        losses.drop(name_of(request, "response_format.description"))
     said: dict[str, Any] = {"responseMimeType": "application/json"}
     if form.schema is None:
         return said
@@ -165,9 +175,9 @@ def _tools(request: m.Request, quirks: Quirks, losses: Losses) -> list[Any]:
             continue
         if tool.custom:
             losses.refuse(path, "its functions take JSON alone")
-        for name, value in (("strict", tool.strict), ("cache_control", tool.cache)):
+        for name, value in (("strict", tool.strict), ("cache", tool.cache)):
             if value:
-                losses.drop(f"{path}.{name}")
+                losses.drop(f"{path}.{name_of(request, name)}")
         said: dict[str, Any] = {"name": tool.name, "description": tool.description}
         if tool.parameters is not None and quirks.schemas == "json":
             said["parametersJsonSchema"] = tool.parameters

@@ -24,8 +24,10 @@ NAMES = {
     "reasoning.budget": "reasoning.max_tokens",
     "reasoning.show": "reasoning",
     "thought": "",  # it stands in a field of its own
+    "response_format.description": "response_format.json_schema.description",
     "arguments": "function.arguments",
     "strict": "function.strict",
+    "cache": "cache_control",
     "detail": "image_url.detail",
     "name": "file.filename",
 }

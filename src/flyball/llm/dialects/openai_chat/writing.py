@@ -52,6 +52,7 @@ def write_request(request: m.Request, *, model: str, quirks: Quirks, losses: Los
     native = request.native if request.dialect == NAME else {}
     for name, value in native.items():
         body[name] = {**value, **body.get(name, {})} if name == "stream_options" else value
+    losses.drop_all(name for name in request.extra if name in body)  # what is said in the caller's own words holds
     called = partial(name_of_theirs, request, by=NAME)
     return msgspec.json.encode(suited({**body, **request.extra, **body}, quirks, losses, called))
 
@@ -128,7 +129,7 @@ def _tool(tool: m.Tool | m.NativeTool, at: int, request: m.Request, quirks: Quir
         if tool.strict and not quirks.strict_tools:
             losses.drop(f"{path}.{name_of(request, 'strict')}")
     written = {"type": kind, kind: _without_none(said)}
-    _mark(written, tool, path, quirks, losses)
+    _mark(written, tool, f"{path}.{name_of(request, 'cache')}", quirks, losses)
     return {**written, **tool.extra} if request.dialect == NAME else written
 
 
@@ -140,6 +141,7 @@ class _Turns:
         self._quirks = quirks
         self._losses = losses
         self._own = request.dialect == NAME
+        self._cache = name_of(request, "cache")
 
     def messages(self) -> list[dict[str, Any]]:
         """All of them, in order."""
@@ -206,7 +208,7 @@ class _Turns:
             said["custom"] = {"name": call.name, "input": call.arguments}
         else:
             said["function"] = {"name": call.name, "arguments": call.arguments or "{}"}
-        _mark(said, call, place, self._quirks, self._losses)
+        _mark(said, call, f"{place}.{self._cache}", self._quirks, self._losses)
         return {**said, **call.extra} if self._own else said
 
     def _id(self, id_: str) -> str:
@@ -233,7 +235,7 @@ class _Turns:
                 said |= {"name": result.name, **result.extra} if result.name else result.extra
             if result.is_error:
                 self._losses.drop(f"{path}.is_error")
-            _mark(said, result, path, self._quirks, self._losses)
+            _mark(said, result, f"{path}.{self._cache}", self._quirks, self._losses)
             written.append(said)
         return [*written, {"role": "user", "content": seen}] if seen else written
 
@@ -259,7 +261,7 @@ class _Turns:
             case _:
                 self._losses.refuse(path)
                 return {}
-        _mark(said, part, path, self._quirks, self._losses)
+        _mark(said, part, f"{path}.{self._cache}", self._quirks, self._losses)
         return {**said, **part.extra} if self._own else said
 
     def _media(self, media: m.Media, path: str) -> dict[str, Any]:
@@ -286,8 +288,8 @@ class _Turns:
         return {}
 
 
-def _mark(said: dict[str, Any], part: Any, path: str, quirks: Quirks, losses: Losses) -> None:
-    """The point up to which may be cached, as far as the vendor lets it be said."""
+def _mark(said: dict[str, Any], part: Any, name: str, quirks: Quirks, losses: Losses) -> None:
+    """The point up to which may be cached, as far as the vendor lets it be said. `name`: how the caller calls it."""
     if part.cache is None or "prompt_cache_breakpoint" in part.extra:
         return
     if quirks.cache_points == "cache_control":
@@ -295,7 +297,7 @@ def _mark(said: dict[str, Any], part: Any, path: str, quirks: Quirks, losses: Lo
     elif quirks.cache_points and said.get("type") in _MARKED:
         said["prompt_cache_breakpoint"] = {"mode": "explicit"}
     else:
-        losses.drop(f"{path}.cache_control")
+        losses.drop(name)
 
 
 def _parts(content: str | list[Any]) -> list[Any]:

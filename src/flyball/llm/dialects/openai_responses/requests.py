@@ -37,6 +37,8 @@ NAMES = {
     "reasoning.show": "reasoning.summary",
     "thought": "",  # is an item of its own
     "result": "output",
+    "cache": "prompt_cache_breakpoint",
+    "citations": "annotations",
     "name": "filename",
 }
 LOGPROBS, ENCRYPTED = "message.output_text.logprobs", "reasoning.encrypted_content"

@@ -182,7 +182,7 @@ def _tool(tool: m.Tool | m.NativeTool, at: int, request: m.Request, quirks: Quir
         if tool.strict is not None or not own:  # unsaid it is strict here, and elsewhere it is not
             said["strict"] = bool(tool.strict) and quirks.strict_tools
     if tool.cache is not None:
-        losses.drop(f"{path}.cache_control")
+        losses.drop(f"{path}.{name_of(request, 'cache')}")
     return {**said, **tool.extra} if own else said
 
 
@@ -377,7 +377,7 @@ class _Items:
             longer = {"ttl": "12h"} if part.cache.ttl == "1h" else {}
             said["prompt_cache_breakpoint"] = {"mode": "explicit", **longer}
         else:
-            self._losses.drop(f"{path}.cache_control")
+            self._losses.drop(f"{path}.{name_of(self._request, 'cache')}")
 
 
 def _id(prefix: str, of: str) -> str:
