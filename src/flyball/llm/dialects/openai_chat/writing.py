@@ -163,6 +163,10 @@ class _Turns:
         return written
 
     def _turn(self, role: str, placed: Sequence[_Placed]) -> dict[str, Any]:
+        if role != "user" and not self._own:
+            for part, place in placed:
+                if isinstance(part, m.Media) and not part.text:
+                    self._losses.refuse(place, "instructions are words")
         role = "system" if role == "developer" and not self._quirks.developer_role else role
         return {"role": role, "content": self._content(placed)}
 
