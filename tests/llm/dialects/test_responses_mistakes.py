@@ -235,3 +235,19 @@ _FIELDS = ("input", "tools", "tool_choice", "text", "reasoning", "include", "met
 def test_nonsense_is_a_mistake_and_never_a_failure(body: dict[str, Any], to: str) -> None:
     with suppress(FlyballError):  # anything else is a failure
         translated({"input": "x", **body}, to)
+
+
+@pytest.mark.parametrize(
+    ("to", "field", "named"),
+    [
+        ("openai_chat", {"max_tokens": 70}, "max_tokens"),
+        ("anthropic_messages", {"max_tokens": 70}, "max_tokens"),
+        ("gemini", {"generationConfig": {"maxOutputTokens": 70}}, "generationConfig.maxOutputTokens"),
+    ],
+)
+def test_a_field_of_another_dialect_does_not_win_over_the_callers_own_and_is_named(
+    to: str, field: dict[str, Any], named: str
+) -> None:
+    body, dropped = translated({"input": "Why?", "max_output_tokens": 50, **field}, to)
+
+    assert (dropped, "70" in json.dumps(body)) == ((named,), False)
