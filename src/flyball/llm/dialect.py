@@ -4,7 +4,7 @@ A dialect is a codec between its own words and the vocabulary (`messages`, `comp
 provider and no noun of flyball. Where caller and provider speak the same dialect, bytes are relayed and only looked at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -199,3 +199,35 @@ OURS = ("flyball", "extra_body")  # fields of a body that are meant for this gat
 def without_ours(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     """A body's fields without those that are meant for this gateway."""
     return {name: value for name, value in fields.items() if name not in OURS}
+
+
+def suited(
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, called: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise.
+
+    What only tunes an answer is dropped; what the caller would miss in it is refused. `called` says what the caller calls a field.
+    Raises CannotCarryError.
+    """
+    for name in quirks.drop:
+        value = fields.pop(name, None)
+        if value is None or value == _NULL:
+            continue
+        if name in _SAYS_NOTHING and _plain(value) not in _SAYS_NOTHING[name]:
+            losses.refuse(called(name))
+        losses.drop(called(name))
+    return {quirks.rename.get(name, name): value for name, value in fields.items()} if quirks.rename else fields
+
+
+_NULL = msgspec.Raw(b"null")
+# Fields whose effect a caller would miss, and the values that have none.
+_SAYS_NOTHING: Mapping[str, tuple[Any, ...]] = {
+    "n": (1,), "logprobs": (False,), "top_logprobs": (0,), "modalities": (["text"], ("text",)), "audio": (),
+}  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    except msgspec.MsgspecError:
+        return value

@@ -7,7 +7,7 @@ import msgspec
 
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.completions import Completion, Trouble
-from flyball.llm.dialect import Asked, Dialect, Frame, without_ours
+from flyball.llm.dialect import Asked, Dialect, Frame, suited, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
@@ -81,10 +81,7 @@ class AnthropicMessages:
     def relayed(self, asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> bytes:
         """The body for a provider of this dialect."""
         fields: dict[str, Any] = {**without_ours(asked.fields), "model": model}
-        for name in quirks.drop:
-            if fields.pop(name, None) is not None:
-                losses.drop(name)
-        return msgspec.json.encode({quirks.rename.get(name, name): value for name, value in fields.items()})
+        return msgspec.json.encode(suited(fields, quirks, losses))
 
     def parse_request(self, asked: Asked) -> Request:
         """What is asked, in the vocabulary."""

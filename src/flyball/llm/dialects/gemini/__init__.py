@@ -9,7 +9,7 @@ import msgspec
 
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.completions import Completion, Trouble
-from flyball.llm.dialect import Asked, Dialect, Frame, without_ours
+from flyball.llm.dialect import Asked, Dialect, Frame, suited, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
@@ -73,10 +73,7 @@ class Gemini:
             if name in fields:
                 inner = field(fields, name, dict[str, msgspec.Raw])
                 fields[name] = {**inner, "model": f"models/{model}"}
-        for name in quirks.drop:
-            if fields.pop(name, None) is not None:
-                losses.drop(name)
-        return msgspec.json.encode({quirks.rename.get(name, name): value for name, value in fields.items()})
+        return msgspec.json.encode(suited(fields, quirks, losses))
 
     def parse_request(self, asked: Asked) -> Request:
         """What is asked, in the vocabulary."""

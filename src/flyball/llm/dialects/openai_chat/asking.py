@@ -1,12 +1,12 @@
 """Chat requests as they are relayed: the top level is taken apart, and every value stays the bytes it came in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from flyball.llm.catalog.quirks import Quirks
-from flyball.llm.dialect import Asked, without_ours
+from flyball.llm.dialect import Asked, suited, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
@@ -76,19 +76,6 @@ def relayed(asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> byte
     if not quirks.developer_role and b'"developer"' in bytes(asked.fields["messages"]):
         fields["messages"] = _without_developers(asked.fields)
     return msgspec.json.encode(suited(fields, quirks, losses))
-
-
-def suited(
-    fields: dict[str, Any], quirks: Quirks, losses: Losses, called: Callable[[str], str] = str
-) -> dict[str, Any]:
-    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise.
-
-    `called` says what the caller calls a field.
-    """
-    for name in quirks.drop:
-        if fields.pop(name, None) is not None:
-            losses.drop(called(name))
-    return _renamed(fields, quirks.rename) if quirks.rename else fields
 
 
 def _renamed(fields: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import msgspec
 
 from flyball.llm import messages as m
 from flyball.llm.catalog.quirks import Quirks
+from flyball.llm.dialect import suited
 from flyball.llm.efforts import effort_of
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
 from flyball.llm.translation import inner_place, leave_behind, name_of, name_of_theirs, thought_name
 
-from .asking import INCLUDE_USAGE, NAME, suited
+from .asking import INCLUDE_USAGE, NAME
 from .thoughts import details_of
 
 # Fields of the vocabulary whose values are the same here.

@@ -1,12 +1,11 @@
 """Responses requests as they are relayed: the top level is taken apart, and every value stays the bytes it came in."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from flyball.llm.catalog.quirks import Quirks
-from flyball.llm.dialect import Asked, without_ours
+from flyball.llm.dialect import Asked, suited, without_ours
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
@@ -55,19 +54,6 @@ def relayed(asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> byte
     if _OTHERS_THOUGHT in bytes(asked.fields.get("input", b"")):
         fields["input"] = _without_others_thoughts(asked, losses)
     return msgspec.json.encode(suited(fields, quirks, losses))
-
-
-def suited(
-    fields: dict[str, Any], quirks: Quirks, losses: Losses, called: Callable[[str], str] = str
-) -> dict[str, Any]:
-    """A body without the fields that the vendor refuses, and with those renamed that it calls otherwise.
-
-    `called` says what the caller calls a field.
-    """
-    for name in quirks.drop:
-        if fields.pop(name, None) is not None:
-            losses.drop(called(name))
-    return {quirks.rename.get(name, name): value for name, value in fields.items()} if quirks.rename else fields
 
 
 class _Thought(msgspec.Struct):

@@ -13,13 +13,14 @@ import msgspec
 
 from flyball.llm import messages as m
 from flyball.llm.catalog.quirks import Quirks
+from flyball.llm.dialect import suited
 from flyball.llm.efforts import effort_of
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
 from flyball.llm.signatures import detached, wrap
 from flyball.llm.translation import inner_place, leave_behind, name_of, name_of_theirs, thought_name
 
-from .asking import NAME, suited
+from .asking import NAME
 from .items import BETWEEN, CALLS, HOME
 from .requests import ENCRYPTED, LOGPROBS
 
