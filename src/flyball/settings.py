@@ -67,6 +67,19 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob("request_deadline_seconds", 600, int, "The longest that one call may take, all attempts together."),
     Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),
+    Knob(
+        "first_byte_timeout_seconds",
+        60,
+        int,
+        "The longest wait for the head of a streamed answer; then another attempt is made. 0: the deadline alone.",
+    ),
+    Knob(
+        "first_content_timeout_seconds",
+        300,
+        int,
+        "The longest wait for the first content of a streamed answer that has begun; then another attempt is made. "
+        "0: the deadline alone.",
+    ),
     Knob("idle_timeout_seconds", 60, int, "The longest silence of an upstream between two chunks."),
     Knob("keep_alive_seconds", 15, int, "After so much silence a stream that has begun says that it lives; 0: never."),
     Knob(
@@ -113,6 +126,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_body_bytes: int = 256 * 1024 * 1024
     request_deadline_seconds: int = 600
     connect_timeout_seconds: int = 5
+    first_byte_timeout_seconds: int = 60
+    first_content_timeout_seconds: int = 300
     idle_timeout_seconds: int = 60
     keep_alive_seconds: int = 15
     early_keep_alive_seconds: int = 0

@@ -17,7 +17,7 @@ from flyball.llm.errors import (
     UpstreamTimeoutError,
 )
 from flyball.llm.losses import Losses
-from flyball.llm.patience import Patience
+from flyball.llm.patience import Patience, Rota
 from flyball.llm.providers.protocol import Upstream
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
@@ -50,7 +50,7 @@ def asking(upstream, body):
 
 async def ask(wire, upstream, *, tries=1, seconds=2.0):
     """As whoever owns the retries of a call does."""
-    patience = Patience(SystemClock(), seconds=seconds, tries=tries)
+    patience, rota = Patience(SystemClock(), seconds=seconds, tries=tries), Rota(1, SystemClock())
     body = msgspec.json.encode({"temperature": 0, "model": "mock-small", "messages": MESSAGES})
     while True:
         patience.start_try()
@@ -58,7 +58,8 @@ async def ask(wire, upstream, *, tries=1, seconds=2.0):
             async with put(asking(upstream, body), wire, at(upstream), seconds=patience.seconds_left) as reply:
                 return (await whole(reply, dialect("openai_chat")))[1]
         except UpstreamError as failure:
-            wait = patience.wait_after(failure)
+            rota.failed(rota.next(), failure)
+            wait = patience.wait_after(failure, rota.owed)
             if wait is None:
                 raise
         await asyncio.sleep(wait)

@@ -17,7 +17,7 @@ from flyball.llm.completions import Assembly, Broke, Grew, Opened, StreamEvent
 from flyball.llm.errors import UpstreamError
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Text
-from flyball.llm.patience import Patience
+from flyball.llm.patience import Patience, Rota
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
 from flyball.llm.wire import Reply, Wire
@@ -77,9 +77,10 @@ class ModelCaller:
         """
         order = _drawn(endpoints.resolve(name, spec, self._environment))
         patience = Patience(self._clock, seconds=self._seconds)
-        attempt = 0
+        rota = Rota(len(order), self._clock)
         while True:
-            endpoint = order[attempt % len(order)]
+            at = rota.next()
+            endpoint = order[at]
             stream = _Stream(on_delta)
             patience.start_try()
             try:
@@ -89,10 +90,10 @@ class ModelCaller:
                 raise patience.expired() from None
             except UpstreamError as failure:
                 _blot(failure, endpoint)
-                wait = None if stream.begun else patience.wait_after(failure, elsewhere=len(order) > 1)
+                rota.failed(at, failure)
+                wait = None if stream.begun else patience.wait_after(failure, rota.owed)
                 if wait is None:
                     raise
-            attempt += 1
             await asyncio.sleep(wait)
 
     async def _try(

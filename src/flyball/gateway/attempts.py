@@ -1,5 +1,6 @@
 """One attempt at one endpoint: it is asked, and its answer comes back in the caller's dialect, relayed or translated."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from itertools import islice
@@ -8,6 +9,7 @@ from flyball.kit.clock import NANOSECONDS
 from flyball.llm.calling import Question, counted, put, question, whole
 from flyball.llm.completions import Completion
 from flyball.llm.dialect import Asked, Frame
+from flyball.llm.errors import UpstreamTimeoutError
 from flyball.llm.losses import Losses
 from flyball.llm.translation import dialect
 from flyball.llm.wire import Reply as Answered
@@ -18,7 +20,7 @@ from .errand import Errand
 from .exchange import Header
 from .record import Attempt, Entry
 from .relay import Relay
-from .replies import Reply, StreamedReply, WholeReply
+from .replies import Reply, StreamedReply, WholeReply, dropped_header
 from .translated import Translated
 
 # Of the caller's headers, those that say something of its body; passed on where its own dialect is spoken.
@@ -27,7 +29,6 @@ _UPSTREAMS = frozenset(("request-id", "x-request-id", "openai-processing-ms", "o
 _UPSTREAMS_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 _MOST_PASSED = 20
 _LONGEST_PASSED = 200
-_LONGEST_DROPPED = 2_000
 
 
 async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) -> Reply | None:
@@ -38,17 +39,21 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     asked, entry = errand.asked, errand.entry
     upstream = upstream_of(attempt.endpoint)
     losses = Losses(f"{attempt.endpoint.provider}'s {upstream.model!r}", strict=extension(asked).get("strict") is True)
-    asking = question(asked, errand.verb, upstream, losses, headers=_passed_on(asked.dialect, entry.headers))
+    headers = _passed_on(asked.dialect, entry.headers)
+    asking = question(asked, errand.verb, upstream, losses, headers=headers)
     if asking is None:
         return None
+    if not asking.relayed:
+        losses.drop_all(name for name, _ in headers)
     attempt.dialect, attempt.dropped = asking.dialect.name, losses
     losses.answering(dialect(asked.dialect).title)
-    answered = await stack.enter_async_context(
-        put(asking, errand.house.wire, upstream, seconds=errand.patience.seconds_left)
-    )
+    streamed = asked.stream and errand.verb == "generate"
+    left = errand.patience.seconds_left
+    seconds = min(left, errand.house.first_byte_seconds or left) if streamed else left
+    answered = await stack.enter_async_context(put(asking, errand.house.wire, upstream, seconds=seconds))
     if errand.verb == "count_tokens":
         return await _counted(asking, asked, answered)
-    if asked.stream:
+    if streamed:
         return await _streamed(errand, attempt, asking, answered)
     body, completion = await whole(answered, asking.dialect, relayed=asking.relayed)
     _note(completion, entry, attempt)
@@ -66,7 +71,15 @@ async def _streamed(errand: Errand, attempt: Attempt, asking: Question, answered
     else:
         told = dialect(asked.dialect)
         stream = Translated(answered, asking, told, _frame(errand), entry=entry, attempt=attempt)
-    await stream.open()
+    most = errand.house.first_content_seconds
+    try:
+        async with asyncio.timeout(most or None):
+            await stream.open()
+    except TimeoutError:
+        raise UpstreamTimeoutError(
+            f"{answered.where} sent no content within {most:g} s",
+            next_step="raise FLYBALL_FIRST_CONTENT_TIMEOUT_SECONDS if it thinks that long",
+        ) from None
     headers = (*_passed_back(answered.headers), *dropped_header(losses))
     return StreamedReply(stream.pieces(), stream.closing, stream.broke, headers)
 
@@ -90,15 +103,6 @@ def _note(completion: Completion, entry: Entry, attempt: Attempt) -> None:
     entry.finish_reason = (stop.native or stop.reason) if stop else ""
     attempt.answered_by = completion.model
     attempt.usage, attempt.usage_raw = completion.usage, completion.usage_raw
-
-
-def dropped_header(losses: Losses) -> tuple[Header, ...]:
-    """What the translation left out, by the caller's own names; no header where nothing was."""
-    if not losses.dropped:
-        return ()
-    names = ", ".join(losses.dropped).encode("ascii", "backslashreplace")
-    printable = bytes(byte if 32 <= byte < 127 else 63 for byte in names)
-    return ((b"x-flyball-dropped", printable[:_LONGEST_DROPPED]),)
 
 
 def _passed_on(spoken: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:

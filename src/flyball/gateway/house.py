@@ -30,6 +30,8 @@ class House:
     gate: Gate
     limits: Limits
     deadline_seconds: float
+    first_byte_seconds: float = 0  # of a stream's head; 0: the deadline alone
+    first_content_seconds: float = 0  # of a stream, from its head on; 0: the deadline alone
     keep_alive_seconds: float = 15  # 0: never
     early_keep_alive_seconds: float = 0  # 0: never before the first content
     wire: Wire

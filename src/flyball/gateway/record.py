@@ -188,7 +188,7 @@ class Entry:
         if attempt.dialect != self.asked.dialect:
             attributes["dialect"] = attempt.dialect
         if dropped := attempt.dropped.dropped:
-            attributes["dropped"] = list(dropped)[:_MOST_NAMES]
+            attributes["dropped"] = [*dropped[:_MOST_NAMES], *_more(len(dropped) - _MOST_NAMES)]
         if attempt.first_content_ns:
             attributes["first_content_ns"] = attempt.first_content_ns - attempt.start_ns
         if attempt.usage is not None and attempt.usage.estimated:
@@ -253,6 +253,10 @@ def _given_names(asked: Asked | None) -> dict[str, Any]:
     if isinstance(tags, list):
         given["tags"] = tuple(tag[:_LONGEST_NAME] for tag in tags[:20] if isinstance(tag, str))
     return given
+
+
+def _more(number: int) -> tuple[str, ...]:
+    return (f"and {number} more",) if number > 0 else ()
 
 
 def _decoded(data: bytes) -> str:

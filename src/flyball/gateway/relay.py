@@ -17,6 +17,7 @@ from .record import Attempt, Entry
 # Held back at most before the first content; beyond it the stream is passed on as it is.
 MOST_HELD_EVENTS = 64
 MOST_HELD_BYTES = 256 * 1024
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Relay:
@@ -30,7 +31,7 @@ class Relay:
         self._attempt = attempt
         self._wants_usage = wants_usage
         self._watch = spoken.watch()
-        self._terminal = spoken.terminal
+        self._terminal = spoken.terminal  # becomes the upstream's own, which may be worded otherwise
         self._ends_anyhow = spoken.ends_without_terminal
         self._held: list[bytes] = []
         self._last: list[bytes] = []  # what ends the stream: sent when everything has been settled
@@ -84,7 +85,9 @@ class Relay:
         if note.hidden and not self._wants_usage:
             return []
         if note.done and self._terminal:
-            return []  # it is said again when everything has been settled
+            if event.raw.endswith(_BLANK_LINES):
+                self._terminal = event.raw
+            return []  # it is said when everything has been settled
         if note.done or self._last or (self._ends_anyhow and note.finish_reason):
             # Some say in every event why they end: what came before the last is no end.
             earlier, self._last = ([], self._last) if note.done or not note.text else (self._last, [])

@@ -3,8 +3,12 @@
 from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple, TypeAlias
 
+from flyball.llm.losses import Losses
+
 from .exchange import Header
 from .speech import Broken
+
+_LONGEST_DROPPED = 2_000  # bytes of names
 
 
 class WholeReply(NamedTuple):
@@ -27,3 +31,19 @@ class StreamedReply(NamedTuple):
 
 
 Reply: TypeAlias = WholeReply | StreamedReply
+
+
+def dropped_header(losses: Losses) -> tuple[Header, ...]:
+    """What the translation left out, by the caller's own names; no header where nothing was."""
+    if not losses.dropped:
+        return ()
+    told: list[bytes] = []
+    left = _LONGEST_DROPPED
+    for number, name in enumerate(losses.dropped):
+        words = bytes(byte if 32 <= byte < 127 else 63 for byte in name.encode("ascii", "backslashreplace"))
+        left -= len(words) + 2
+        if left < 0:
+            told.append(b"and %d more" % (len(losses.dropped) - number))
+            break
+        told.append(words)
+    return ((b"x-flyball-dropped", b", ".join(told)),)

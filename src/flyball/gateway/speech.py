@@ -11,6 +11,7 @@ from typing import Protocol
 from flyball.kit.errors import FlyballError
 from flyball.llm.dialect import Dialect
 from flyball.llm.errors import UpstreamRefusedError
+from flyball.llm.patience import KEY_REFUSED
 
 from .errors import GatewayError, OwnKeyRefusedError, WrongMethodError
 from .exchange import JSON, Exchange, Header, answer_whole
@@ -22,7 +23,6 @@ _STREAM = (
     (b"x-accel-buffering", b"no"),
 )
 _ARRAY = ((b"content-type", b"application/json; charset=utf-8"), *_STREAM[1:])
-_KEY_REFUSED = frozenset({401, 402, 403})
 _WORTH_RETRYING = frozenset({429, 503})
 
 
@@ -43,7 +43,7 @@ class Speech:
         self.headers: tuple[Header, ...] = ()  # go with every answer of this call
         self.broke: Broken = dialect.watch().broke
         self._framed: Callable[[bytes, bool], bytes] | None = JsonArray() if as_array else None
-        self._last_ns = 0.0
+        self._last = 0.0  # when something was said, by the loop's clock
 
     async def whole(self, status: int, body: bytes, *headers: Header) -> None:
         """An answer in one piece. Where a stream was begun to keep the client waiting, it becomes its only piece."""
@@ -57,7 +57,7 @@ class Speech:
 
     async def say(self, piece: bytes) -> None:
         """Some of a stream."""
-        self._last_ns = asyncio.get_running_loop().time()
+        self._last = asyncio.get_running_loop().time()
         if framed := self._framed(piece, False) if self._framed else piece:
             await self.exchange.send(framed)
 
@@ -93,10 +93,10 @@ class Speech:
 
     async def _keep_alive(self, early: float, every: float) -> None:
         loop = asyncio.get_running_loop()
-        began = self._last_ns = loop.time()
+        began = self._last = loop.time()
         while not self.exchange.finished and not self.exchange.client_left:
             if self.exchange.started:
-                wait = self._last_ns + every - loop.time()
+                wait = self._last + every - loop.time()
             else:
                 wait = began + early - loop.time() if early else every
                 if wait <= 0:
@@ -110,7 +110,7 @@ class Speech:
 
 def _worded(error: FlyballError, dialect: Dialect) -> tuple[int, bytes, tuple[Header, ...]]:
     if isinstance(error, UpstreamRefusedError):
-        if error.upstream_status not in _KEY_REFUSED:
+        if error.upstream_status not in KEY_REFUSED:
             return _upstreams_own(error, dialect)
         # What it says of a key must not read as if it were said of the caller's.
         error = OwnKeyRefusedError(error.upstream_status)
@@ -142,14 +142,15 @@ def _upstreams_own(error: UpstreamRefusedError, dialect: Dialect) -> tuple[int, 
     else:
         status = status if sound else 502
         body = dialect.error(status, str(error), code=_code_of(error))
-    headers: tuple[Header, ...] = ((b"x-should-retry", b"true" if status == 429 else b"false"),)
+    # Every attempt that could help has been made: a client that repeats them multiplies them. What it may wait for is said.
+    headers: tuple[Header, ...] = ((b"x-should-retry", b"false"),)
     if error.retry_after is not None:
         headers += ((b"retry-after", str(max(1, round(error.retry_after))).encode()),)
     return status, body, headers
 
 
 def _status_of(error: FlyballError) -> int:
-    if isinstance(error, UpstreamRefusedError) and error.upstream_status not in _KEY_REFUSED:
+    if isinstance(error, UpstreamRefusedError) and error.upstream_status not in KEY_REFUSED:
         return error.upstream_status if 400 <= error.upstream_status < 600 else 502
     return error.status
 

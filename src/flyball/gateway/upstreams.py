@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from flyball.llm.errors import UpstreamAwayError, UpstreamError, UpstreamRefusedError, UpstreamTimeoutError
-from flyball.llm.patience import Patience
+from flyball.llm.patience import KEY_REFUSED, Patience, Rota
 
 from .attempts import attempt_once
 from .choose import ModelRoute
@@ -16,7 +16,6 @@ from .counting import estimate
 from .errand import Errand
 from .replies import Reply
 
-_KEY_REFUSED = frozenset({401, 402, 403})
 _NO_SUCH_QUESTION = frozenset({404, 405, 501})
 
 
@@ -26,13 +25,11 @@ async def call_model(route: ModelRoute, errand: Errand) -> AsyncIterator[Reply]:
 
     Raises the last attempt's UpstreamError.
     """
-    endpoints = route.endpoints
-    _, asked, entry, _, patience = errand
-    number = 0
+    _, asked, entry, house, patience = errand
+    rota = Rota(len(route.endpoints), house.clock)
     while True:
-        endpoint = endpoints[number % len(endpoints)]
-        number += 1
-        attempt = entry.attempt(endpoint)
+        at = rota.next()
+        attempt = entry.attempt(route.endpoints[at])
         patience.start_try()
         async with AsyncExitStack() as stack:
             wait = None
@@ -40,8 +37,9 @@ async def call_model(route: ModelRoute, errand: Errand) -> AsyncIterator[Reply]:
                 reply = await attempt_once(errand, attempt, stack)
             except UpstreamError as failure:
                 entry.failed(attempt, failure)
+                rota.failed(at, failure)
                 reply = None
-                wait = _wait(failure, patience, others_left=number < len(endpoints), elsewhere=len(endpoints) > 1)
+                wait = _wait(failure, patience, rota)
                 if wait is None and not (errand.verb == "count_tokens" and _nobody_counts(failure)):
                     raise
             if reply is None and wait is None:
@@ -59,8 +57,8 @@ def _nobody_counts(failure: UpstreamError) -> bool:
     return isinstance(failure, UpstreamAwayError | UpstreamTimeoutError)
 
 
-def _wait(failure: UpstreamError, patience: Patience, *, others_left: bool, elsewhere: bool) -> float | None:
+def _wait(failure: UpstreamError, patience: Patience, rota: Rota) -> float | None:
     """Seconds until the next try, None for giving up. A key that is refused here may work elsewhere, at once."""
-    if isinstance(failure, UpstreamRefusedError) and failure.upstream_status in _KEY_REFUSED and others_left:
+    if isinstance(failure, UpstreamRefusedError) and failure.upstream_status in KEY_REFUSED and rota.has_fresh:
         return 0.0
-    return patience.wait_after(failure, elsewhere=elsewhere)
+    return patience.wait_after(failure, rota.owed)

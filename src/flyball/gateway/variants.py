@@ -3,7 +3,7 @@
 The runner answers in lines of JSON (`orders.RunLine`): pieces of text while it writes, then the answer or a refusal.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from flyball.infra.sockets.errors import PeerError
 from flyball.infra.sockets.http_over_unix import Reply as RunnerReply
 from flyball.kit.clock import NANOSECONDS
 from flyball.llm.completions import Began, Choice, Closed, Completion, Counted, Grew, Opened, Stopped
-from flyball.llm.dialect import Asked, Frame, Writer
+from flyball.llm.dialect import OURS, Asked, Frame, Writer
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Stop, StopReason, Text
 from flyball.llm.translation import dialect
@@ -26,7 +26,7 @@ from .exchange import JSON
 from .house import House
 from .orders import RUN_PATH, RunLine, RunOrder
 from .record import Entry
-from .replies import Reply, StreamedReply, WholeReply
+from .replies import Reply, StreamedReply, WholeReply, dropped_header
 
 _LINE = msgspec.json.Decoder(RunLine)
 
@@ -49,19 +49,34 @@ async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: 
     created = house.clock.now_ns() // NANOSECONDS
     frame = Frame(id=entry.trace_id, created=created, model=asked.model, asked=asked, wants_usage=asked.wants_usage)
     losses = Losses(told.title)
+    losses.drop_all(_unread(asked, told.input_field))
     try:
         async with house.runner.request("POST", RUN_PATH, headers=[JSON], body=msgspec.json.encode(order)) as answered:
             run = _Run(answered, route, entry)
             if asked.stream:
                 await run.open()
                 writer = told.writer(frame, losses)
-                yield StreamedReply(run.pieces(writer, frame), writer.end, writer.broke)
+                yield StreamedReply(run.pieces(writer, frame), writer.end, writer.broke, dropped_header(losses))
             else:
                 answer = await run.whole()
                 frame.extra["flyball"] = _provenance(route, entry, answer)
-                yield WholeReply(told.write_completion(_completion(answer, asked), frame, losses))
+                body = told.write_completion(_completion(answer, asked), frame, losses)
+                yield WholeReply(body, dropped_header(losses))
     except PeerError as error:
         raise RunnerAwayError(error.message) from error
+
+
+_READ = frozenset(("model", "stream", "stream_options", "user", "safety_identifier", "metadata", "store", *OURS))
+
+
+def _unread(asked: Asked, input_field: str) -> Iterator[str]:
+    """What a function makes nothing of: how it answers is its variant's business, and no caller's."""
+    return (
+        name for name, value in asked.fields.items() if name not in _READ and name != input_field and value != _NULL
+    )
+
+
+_NULL = msgspec.Raw(b"null")
 
 
 def _completion(answer: Answer, asked: Asked) -> Completion:

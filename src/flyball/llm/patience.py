@@ -13,6 +13,7 @@ from flyball.kit.clock import NANOSECONDS, Clock
 
 from .errors import UpstreamError, UpstreamRefusedError, UpstreamTimeoutError
 
+KEY_REFUSED = frozenset({401, 402, 403})
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
@@ -44,17 +45,54 @@ class Patience:
         """One try less."""
         self._tries_left -= 1
 
-    def wait_after(self, failure: UpstreamError, *, elsewhere: bool = False) -> float | None:
+    def wait_after(self, failure: UpstreamError, asked: float = 0) -> float | None:
         """Seconds to wait before the next try; None: give up and report the failure.
 
-        `elsewhere` says that the next try goes to another endpoint, which owes nothing to this one's Retry-After.
+        `asked` is how long whoever is tried next wants to be left alone (`Rota.owed`).
         """
         if not failure.retryable or self._tries_left <= 0:
             return None
-        asked = failure.retry_after if isinstance(failure, UpstreamRefusedError) and not elsewhere else None
-        wait = random.uniform(0, self._bound) if asked is None else asked  # noqa: S311 -- jitter needs no secrecy
+        wait = asked or random.uniform(0, self._bound)  # noqa: S311 -- jitter needs no secrecy
         self._bound = min(self._bound * 2, _LONGEST_WAIT)
         return wait if wait < self.seconds_left else None
+
+
+class Rota:
+    """Whose turn it is among a call's endpoints: of those that do not ask to be left alone, who was tried least, in their order.
+
+    An endpoint that refuses our key gets no second turn.
+    """
+
+    def __init__(self, number: int, clock: Clock) -> None:
+        self._clock = clock
+        self._tried = [0] * number
+        self._not_before_ns = [0.0] * number
+
+    def next(self) -> int:
+        """The number of the endpoint that is tried now."""
+        now = self._clock.monotonic_ns()
+        at = min(range(len(self._tried)), key=lambda at: (max(self._not_before_ns[at], now), self._tried[at], at))
+        self._tried[at] += 1
+        return at
+
+    def failed(self, at: int, failure: UpstreamError) -> None:
+        """Note what an endpoint asks for."""
+        if not isinstance(failure, UpstreamRefusedError):
+            return
+        if failure.upstream_status in KEY_REFUSED:
+            self._not_before_ns[at] = math.inf
+        elif failure.retry_after is not None:
+            self._not_before_ns[at] = self._clock.monotonic_ns() + failure.retry_after * NANOSECONDS
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether somebody has not been tried."""
+        return 0 in self._tried
+
+    @property
+    def owed(self) -> float:
+        """Seconds until somebody may be tried."""
+        return max(0.0, (min(self._not_before_ns) - self._clock.monotonic_ns()) / NANOSECONDS)
 
 
 def asked_wait(headers: Mapping[str, str], now_ns: int) -> float | None:

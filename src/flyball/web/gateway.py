@@ -103,6 +103,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             deadline_seconds=settings.request_deadline_seconds,
             keep_alive_seconds=settings.keep_alive_seconds,
             early_keep_alive_seconds=settings.early_keep_alive_seconds,
+            first_byte_seconds=settings.first_byte_timeout_seconds,
+            first_content_seconds=settings.first_content_timeout_seconds,
             wire=wire,
             runner=runner,
             control=control,
