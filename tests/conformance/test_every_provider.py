@@ -1,6 +1,8 @@
 """What every vendor of the catalog has to do, whoever it is. A new one enrols by its TOML alone."""
 
+import ast
 from collections import Counter
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 
 from flyball.kit.clock import FixedClock, SystemClock
 from flyball.kit.secrets import Secret
+from flyball.llm import dialects
 from flyball.llm.calling import Events, put, question, whole
 from flyball.llm.catalog import UnknownVendorError, names, vendor
 from flyball.llm.catalog.quirks import Quirks
@@ -77,10 +80,43 @@ def test_every_dialect_of_an_entry_is_on_the_shelf_and_has_paths(found):
             assert Counter(path)["{"] == sum(path.count(f"{{{one}}}") for one in (*PLACE, "model", "api_version"))
 
 
-def test_every_quirk_is_one_that_some_dialect_asks(found):
+def asked_in(source):
+    """The quirks that a file asks: every `quirks.NAME` of its code, whoever's `quirks` they are."""
+    owners = {ast.Name: "id", ast.Attribute: "attr"}
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Attribute) and getattr(node.value, owners.get(type(node.value), ""), "") in ASKED
+    }
+
+
+ASKED = ("quirks", "_quirks")
+LLM = Path(dialects.__file__).parents[1]
+BY_DIALECT = {
+    name: set().union(*map(asked_in, (LLM / "dialects" / name).glob("*.py")), *map(asked_in, LLM.glob("*.py")))
+    for name in DIALECTS
+}
+
+
+def test_every_quirk_that_there_is_is_asked_by_some_dialect():
     known = {field.name for field in msgspec.structs.fields(Quirks)}
+
+    assert known == known & set().union(*BY_DIALECT.values())
+
+
+def test_every_quirk_of_an_entry_is_one_that_a_dialect_of_that_entry_asks(found):
+    asked = set().union(*(BY_DIALECT[name] for name in found.dialects))
+
     for told in (found.quirks, *found.models):
-        assert set(told) - {"pattern"} <= known
+        assert set(told) - {"pattern"} <= asked
+
+
+def test_a_quirk_that_is_only_written_down_counts_as_asked_by_nobody(tmp_path):
+    (tmp_path / "one.py").write_text(
+        "# quirks.prefill\n'quirks.sampling'\nquirks.thinking\nself._quirks.drop\nother.rename\n"
+    )
+
+    assert asked_in(tmp_path / "one.py") == {"thinking", "drop"}
 
 
 def test_the_headers_of_an_entry_are_headers(found):
