@@ -3,18 +3,21 @@
 Knows how a wrong field is named (`messages[3].content`), and nothing of any dialect's fields.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from .errors import InvalidBodyError
 
+_TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 
 def top_level(body: bytes) -> dict[str, msgspec.Raw]:
     """A body's fields, their values still bytes. Raises InvalidBodyError."""
     try:
-        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return _TOP.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidBodyError(f"the body is not a JSON object: {error}") from None
 
@@ -31,9 +34,15 @@ def field(fields: Mapping[str, msgspec.Raw], name: str, type_: Any = Any, *, wit
 def decoded(raw: msgspec.Raw, path: str, type_: Any = Any) -> Any:
     """A value as `type_`. Raises InvalidBodyError, naming it."""
     try:
-        return msgspec.json.decode(raw, type=type_)
+        return decoder(type_).decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidBodyError(f"the field {path!r} is wrong: {error}", param=path) from None
+
+
+@cache
+def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a type. To make one takes longer than to use it."""
+    return msgspec.json.Decoder(type_)
 
 
 def missing(name: str, what: str) -> InvalidBodyError:
@@ -126,6 +135,10 @@ class Fields:
     def has(self, name: str) -> bool:
         """Whether the field is there and still to be taken, null included."""
         return name in self._left
+
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Whether one of the fields is."""
+        return not self._left.keys().isdisjoint(names)
 
     def left(self, leftovers: list[str]) -> dict[str, Any]:
         """What nobody took; its paths join `leftovers`. Nulls say nothing and are left out."""

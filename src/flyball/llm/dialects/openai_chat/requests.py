@@ -1,7 +1,7 @@
 """What a chat request asks, in the vocabulary. Knows OpenAI's fields and what OpenRouter adds; its messages are in `turns`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,7 @@ LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
 NAMES = {
     "candidates": "n",
     "reasoning": "reasoning_effort",
+    "reasoning.effort": "reasoning_effort",
     "reasoning.budget": "reasoning.max_tokens",
     "reasoning.show": "reasoning",
     "thought": "",  # it stands in a field of its own
@@ -60,6 +61,8 @@ _TAKEN = frozenset(
     ]
 )
 _EFFORTS = ("none", *TOKENS)
+_NULL = msgspec.Raw(b"null")
+_Placed: TypeAlias = tuple[m.Tool | m.NativeTool, str]  # a tool, and where it stands
 
 
 def parse_request(asked: Asked) -> m.Request:
@@ -80,17 +83,18 @@ def parse_request(asked: Asked) -> m.Request:
     options = field(fields, "stream_options", dict[str, Any] | None) or {}
     if rest := {name: value for name, value in options.items() if name != "include_usage"}:
         native["stream_options"] = rest
-    listed = tuple(_tools(fields, left))
-    tools = tuple(tool for tool, _ in listed)
-    turns = tuple(turns_of(_messages(fields), left))
+    listed = _plain_tools(fields)
+    listed = list(_tools(fields, left)) if listed is None else listed
+    tools = tuple([tool for tool, _ in listed])
+    turns = list(turns_of(_messages(fields), left))
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(turn.message for turn in turns),
-        paths=tuple(turn.path for turn in turns),
-        places=tuple(turn.places for turn in turns),
+        messages=tuple([turn.message for turn in turns]),
+        paths=tuple([turn.path for turn in turns]),
+        places=tuple([turn.places for turn in turns]),
         tools=tools,
-        tool_paths=tuple(path for _, path in listed),
+        tool_paths=tuple([path for _, path in listed]),
         tool_choice=_tool_choice(fields, tools),
         response_format=_response_format(fields, native, left),
         reasoning=_reasoning(fields, extra, left),
@@ -176,7 +180,41 @@ def _response_format(
 # -- tools
 
 
-def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[tuple[m.Tool | m.NativeTool, str]]:
+class _Function(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    description: str | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"null")
+    strict: bool | None = None
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    type: Literal["function"]
+    function: _Function
+
+
+_PLAIN = msgspec.json.Decoder(list[_Plain])
+
+
+def _plain_tools(fields: Mapping[str, msgspec.Raw]) -> list[_Placed] | None:
+    """The tools where all are as most are; None where they have to be taken apart field by field, or are wrong."""
+    field(fields, "tools")  # schemas too have to be sound
+    try:
+        said = [one.function for one in _PLAIN.decode(fields.get("tools", b"[]"))]
+    except msgspec.ValidationError:
+        return None
+    if "functions" in fields or len({one.name for one in said}) < len(said):
+        return None
+    tools: list[_Placed] = []
+    for at, one in enumerate(said):
+        schema = None if one.parameters == _NULL else one.parameters
+        if schema is not None and not bytes(schema).startswith(b"{"):
+            return None
+        tool = m.Tool(name=one.name, description=one.description or "", parameters=schema, strict=one.strict)
+        tools.append((tool, f"tools[{at}]"))
+    return tools
+
+
+def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[_Placed]:
     """The tools, and where each stands."""
     names: set[str] = set()
     for listed in ("tools", "functions"):

@@ -19,7 +19,24 @@ from .thoughts import Detail, thoughts_of
 
 _AUDIO = {"mp3": "audio/mpeg"}
 _SPEAKING = ("system", "developer", "user")  # whose messages have to have a content
+_PLAIN_RESULT = frozenset(("role", "tool_call_id", "content"))
+_WORDS, _DETAILS = ("reasoning_content", "reasoning"), ("reasoning_details", "thinking_blocks")
+_MARKS = ("cache_control", "prompt_cache_breakpoint")
 _Placed: TypeAlias = tuple[m.Part, str]  # a part, and how the caller calls it
+_PlacedCall: TypeAlias = tuple[m.ToolCall, str]
+
+
+class _PlainFunction(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    arguments: str
+
+
+class _PlainCall(msgspec.Struct, forbid_unknown_fields=True):
+    """A call as almost all are. Any other is taken apart field by field, as it is for the sake of its errors."""
+
+    id: str
+    type: Literal["function"]
+    function: _PlainFunction
 
 
 class Turn(NamedTuple):
@@ -35,22 +52,36 @@ def turns_of(values: list[Any], left: list[str]) -> Iterator[Turn]:
     calls: dict[str, m.ToolCall] = {}
     results: list[_Placed] = []
     for at, value in enumerate(values):
-        said = Fields(value, f"messages[{at}]")
-        role = said.needed_text("role")
-        if role in ("tool", "function"):
-            results.append((_result(said, role, calls, left), said.path))
+        path = f"messages[{at}]"
+        if type(value) is dict and value.get("role") in ("tool", "function"):
+            results.append((_plain_result(value, calls) or _result(Fields(value, path), calls, left), path))
             continue
         if results:
             yield _of_tools(results)
             results = []
-        if role not in m.ROLES:
-            raise contrary(f"{said.path}.role is {role!r}", said.at("role"), f"send one of {', '.join(m.ROLES)}")
-        placed = [*(_answered(said, at, calls, left) if role == "assistant" else _content(said, left, role))]
-        parts = tuple(part for part, _ in placed)
-        message = m.Message(role=role, parts=parts, name=said.text("name"), extra=said.left(left))  # type: ignore[arg-type] # a role
-        yield Turn(message, said.path, tuple(place for _, place in placed))
+        yield _plain(value, path) or _turn(Fields(value, path), at, calls, left)
     if results:
         yield _of_tools(results)
+
+
+def _plain(value: Any, path: str) -> Turn | None:
+    """A turn that is nothing but a text, as most are; None for any other."""
+    if type(value) is not dict or len(value) != 2 or type(text := value.get("content")) is not str or not text:
+        return None
+    role: Any = value.get("role")
+    if role not in _SPEAKING and role != "assistant":
+        return None
+    return Turn(m.Message(role=role, parts=(m.Text(text=text),)), path, (f"{path}.content",))
+
+
+def _turn(said: Fields, at: int, calls: dict[str, m.ToolCall], left: list[str]) -> Turn:
+    role: Any = said.needed_text("role")
+    if role not in m.ROLES:
+        raise contrary(f"{said.path}.role is {role!r}", said.at("role"), f"send one of {', '.join(m.ROLES)}")
+    placed = [*(_answered(said, at, calls, left) if role == "assistant" else _content(said, left, role))]
+    parts = tuple([part for part, _ in placed])
+    message = m.Message(role=role, parts=parts, name=said.text("name"), extra=said.left(left))
+    return Turn(message, said.path, tuple([place for _, place in placed]))
 
 
 def _of_tools(results: list[_Placed]) -> Turn:
@@ -58,8 +89,18 @@ def _of_tools(results: list[_Placed]) -> Turn:
     return Turn(m.Message(role="tool", parts=parts), places[0], places)
 
 
-def _result(said: Fields, role: str, calls: Mapping[str, m.ToolCall], left: list[str]) -> m.ToolResult:
-    name, where = said.text("name"), "tool_call_id"
+def _plain_result(value: dict[str, Any], calls: Mapping[str, m.ToolCall]) -> m.ToolResult | None:
+    """A result that is nothing but a text; None for any other."""
+    if value.keys() != _PLAIN_RESULT or type(text := value["content"]) is not str or not text:
+        return None
+    id_ = value["tool_call_id"]
+    if type(id_) is not str or value["role"] != "tool" or (call := calls.get(id_)) is None:
+        return None
+    return m.ToolResult(call_id=id_, parts=(m.Text(text=text),), custom=call.custom)
+
+
+def _result(said: Fields, calls: Mapping[str, m.ToolCall], left: list[str]) -> m.ToolResult:
+    role, name, where = said.needed_text("role"), said.text("name"), "tool_call_id"
     if role == "function":
         where = "name"
         call = next((one for one in reversed([*calls.values()]) if one.name == name), None)
@@ -76,12 +117,15 @@ def _result(said: Fields, role: str, calls: Mapping[str, m.ToolCall], left: list
 
 
 def _answered(said: Fields, at: int, calls: dict[str, m.ToolCall], left: list[str]) -> Iterator[_Placed]:
-    called = [_call(one, left) for one in said.each("tool_calls")]
+    path = said.at("tool_calls")
+    called = [_call(one, f"{path}[{number}]", left) for number, one in enumerate(said.listed("tool_calls"))]
     if (old := said.inner("function_call")) is not None:
         call = m.ToolCall(id=f"call_{at}_0", name=old.needed_text("name"), arguments=old.text("arguments"))
         called.append((call, old.path))
-    thoughts, signatures = _thoughts(said, {call.id for call, _ in called})
-    yield from thoughts
+    signatures: Mapping[str, m.Signature] = {}
+    if said.has_any(_WORDS) or said.has_any(_DETAILS):
+        thoughts, signatures = _thoughts(said, {call.id for call, _ in called})
+        yield from thoughts
     yield from _content(said, left, "assistant")
     if refusal := said.text("refusal"):
         yield m.Refusal(text=refusal), said.at("refusal")
@@ -94,9 +138,9 @@ def _answered(said: Fields, at: int, calls: dict[str, m.ToolCall], left: list[st
 
 
 def _thoughts(said: Fields, calls: set[str]) -> tuple[list[_Placed], dict[str, m.Signature]]:
-    plain = {name: said.any(name) for name in ("reasoning_content", "reasoning")}
+    plain = {name: said.any(name) for name in _WORDS}
     words = next((name for name, one in plain.items() if isinstance(one, str) and one), "")
-    listed = {name: said.any(name) for name in ("reasoning_details", "thinking_blocks")}
+    listed = {name: said.any(name) for name in _DETAILS}
     name = next((one for one, value in listed.items() if value), "reasoning_details")
     try:
         details = msgspec.convert(listed[name] or (), list[Detail])
@@ -109,12 +153,20 @@ def _thoughts(said: Fields, calls: set[str]) -> tuple[list[_Placed], dict[str, m
     return placed, signatures
 
 
-def _call(said: Fields, left: list[str]) -> tuple[m.ToolCall, str]:
+def _call(value: Any, path: str, left: list[str]) -> _PlacedCall:
+    try:
+        plain = msgspec.convert(value, _PlainCall)
+    except msgspec.ValidationError:
+        return _odd_call(Fields(value, path), left), path
+    return m.ToolCall(id=plain.id, name=plain.function.name, arguments=plain.function.arguments), path
+
+
+def _odd_call(said: Fields, left: list[str]) -> m.ToolCall:
     kind = said.text("type", "function")
     inner = needed(said, kind)
     said.any("index")  # of a stream, sent back
     written = inner.any("input" if kind == "custom" else "arguments")
-    call = m.ToolCall(
+    return m.ToolCall(
         id=said.needed_text("id"),
         name=inner.needed_text("name"),
         arguments=written if isinstance(written, str) else "" if written is None else to_text(written),
@@ -122,12 +174,11 @@ def _call(said: Fields, left: list[str]) -> tuple[m.ToolCall, str]:
         cache=cache_of(said),
         extra={**said.left(left), **inner.left(left)},
     )
-    return call, said.path
 
 
 def _content(said: Fields, left: list[str], role: str) -> Iterator[_Placed]:
     """The parts of a message's content. A mark on the message is one on its last part."""
-    name = "cache_control" if said.has("cache_control") else "prompt_cache_breakpoint"
+    name = _MARKS[0] if said.has(_MARKS[0]) else _MARKS[1]
     content, cache, path = said.any("content"), cache_of(said), said.at("content")
     if isinstance(content, str):
         if content:
@@ -136,7 +187,7 @@ def _content(said: Fields, left: list[str], role: str) -> Iterator[_Placed]:
     elif isinstance(content, list):
         for at, value in enumerate(content, 1):
             place = f"{path}[{at - 1}]"
-            part = _part(Fields(value, place), value, left)
+            part = _plain_text(value) or _part(Fields(value, place), value, left)
             if cache is not None and at == len(content) and not isinstance(part, m.Refusal):
                 part, cache = msgspec.structs.replace(part, cache=cache), None
             yield part, place
@@ -146,11 +197,16 @@ def _content(said: Fields, left: list[str], role: str) -> Iterator[_Placed]:
         left.append(said.at(name))  # on nothing that could be marked
 
 
+def _plain_text(value: Any) -> m.Text | None:
+    plain = type(value) is dict and len(value) == 2 and value.get("type") == "text"
+    return m.Text(text=text) if plain and type(text := value.get("text")) is str else None
+
+
 def _part(said: Fields, value: dict[str, Any], left: list[str]) -> Any:
     kind = said.needed_text("type")
     hint = value.get("prompt_cache_breakpoint")
     hint = {**hint} if isinstance(hint, dict) else None  # which has more to say than a cache point
-    name = "cache_control" if said.has("cache_control") else "prompt_cache_breakpoint"
+    name = _MARKS[0] if said.has(_MARKS[0]) else _MARKS[1]
     changes: dict[str, Any] = {"cache": cache} if (cache := cache_of(said)) is not None else {}
     match kind:
         case "text":
@@ -203,7 +259,9 @@ def _file(inner: Fields) -> m.Media:
 
 def cache_of(said: Fields) -> m.Cache | None:
     """Where a caller marks the end of what may be cached: as Anthropic's callers do, or as OpenAI's."""
-    mark, other = said.inner("cache_control"), said.inner("prompt_cache_breakpoint")
+    if not said.has_any(_MARKS):
+        return None
+    mark, other = said.inner(_MARKS[0]), said.inner(_MARKS[1])
     if mark is not None:
         return m.Cache(ttl=mark.text("ttl"))
     return None if other is None else m.Cache(ttl="1h" if other.text("ttl") == "12h" else "")
