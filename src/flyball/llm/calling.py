@@ -19,7 +19,7 @@ from .losses import Losses
 from .patience import may_retry
 from .providers import provider_for
 from .providers.protocol import Ask, Upstream
-from .sse import Event, EventParser, EventTooLongError
+from .sse import Event, EventParser, FramingError
 from .translation import dialect
 from .wire import Reply, Wire
 
@@ -141,7 +141,7 @@ class Events:
             if (trouble := self._spoken.parse_error(self._parser.rest)) is not None:
                 raise in_200(trouble, self._reply, self._spoken)  # plain JSON instead of a stream
             return list(self._parser.finish())
-        except EventTooLongError as error:
+        except FramingError as error:
             raise UpstreamCutError(f"{self._reply.where}: {error}") from None
 
 

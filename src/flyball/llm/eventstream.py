@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from .sse import Event, EventTooLongError
+from .sse import Event, FramingError
 
 _LONGEST = 24 * 1024 * 1024  # the format's own limit
 _PRELUDE = struct.Struct(">III")
@@ -17,7 +17,7 @@ _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}  # of header values b
 _STRING = 7
 
 
-class EventstreamError(EventTooLongError):
+class EventstreamError(FramingError):
     """What came is no event stream."""
 
 

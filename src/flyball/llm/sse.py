@@ -19,7 +19,11 @@ class Event(NamedTuple):
     name: str  # of the `event:` line, mostly empty
 
 
-class EventTooLongError(ValueError):
+class FramingError(ValueError):
+    """Bytes that cannot be cut into events."""
+
+
+class EventTooLongError(FramingError):
     """One event is longer than this parser keeps."""
 
 

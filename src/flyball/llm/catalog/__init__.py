@@ -44,12 +44,19 @@ class Place(Protocol):
     def project(self) -> str: ...  # noqa: D102 -- likewise
 
 
+class Hosted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Models of another entry, which depart here as they do there. `prefix` is what their names have here in front, as a pattern."""
+
+    vendor: str
+    prefix: str = ""
+
+
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry. `key` is the header that carries the API key, `{}` standing for it.
 
     `needs` are settings without a default, `a|b` where either will do. `base_urls` are those of locations whose address is not
     like the others'.
-    `quirks` concern every model of the vendor, those of `models` the ones whose name fits their `pattern`.
+    `quirks` concern every model of the vendor, those of `models` the ones whose name fits their `pattern`; `hosts` adds others' `models`.
     """
 
     name: str
@@ -66,6 +73,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     needs: tuple[str, ...] = ()
     quirks: Mapping[str, Any] = {}
     models: tuple[Mapping[str, Any], ...] = ()
+    hosts: tuple[Hosted, ...] = ()
 
     def address(self, at: Place) -> str:
         """The base URL for an endpoint's region, location and project."""
@@ -119,7 +127,9 @@ def _read(name: str) -> Vendor:
 def _quirks(name: str, model: str) -> Quirks:
     found = _read(name)
     told = dict(found.quirks)
-    for one in found.models:
-        if fnmatchcase(model, one["pattern"]):
-            told |= {key: value for key, value in one.items() if key != "pattern"}
+    tables = [("", found.models), *((hosted.prefix, _read(hosted.vendor).models) for hosted in found.hosts)]
+    for prefix, table in tables:
+        for one in table:
+            if fnmatchcase(model, prefix + one["pattern"]):
+                told |= {key: value for key, value in one.items() if key != "pattern"}
     return msgspec.convert(told, Quirks)

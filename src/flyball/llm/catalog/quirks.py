@@ -15,7 +15,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # OpenAI Chat Completions and whatever is compatible with it
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     developer_role: bool = False  # else `developer` messages become `system`
-    drop: tuple[str, ...] = ()  # top-level fields that the vendor refuses; also for relayed bodies
+    drop: tuple[str, ...] = ()  # top-level fields that the vendor refuses or ignores; also for relayed bodies
     rename: Mapping[str, str] = {}  # top-level fields under another name; also for relayed bodies
     reasoning_field: Literal["reasoning_content", "reasoning", ""] = (
         "reasoning_content"  # empty: thoughts are not taken back
