@@ -39,6 +39,41 @@ _PARTS = msgspec.json.Decoder(list[dict[str, _Raw] | str] | dict[str, _Raw] | st
 _ANSWER = msgspec.json.Decoder(_Raw)
 
 
+class _Call(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    id: str = ""
+    args: _Raw = NO_ARGUMENTS
+
+
+class _Response(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    response: _Raw
+    id: str = ""
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A part as almost all are. Any other is taken apart field by field, as it is for the sake of its errors."""
+
+    text: str | None = None
+    function_call: _Call | None = None
+    function_response: _Response | None = None
+    thought_signature: str = ""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is one thing, and nothing that it needs is missing."""
+        call, response = self.function_call, self.function_response
+        if call is not None:
+            return response is None and self.text is None and call.name != "" and bytes(call.args).startswith(b"{")
+        if response is not None:
+            return self.text is None and response.name != "" and bytes(response.response).startswith(b"{")
+        return self.text is not None
+
+
+_PLAIN = msgspec.json.Decoder(list[_Plain])
+_PLAIN_ROLES: dict[bytes, m.Role] = {b'"user"': "user", b'"model"': "assistant"}
+
+
 @lru_cache(1024)
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
@@ -130,7 +165,9 @@ class Turns:
             if isinstance(content, str):
                 turns.append(Turn(m.Message(role="user", parts=(m.Text(text=content),)), path, (path,)))
             else:
-                for turn in self._turns(Raws(content, path), number):
+                plain = self._plain(content, number)
+                said = self._turns(Raws(content, path), number) if plain is None else _apart(_placed(plain, path))
+                for turn in said:
                     before = turns[-1] if turns else None
                     if before is not None and before.message.role == turn.message.role == "assistant":
                         # Google's own chats keep each chunk of a stream as a turn.
@@ -155,13 +192,32 @@ class Turns:
             raise InvalidBodyError(message, param=turn.at("role"), next_step="send one of these roles")
         parts = self._parts(turn, number)
         extra = turn.left(self._leftovers)
-        whole = _placed(m.Message(role=role, parts=parts, extra=extra), turn.path)
-        if not any(isinstance(part, m.ToolResult) for part in parts):
-            return [whole]
-        results = [at for at, part in enumerate(parts) if isinstance(part, m.ToolResult)]
-        others = [at for at, part in enumerate(parts) if not isinstance(part, m.ToolResult)]
-        said = _some(whole, results, role="tool", extra={})
-        return [said, _some(whole, others, role=role, extra=extra)] if others or extra else [said]
+        return _apart(_placed(m.Message(role=role, parts=parts, extra=extra), turn.path))
+
+    def _plain(self, content: dict[str, _Raw], number: int) -> m.Message | None:
+        """A turn as almost all are; None for any other."""
+        role = _PLAIN_ROLES.get(bytes(content.get("role", NULL)))
+        if role is None or len(content) != 2 or "parts" not in content:
+            return None
+        try:
+            said = _PLAIN.decode(content["parts"])
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        if not said or not all(one.is_sound for one in said):
+            return None
+        return m.Message(role=role, parts=tuple([self._made(one, number, at) for at, one in enumerate(said)]))
+
+    def _made(self, part: _Plain, turn: int, at: int) -> m.Part:
+        signature = signature_of(part.thought_signature)[0] if part.thought_signature else None
+        if (call := part.function_call) is not None:
+            return self._called(call.name, call.id or f"call_{turn}_{at}", call.args, signature, {})
+        if (result := part.function_response) is None:
+            return m.Text(text=part.text or "", signature=signature)
+        text, is_error = _answer(result.response, f"contents[{turn}].parts[{at}].functionResponse.response")
+        id_ = self._answered(result.name, result.id, f"{turn}_{at}")
+        return m.ToolResult(
+            call_id=id_, name=result.name, parts=(m.Text(text=text),) if text else (), is_error=is_error
+        )
 
     def _parts(self, turn: Raws, number: int) -> tuple[m.Part, ...]:
         found = turn.take("parts", _PARTS)
@@ -213,18 +269,18 @@ class Turns:
         if not bytes(args).startswith(b"{"):
             raise wrong(call.at("args"), "an object", decoded(args, call.at("args")))
         id_ = call.take("id", _TEXT) or f"call_{place}"
+        return self._called(name, id_, args, signature, {**call.left(self._leftovers), **part.left(self._leftovers)})
+
+    def _called(
+        self, name: str, id_: str, args: _Raw, signature: m.Signature | None, extra: dict[str, Any]
+    ) -> m.ToolCall:
         self._open.setdefault(name, []).append(id_)
         self._ids.add(id_)
-        extra = {**call.left(self._leftovers), **part.left(self._leftovers)}
         return m.ToolCall(id=id_, name=name, arguments=bytes(args).decode(), signature=signature, extra=extra)
 
     def _result(self, part: Raws, result: Raws, place: str) -> m.ToolResult:
-        name, id_ = result.take("name", _TEXT) or "", result.take("id", _TEXT) or ""
-        waiting = self._open.get(name) or []
-        if id_ not in self._ids:
-            id_ = waiting[0] if waiting else id_ or f"call_{place}"
-        if id_ in waiting:
-            waiting.remove(id_)
+        name = result.take("name", _TEXT) or ""
+        id_ = self._answered(name, result.take("id", _TEXT) or "", place)
         said: list[m.Text | m.Media | m.Native] = []
         text, is_error = _answer(result.take("response", _ANSWER), result.at("response"))
         if text:
@@ -238,6 +294,15 @@ class Turns:
             said.append(found)
         extra = {**result.left(self._leftovers), **part.left(self._leftovers)}
         return m.ToolResult(call_id=id_, name=name, parts=tuple(said), is_error=is_error, extra=extra)
+
+    def _answered(self, name: str, id_: str, place: str) -> str:
+        """The id of the call that a result answers."""
+        waiting = self._open.get(name) or []
+        if id_ not in self._ids:
+            id_ = waiting[0] if waiting else id_ or f"call_{place}"
+        if id_ in waiting:
+            waiting.remove(id_)
+        return id_
 
     def _media(self, part: Raws, blob: Raws, signature: m.Signature | None) -> m.Media:
         type_, data = blob.take("mimeType", _TEXT) or "", blob.take("data", _TEXT) or ""
@@ -258,7 +323,18 @@ class Turns:
 
 
 def _placed(message: m.Message, path: str) -> Turn:
-    return Turn(message, path, tuple(f"{path}.parts[{at}]" for at in range(len(message.parts))))
+    return Turn(message, path, tuple([f"{path}.parts[{at}]" for at in range(len(message.parts))]))
+
+
+def _apart(turn: Turn) -> list[Turn]:
+    """A turn, the results in it by themselves."""
+    message = turn.message
+    results = [at for at, part in enumerate(message.parts) if isinstance(part, m.ToolResult)]
+    if not results:
+        return [turn]
+    others = [at for at, part in enumerate(message.parts) if not isinstance(part, m.ToolResult)]
+    said = _some(turn, results, role="tool", extra={})
+    return [said, _some(turn, others)] if others or message.extra else [said]
 
 
 def _some(turn: Turn, chosen: list[int], **changes: Any) -> Turn:

@@ -111,11 +111,11 @@ def parse(asked: Asked) -> m.Request:
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(turn.message for turn in turns),
-        paths=tuple(turn.path for turn in turns),
-        places=tuple(turn.places for turn in turns),
-        tools=tuple(tool for tool, _ in tools),
-        tool_paths=tuple(path for _, path in tools),
+        messages=tuple([turn.message for turn in turns]),
+        paths=tuple([turn.path for turn in turns]),
+        places=tuple([turn.places for turn in turns]),
+        tools=tuple([tool for tool, _ in tools]),
+        tool_paths=tuple([path for _, path in tools]),
         tool_choice=choice,
         response_format=form,
         reasoning=thoughts,
@@ -170,10 +170,11 @@ def _tools(fields: Raws, leftovers: list[str]) -> list[tuple[m.Tool | m.NativeTo
     found = fields.take("tools", _OBJECTS) or []
     for number, said in enumerate(found if isinstance(found, list) else [found]):
         tool = Raws(said, f"tools[{number}]")
+        plain = _plain(said.get("functionDeclarations", NULL))
         declared = tool.take("functionDeclarations", _OBJECTS) or []
-        for at, one in enumerate(declared if isinstance(declared, list) else [declared]):
+        for at, one in enumerate(plain or (declared if isinstance(declared, list) else [declared])):
             path = f"{tool.path}.functionDeclarations[{at}]"
-            made = _function(Raws(one, path), leftovers)
+            made = _made(one, path, {}) if isinstance(one, _Function) else _function(Raws(one, path), leftovers)
             if made.name in names:
                 raise InvalidBodyError(f"{path}.name is {made.name!r}, as another function's is", param=f"{path}.name")
             names.add(made.name)
@@ -183,20 +184,47 @@ def _tools(fields: Raws, leftovers: list[str]) -> list[tuple[m.Tool | m.NativeTo
     return tools
 
 
+_ABSENT = msgspec.Raw()
+
+
+class _Function(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A function, its schema still bytes. With these fields alone almost all are sent."""
+
+    name: str
+    description: str = ""
+    parameters_json_schema: msgspec.Raw = _ABSENT
+    parameters: msgspec.Raw = _ABSENT
+
+
+_PLAIN = msgspec.json.Decoder(list[_Function])
+
+
+def _plain(raw: msgspec.Raw) -> list[_Function]:
+    """Functions with nothing but the usual; none where one has more, or is wrong."""
+    try:
+        return _PLAIN.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return []
+
+
 def _function(said: Raws, leftovers: list[str]) -> m.Tool:
     name, description = said.take("name", _TEXT) or "", said.take("description", _TEXT) or ""
-    schema, googles = said.take("parametersJsonSchema", _RAW), said.take("parameters", _RAW)
-    if not name:
-        raise InvalidBodyError(f"{said.at('name')} is missing", param=said.at("name"), next_step="name the function")
-    parameters = schema or googles
-    if parameters is not None and not bytes(parameters).startswith(b"{"):
-        path = said.at("parameters" if schema is None else "parametersJsonSchema")
-        if parameters != NULL:
-            raise InvalidBodyError(f"{path} is no object", param=path, next_step="send a schema")
-        parameters = None
-    if parameters is not None and schema is None:
-        parameters = to_json_schema(parameters, said.at("parameters"))
-    return m.Tool(name=name, description=description, parameters=parameters, extra=said.left(leftovers))
+    schema, googles = said.take("parametersJsonSchema", _RAW) or _ABSENT, said.take("parameters", _RAW) or _ABSENT
+    return _made(_Function(name, description, schema, googles), said.path, said.left(leftovers))
+
+
+def _made(said: _Function, path: str, extra: dict[str, Any]) -> m.Tool:
+    if not said.name:
+        raise InvalidBodyError(f"{path}.name is missing", param=f"{path}.name", next_step="name the function")
+    is_googles = said.parameters_json_schema is _ABSENT
+    parameters = said.parameters if is_googles else said.parameters_json_schema
+    place = f"{path}.{'parameters' if is_googles else 'parametersJsonSchema'}"
+    if parameters in (_ABSENT, NULL):
+        return m.Tool(name=said.name, description=said.description, extra=extra)
+    if not bytes(parameters).startswith(b"{"):
+        raise InvalidBodyError(f"{place} is no object", param=place, next_step="send a schema")
+    parameters = to_json_schema(parameters, place) if is_googles else parameters
+    return m.Tool(name=said.name, description=said.description, parameters=parameters, extra=extra)
 
 
 def _choice(fields: Raws, tools: Iterable[m.Tool | m.NativeTool], native: dict[str, Any]) -> m.ToolChoice | None:
