@@ -24,6 +24,13 @@ def budget_of(effort: str, max_tokens: int | None) -> int:
     return budget if budget < max_tokens else 0
 
 
+def word_for(effort: str, budget: int | None) -> str:
+    """The word for a provider that is asked in words alone; empty: as it sees fit. No tokens are no thought, whatever the word."""
+    if budget == 0:
+        return "none"
+    return effort or ("" if budget is None or budget < 0 else effort_of(budget))
+
+
 def is_known(effort: str) -> bool:
     """Whether a word has a meaning here; none at all has one."""
     return effort in ("", "none") or effort in TOKENS

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import cast
+from typing import Literal, cast
 
 from .dialect import Dialect
 from .errors import InvalidBodyError
@@ -92,6 +92,13 @@ def inner_place(request: Request, place: str, result: ToolResult, at: int) -> st
     if isinstance(result.parts[at], Text):
         return f"{place}.{words}"
     return f"{place}.{media}[{at - sum(isinstance(one, Text) for one in result.parts[:at])}]"
+
+
+def miss_half(request: Request, losses: Losses, *, by: Literal["words", "tokens"]) -> None:
+    """Name one of the two where the caller says how much to think in both, and the provider is asked by the other."""
+    asked = request.reasoning
+    if asked is not None and asked.effort not in ("", "none") and asked.budget is not None:
+        losses.drop(name_of(request, "reasoning" if by == "words" and asked.budget else "reasoning.effort"))
 
 
 def leave_behind(request: Request, losses: Losses, *, to: str) -> None:

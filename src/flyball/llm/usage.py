@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+SEARCHES = "usage.server_tool_use"  # what is told of web searches where there is no place for their number
 _LARGEST_COUNT = 10**12  # tokens of one call; a larger count is no count
 
 

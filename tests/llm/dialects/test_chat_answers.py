@@ -240,7 +240,7 @@ def test_a_text_that_is_cited_as_a_whole_is_cited_to_its_end() -> None:
         (Stop(reason="pause", native="pause_turn"), "stop", ("stop_reason",)),
         (Stop(reason="other", native="brand_new"), "stop", ("stop_reason",)),
         (Stop(reason="other"), "stop", ()),
-        (Stop(reason="context", native="model_context_window_exceeded"), "length", ()),
+        (Stop(reason="context", native="model_context_window_exceeded"), "length", ("stop_reason",)),
         (Stop(reason="max_tokens", native="max_tokens"), "length", ()),
         (Stop(reason="refusal", native="refusal"), "content_filter", ()),
     ],

@@ -483,7 +483,6 @@ def test_what_only_tunes_and_google_does_not_have_is_named() -> None:
     body = written(
         asking(
             temperature=2.5,
-            stop=("a", "b", "c", "d", "e", "f"),
             verbosity="low",
             user="u",
             metadata={"a": "b"},
@@ -495,11 +494,10 @@ def test_what_only_tunes_and_google_does_not_have_is_named() -> None:
         losses,
     )
 
-    assert body["generationConfig"] == {"stopSequences": ["a", "b", "c", "d", "e"]}
+    assert "generationConfig" not in body
     assert losses.dropped == (
         "tools[0].function.strict",
         "temperature",
-        "stop",
         "user",
         "verbosity",
         "metadata",

@@ -185,6 +185,11 @@ def citation_for(citation: Citation) -> dict[str, Any] | None:
     return {**place, "cited_text": citation.quote, "encrypted_index": ""}
 
 
+def is_placed(citation: Citation) -> bool:
+    """Whether somebody else's citation is one of some of a text's words, where Anthropic cites for the whole of a text."""
+    return citation.dialect != NAME and (citation.start or citation.end) is not None
+
+
 def stop_of(word: str | None, sequence: str | None) -> Stop:
     """Why an answer ended."""
     return Stop(reason=_REASONS.get(word or "", "other"), sequence=sequence, native=word or "")
@@ -247,7 +252,7 @@ def _blocks(parts: tuple[Part, ...], losses: Losses) -> Iterator[dict[str, Any]]
     for part in detached(parts):
         if isinstance(part, Text):
             cited = [citation_for(citation) for citation in part.citations]
-            if None in cited:
+            if None in cited or any(map(is_placed, part.citations)):
                 losses.drop("citations")
             if part.text or cited:
                 found = {"citations": [one for one in cited if one is not None]} if any(cited) else {}

@@ -16,7 +16,7 @@ from flyball.llm.messages import Native, Part, Refusal, Stop, Text, Thinking, To
 from flyball.llm.signatures import detached, wrap
 from flyball.llm.usage import Usage
 
-from .answers import HOME, NAME, block_for, citation_for, counts, error, miss_tier, stop_word
+from .answers import HOME, NAME, block_for, citation_for, counts, error, is_placed, miss_tier, stop_word
 from .growing import Growing
 
 _ENCODE = msgspec.json.encode
@@ -173,8 +173,10 @@ class AnthropicWriter:
             return b""
         if isinstance(event, Signed):
             return _delta(block.index, _SIGNATURE, wrap(Thinking(signature=event.signature), home=HOME))
-        if (citation := citation_for(event.citation)) is None:
+        citation = citation_for(event.citation)
+        if citation is None or is_placed(event.citation):
             self._losses.drop("citations")
+        if citation is None:
             return b""
         return self._started(block) + _delta(block.index, _CITATION, citation)
 

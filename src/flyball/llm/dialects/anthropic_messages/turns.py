@@ -175,6 +175,8 @@ class Turns:
         if part.detail not in ("", "auto"):
             self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         block: dict[str, Any] = {"type": part.kind, "source": self._source(part, path)}
+        if part.name and part.kind == "image":
+            self._losses.drop(f"{path}.{name_of(self._request, 'name')}")
         if part.kind == "document":
             block |= {"title": part.name} if part.name else {}
             block |= {"context": part.context} if part.context else {}

@@ -12,7 +12,7 @@ from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.efforts import SMALLEST, budget_of, effort_of, is_known
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Reasoning, Request, Tool
-from flyball.llm.translation import leave_behind, name_of
+from flyball.llm.translation import leave_behind, miss_half, name_of
 
 from .answers import NAME
 from .turns import Turns, point
@@ -125,6 +125,8 @@ def _thinking(
         config.pop("effort", None)
     budget = thinking.get("budget_tokens", 0) if thinking else 0
     off = quirks.thinking_off and (asked.effort == "none" or asked.budget == 0)
+    if request.dialect != NAME and thinking is not None and "type" in thinking:
+        miss_half(request, losses, by="tokens" if kind == "enabled" else "words")
     if (kind is None and not off and not config) or (0 < budget < (asked.budget or 0)):
         losses.drop(name_of(request, "reasoning"))
     return quirks.default_max_tokens + budget if most is None else most, thinking
@@ -234,7 +236,9 @@ def _sample(request: Request, quirks: Quirks, losses: Losses, written: dict[str,
                 written[name] = value
             else:
                 losses.drop(name_of(request, name))
-    stops = [stop for stop in request.stop if own or stop.strip()][: quirks.most_stops]
+    stops = [stop for stop in request.stop if own or stop.strip()]
+    if quirks.most_stops is not None and len(stops) > quirks.most_stops:
+        losses.refuse(name_of(request, "stop"), f"it takes {quirks.most_stops} at most")
     if stops:
         written["stop_sequences"] = stops
     if len(stops) < len(request.stop):

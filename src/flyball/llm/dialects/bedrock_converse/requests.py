@@ -12,7 +12,7 @@ from flyball.llm.efforts import SMALLEST, budget_of, effort_of, is_known
 from flyball.llm.errors import InvalidBodyError
 from flyball.llm.losses import Losses
 from flyball.llm.messages import NativeTool, Reasoning, Request, Tool
-from flyball.llm.translation import leave_behind, name_of
+from flyball.llm.translation import leave_behind, miss_half, name_of
 
 from .answers import NAME
 from .turns import Turns
@@ -98,6 +98,7 @@ def _think(
     if quirks.thinking == "none" or budget == 0 or forced or without:
         losses.drop(name_of(request, "reasoning"))
         return {}, {}
+    miss_half(request, losses, by="tokens" if quirks.thinking == "enabled" else "words")
     said: dict[str, Any] = {"type": quirks.thinking}
     output = {}
     if quirks.thinking == "enabled":

@@ -189,6 +189,8 @@ class Turns:
             self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         source = self._source(part, path)
         if part.kind != "document":
+            if part.name:
+                self._losses.drop(f"{path}.{name_of(self._request, 'name')}")
             return {part.kind: {"format": self._format(part, path), "source": source}}
         name = _NOT_IN_NAMES.sub(" ", part.name.rpartition(".")[0] or part.name).strip()[:_LONGEST_NAME] or "document"
         times = self._documents[name] = self._documents.get(name, 0) + 1

@@ -194,6 +194,12 @@ class Citations(Shape):
             yield m.Citation(url=one.uri or "", title=one.title or "", dialect=NAME, **_place(one, text))
 
 
+def is_whole(citation: m.Citation) -> bool:
+    """Whether Google's words say all of a citation: it quotes no page, names no file, and has to know of which words it is."""
+    unsaid = citation.file_id or (citation.quote and citation.url) or citation.start is None or citation.end is None
+    return citation.dialect == NAME or not unsaid
+
+
 def grounding_for(citations: list[tuple[int, m.Citation]], text: str) -> dict[str, Any]:
     """Google's words for citations and the offsets of their texts in the whole, which is `text`."""
     chunks: list[dict[str, Any]] = []

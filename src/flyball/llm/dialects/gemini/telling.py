@@ -13,9 +13,9 @@ from flyball.llm import messages as m
 from flyball.llm.dialect import Frame
 from flyball.llm.losses import Losses
 from flyball.llm.signatures import attached
-from flyball.llm.usage import Usage, usage_to_gemini
+from flyball.llm.usage import SEARCHES, Usage, usage_to_gemini
 
-from .answers import OWN_WORDS, grounding_for, logprobs_for, part_for, signed, stop_word
+from .answers import OWN_WORDS, grounding_for, is_whole, logprobs_for, part_for, signed, stop_word
 from .streams import broken
 
 _ENCODE = msgspec.json.encode
@@ -27,6 +27,7 @@ def write(completion: c.Completion, frame: Frame, losses: Losses) -> bytes:
     losses.drop_all(completion.leftovers)
     if completion.service_tier not in _USUAL:
         losses.drop("service_tier")
+    _miss_searches(completion.usage, losses)
     return _ENCODE(
         {
             "candidates": [_candidate(choice, losses) for choice in completion.choices],
@@ -34,6 +35,11 @@ def write(completion: c.Completion, frame: Frame, losses: Losses) -> bytes:
             **frame.extra,
         }
     )
+
+
+def _miss_searches(usage: Usage | None, losses: Losses) -> None:
+    if usage is not None and usage.web_searches:
+        losses.drop(SEARCHES)
 
 
 def _rest(usage: Usage | None, frame: Frame) -> dict[str, Any]:
@@ -47,6 +53,7 @@ def _candidate(choice: c.Choice, losses: Losses) -> dict[str, Any]:
     for part in attached(choice.parts):
         if isinstance(part, m.Text):
             cited += [(len(text), one) for one in part.citations]
+            losses.drop_all("citations" for one in part.citations if not is_whole(one))
             text += part.text
         if (said := _said(part, losses)) is not None:
             parts.append(said)
@@ -62,10 +69,11 @@ def _candidate(choice: c.Choice, losses: Losses) -> dict[str, Any]:
 
 
 def _miss(stop: m.Stop, losses: Losses) -> None:
-    """Name what Google has no words for: which of the sequences was met, that an answer only pauses, odd reasons."""
+    """Name what Google has no words for: which of the sequences was met, a pause, a window that is full, odd reasons."""
     if stop.sequence is not None:
         losses.drop("stop_sequence")
-    if stop.reason == "pause" or (stop.reason == "other" and stop.native and stop.native not in OWN_WORDS):
+    odd = stop.reason == "other" and stop.native and stop.native not in OWN_WORDS
+    if odd or stop.reason in ("pause", "context"):
         losses.drop("stop_reason")
 
 
@@ -106,6 +114,7 @@ class GeminiWriter:
         """The chunk for one event, where it is enough for one."""
         if isinstance(event, c.Counted):
             self._usage = event.usage or self._usage
+            _miss_searches(event.usage, self._losses)
             if event.service_tier not in _USUAL:
                 self._losses.drop("service_tier")
         elif isinstance(event, c.Lost):
@@ -150,6 +159,7 @@ class GeminiWriter:
             case c.Signed():
                 return [{"text": "", "thought": True, **signed(event.signature)}]
             case c.Cited() if event.at in one.bases:
+                self._losses.drop_all([] if is_whole(event.citation) else ["citations"])
                 one.cited.append((one.bases[event.at], event.citation))
             case c.Stopped():
                 _miss(event.stop, self._losses)

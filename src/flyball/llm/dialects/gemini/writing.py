@@ -10,9 +10,9 @@ import msgspec
 
 from flyball.llm import messages as m
 from flyball.llm.catalog.quirks import Quirks
-from flyball.llm.efforts import budget_of, effort_of, is_known
+from flyball.llm.efforts import budget_of, is_known, word_for
 from flyball.llm.losses import Losses
-from flyball.llm.translation import leave_behind, name_of
+from flyball.llm.translation import leave_behind, miss_half, name_of
 
 from .answers import NAME
 from .reading import SAMPLING
@@ -103,11 +103,11 @@ def _sample(request: m.Request, quirks: Quirks, losses: Losses) -> dict[str, Any
             losses.drop(name_of(request, name))
         elif own or not (name == "candidates" and value == 1):
             config[theirs] = value
-    stops = request.stop if own else request.stop[: quirks.most_stops or _MOST_STOPS]
-    if stops:
-        config["stopSequences"] = stops
-    if len(stops) < len(request.stop):
-        losses.drop(name_of(request, "stop"))
+    most = _MOST_STOPS if quirks.most_stops is None else quirks.most_stops
+    if len(request.stop) > most and not own:
+        losses.refuse(name_of(request, "stop"), f"it takes {most} at most")
+    if request.stop:
+        config["stopSequences"] = request.stop
     if request.modalities and (own or request.modalities != ("text",)):
         config["responseModalities"] = [one.upper() for one in request.modalities]
     return config
@@ -150,8 +150,10 @@ def _thinking(request: m.Request, quirks: Quirks, losses: Losses) -> dict[str, A
     if not is_known(asked.effort):
         losses.refuse(name_of(request, "reasoning"), f"{asked.effort!r} is nothing that it could think by")
     shown = {"includeThoughts": not off and asked.show != "none"}
-    if quirks.thinking_by == "level":
-        effort = asked.effort or (effort_of(asked.budget) if asked.budget is not None and asked.budget >= 0 else "")
+    by_level = quirks.thinking_by == "level"
+    miss_half(request, losses, by="words" if by_level else "tokens")
+    if by_level:
+        effort = word_for(asked.effort, asked.budget)
         return {**shown, "thinkingLevel": _LEVELS.get(effort, effort).upper()} if effort else shown
     budget_ = asked.budget
     if budget_ is None:

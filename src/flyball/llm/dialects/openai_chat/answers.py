@@ -10,7 +10,7 @@ from flyball.llm import messages as m
 from flyball.llm.dialect import Frame
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
-from flyball.llm.usage import Usage, usage_to_openai
+from flyball.llm.usage import SEARCHES, Usage, usage_to_openai
 
 from .asking import DONE, NAME
 from .errors import error_event
@@ -33,10 +33,16 @@ def write_completion(completion: c.Completion, frame: Frame, losses: Losses) -> 
     }
     if completion.usage is not None:
         whole["usage"] = usage_to_openai(completion.usage)
+        _miss_searches(completion.usage, losses)
     whole |= _tier(completion.service_tier, losses)
     if fingerprint := completion.extra.get("system_fingerprint"):
         whole["system_fingerprint"] = fingerprint
     return msgspec.json.encode({**whole, **frame.extra})
+
+
+def _miss_searches(usage: Usage | None, losses: Losses) -> None:
+    if usage is not None and usage.web_searches:
+        losses.drop(SEARCHES)
 
 
 def _tier(tier: str, losses: Losses) -> dict[str, str]:
@@ -88,6 +94,7 @@ class Writer:
         """The words for one event."""
         if isinstance(event, c.Counted):
             self._usage, self._tier = event.usage, event.service_tier or self._tier
+            _miss_searches(event.usage, self._losses)
         elif isinstance(event, c.Lost):
             self._losses.drop(event.name)
         elif not isinstance(event, c.Began | c.Broke):
@@ -180,8 +187,10 @@ class _Spoken:
         self.finish_reason = "content_filter" if refused else _WORDS.get(stop.reason, "stop")
         if stop.sequence is not None:
             self._losses.drop("stop_sequence")
-        if stop.reason == "pause" or (stop.reason == "other" and stop.native):
-            self._losses.drop("stop_reason")  # it did not stop because it was done, and that cannot be said
+        if stop.reason in ("pause", "context") or (stop.reason == "other" and stop.native):
+            self._losses.drop(
+                "stop_reason"
+            )  # it did not stop because it was done, or asked to, and that cannot be said
 
     def _closed(self, part: m.Part, at: int) -> Iterable[dict[str, Any]]:
         if isinstance(part, m.ToolCall) and not part.custom and not self._grown[at]:

@@ -10,10 +10,10 @@ import msgspec
 from flyball.llm import messages as m
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.dialect import suited
-from flyball.llm.efforts import effort_of
+from flyball.llm.efforts import word_for
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
-from flyball.llm.translation import inner_place, leave_behind, name_of, name_of_theirs, thought_name
+from flyball.llm.translation import inner_place, leave_behind, miss_half, name_of, name_of_theirs, thought_name
 
 from .asking import INCLUDE_USAGE, NAME
 from .thoughts import details_of
@@ -66,9 +66,11 @@ def _add_wishes(body: dict[str, Any], request: m.Request, quirks: Quirks, losses
     if request.response_format is not None:
         body["response_format"] = _response_format(request, request.response_format, quirks, losses)
     if (thinking := request.reasoning) is not None:
-        budget = thinking.budget
-        if effort := thinking.effort or ("" if budget is None or budget < 0 else effort_of(budget)):
+        if effort := word_for(thinking.effort, thinking.budget):
             body["reasoning_effort"] = effort
+        elif thinking.adaptive or thinking.budget is not None:
+            losses.drop(name_of(request, "reasoning"))  # many think unless they are told, and many do not
+        miss_half(request, losses, by="words")
         if thinking.show:
             losses.drop(name_of(request, "reasoning.show"))
     if request.cache is not None:
@@ -94,10 +96,10 @@ def _fits(name: str, value: Any, request: m.Request, quirks: Quirks, losses: Los
 
 
 def _response_format(request: m.Request, wanted: m.ResponseFormat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
-    if wanted.kind == "json" or not quirks.json_schema:
-        if wanted.kind == "schema":
-            losses.drop(name_of(request, "response_format"))
+    if wanted.kind == "json":
         return {"type": "json_object"}
+    if not quirks.json_schema:
+        losses.refuse(name_of(request, "response_format"), "it answers with any JSON object, and by no schema")
     said = {"name": wanted.name or "answer", "description": wanted.description or None, "schema": wanted.schema}
     return {"type": "json_schema", "json_schema": _without_none({**said, "strict": wanted.strict})}
 
@@ -270,7 +272,8 @@ class _Turns:
         return {**said, **part.extra} if self._own else said
 
     def _media(self, media: m.Media, path: str) -> dict[str, Any]:
-        for name in ("context", "cite"):
+        named = self._own or (media.kind == "document" and media.data)  # a file of its own has a name
+        for name in ("context", "cite") if named else ("name", "context", "cite"):
             if getattr(media, name):
                 self._losses.drop(f"{path}.{name_of(self._request, name)}")
         if media.text:
@@ -278,7 +281,8 @@ class _Turns:
         url = media.url or data_url(media.media_type, media.data)
         match media.kind:
             case "document" if media.file_id and self._request.dialect in _FILES:
-                return {"type": "file", "file": {"file_id": media.file_id}}
+                called = media.name or None if self._own else None
+                return {"type": "file", "file": _without_none({"file_id": media.file_id, "filename": called})}
             case _ if media.file_id:
                 self._losses.refuse(path, "files belong to the provider that has them")
             case "image" | "video":

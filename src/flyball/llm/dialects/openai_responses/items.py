@@ -38,8 +38,59 @@ class Item(NamedTuple):
     places: tuple[str, ...]
 
 
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An item as almost all are. Any other is taken apart field by field, as it is for the sake of its errors."""
+
+    type: str = ""
+    id: str = ""
+    status: str = ""
+
+
+class _Message(_Plain):
+    role: str
+    content: str
+
+
+class _Call(_Plain):
+    call_id: str
+    name: str
+    arguments: str
+
+
+class _Output(_Plain):
+    call_id: str
+    output: str
+
+
+_PLAIN: Mapping[str, type[_Message | _Call | _Output]] = {
+    "message": _Message,
+    "function_call": _Call,
+    "function_call_output": _Output,
+}
+
+
+def _plain(value: dict[str, Any], kind: str, path: str) -> Item | None:
+    try:
+        said = msgspec.convert(value, _PLAIN[kind])
+    except msgspec.ValidationError:
+        return None
+    place = path
+    if isinstance(said, _Call):
+        part: m.Part = m.ToolCall(id=said.call_id, name=said.name, arguments=said.arguments)
+    elif not (text := said.content if isinstance(said, _Message) else said.output):
+        return None
+    elif isinstance(said, _Output):
+        part = m.ToolResult(call_id=said.call_id, parts=(m.Text(text=text),))
+    else:
+        part, place = m.Text(text=text), f"{path}.content"
+    own = {"id": said.id} if said.id else {}
+    return Item((part,), {**own, "status": said.status} if said.status else own, (place,))
+
+
 def read(value: dict[str, Any], kind: str, path: str, left: list[str]) -> Item:
     """An item, which is used up. The paths of what only this dialect can say join `left`. Raises InvalidBodyError."""
+    if kind in _PLAIN and (plain := _plain(value, kind, path)) is not None:
+        return plain
     known = kind in CALLS or kind in RESULTS or kind in ("message", "reasoning")
     if not known and not (kind == "image_generation_call" and isinstance(value.get("result"), str) and value["result"]):
         return Item((m.Native(dialect=NAME, kind=kind, raw=value),), None, (path,))
@@ -75,7 +126,8 @@ def read(value: dict[str, Any], kind: str, path: str, left: list[str]) -> Item:
 def _told(said: Fields, left: list[str]) -> dict[str, Any]:
     """What is left of an item. What says only the usual is no loss to anybody else."""
     before = len(left)
-    rest = said.left(left)
+    if not (rest := said.left(left)):
+        return rest
     usual = {said.at(name) for name, value in _USUAL.items() if rest.get(name) == value}
     left[before:] = [path for path in left[before:] if path not in usual]
     return rest
@@ -103,6 +155,8 @@ def _thought(said: Fields, id_: str, left: list[str]) -> m.Thinking:
 
 def _call(said: Fields, kind: str) -> m.ToolCall:
     written = said.any(CALLS[kind])
+    if not isinstance(written, str | dict | None) or (kind == "custom_tool_call" and isinstance(written, dict)):
+        raise wrong(said.at(CALLS[kind]), "a string", written)
     return m.ToolCall(
         id=said.needed_text("call_id"),
         name=said.needed_text("name"),

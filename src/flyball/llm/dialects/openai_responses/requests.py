@@ -97,9 +97,9 @@ def parse_request(asked: Asked) -> m.Request:
     return m.Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(turn.message for turn in turns),
-        paths=tuple(turn.path for turn in turns),
-        places=tuple(turn.places for turn in turns),
+        messages=tuple([turn.message for turn in turns]),
+        paths=tuple([turn.path for turn in turns]),
+        places=tuple([turn.places for turn in turns]),
         tools=tools,
         tool_choice=choice,
         response_format=form,
@@ -321,8 +321,9 @@ def _answering(item: items.Item, calls: Mapping[str, m.ToolCall], path: str, *, 
         raise InvalidBodyError(
             f"{param} is that of no call before it", param=param, next_step="send the item that calls before it"
         )
-    name = result.name or (call.name if call else "")
-    return items.Item((msgspec.structs.replace(result, name=name),), item.own, item.places)
+    if call is None or result.name:
+        return item
+    return items.Item((msgspec.structs.replace(result, name=call.name),), item.own, item.places)
 
 
 class _Turn(NamedTuple):
@@ -342,7 +343,8 @@ class _Turns:
 
     def add(self, role: m.Role, path: str, item: items.Item) -> None:
         """One more item."""
-        self.calls.update((part.id, part) for part in item.parts if isinstance(part, m.ToolCall))
+        if role == "assistant":
+            self.calls.update([(part.id, part) for part in item.parts if isinstance(part, m.ToolCall)])
         if role in ("assistant", "tool") and self._turns and self._turns[-1][0] == role:
             self._turns[-1][2].append(item)
         else:
@@ -352,6 +354,10 @@ class _Turns:
         """The turns. What only this dialect says of an item stands in `extra`, with its number of parts."""
         turns = []
         for role, path, said in self._turns:
+            first = said[0]
+            if len(said) == 1 and first.own == {} and (role != "assistant" or len(first.parts) == 1):
+                turns.append(_Turn(m.Message(role=role, parts=first.parts), path, first.places))
+                continue
             parts = tuple(part for item in said for part in item.parts)
             own = [(len(item.parts), item.own) for item in said]
             several = role == "assistant" and any(length != 1 for length, _ in own)

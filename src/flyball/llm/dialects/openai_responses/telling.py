@@ -35,6 +35,8 @@ _ECHOED: dict[str, Any] = {
     "tool_choice": "auto",
     "tools": [],
 }
+_NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+_NO_IMAGES = {"image_gen": {**_NO_TOKENS, "input_tokens_details": {"image_tokens": 0, "text_tokens": 0}}}
 _ENCODE = msgspec.json.encode
 _KINDS = {
     m.Text: ("output_text", "text"),
@@ -123,14 +125,16 @@ class Writer:
             self._output[-1]["status"] = "incomplete"
         whole["output"] = self._output
         whole["usage"] = usage_to_responses(self._usage) if self._usage is not None else None
+        if self._usage is not None and self._usage.web_searches:
+            whole["tool_usage"] = {**_NO_IMAGES, "web_search": {"num_requests": self._usage.web_searches}}
         return {**whole, "service_tier": tier} if tier in _TIERS else whole
 
     def _miss(self) -> None:
-        """Name what there are no words for: which of the sequences was met, that an answer only pauses, odd reasons."""
+        """Name what there are no words for: which of the sequences was met, a pause, a window that is full, odd reasons."""
         stop = self._stop
         if stop.sequence is not None:
             self._losses.drop("stop_sequence")
-        if stop.reason == "pause" or (stop.reason == "other" and stop.native not in ("", "completed")):
+        if stop.reason in ("pause", "context") or (stop.reason == "other" and stop.native not in ("", "completed")):
             self._losses.drop("stop_reason")
 
     def _response(self, status: str) -> dict[str, Any]:

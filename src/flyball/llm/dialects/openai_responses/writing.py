@@ -14,11 +14,11 @@ import msgspec
 from flyball.llm import messages as m
 from flyball.llm.catalog.quirks import Quirks
 from flyball.llm.dialect import suited
-from flyball.llm.efforts import effort_of
+from flyball.llm.efforts import word_for
 from flyball.llm.losses import Losses
 from flyball.llm.media import data_url
 from flyball.llm.signatures import detached, wrap
-from flyball.llm.translation import inner_place, leave_behind, name_of, name_of_theirs, thought_name
+from flyball.llm.translation import inner_place, leave_behind, miss_half, name_of, name_of_theirs, thought_name
 
 from .asking import NAME
 from .items import BETWEEN, CALLS, HOME
@@ -127,13 +127,13 @@ def _add_wishes(body: dict[str, Any], request: m.Request, quirks: Quirks, losses
         body["text"] = text
     thinks = quirks.thinking != "none"
     if (asked := request.reasoning) is not None:
-        budget = asked.budget
-        effort = asked.effort or ("" if budget is None or budget < 0 else effort_of(budget))
+        effort = word_for(asked.effort, asked.budget)
         said = {"effort": effort, "summary": "" if asked.show == "none" else asked.show}
         if thinks and any(said.values()):
             body["reasoning"] = {name: value for name, value in said.items() if value}
-        elif not thinks and effort != "none":
+        if (effort != "none" and not thinks) or (not effort and (asked.adaptive or asked.budget is not None)):
             losses.drop(name_of(request, "reasoning"))
+        miss_half(request, losses, by="words")
     # Thoughts come back by what is sealed in them: nothing is kept for us.
     include = [ENCRYPTED] if thinks and not request.store and request.dialect != NAME else []
     if request.logprobs:
@@ -143,10 +143,10 @@ def _add_wishes(body: dict[str, Any], request: m.Request, quirks: Quirks, losses
 
 
 def _format(request: m.Request, wanted: m.ResponseFormat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
-    if wanted.kind == "json" or not quirks.json_schema:
-        if wanted.kind == "schema":
-            losses.drop(name_of(request, "response_format"))
+    if wanted.kind == "json":
         return {"type": "json_object"}
+    if not quirks.json_schema:
+        losses.refuse(name_of(request, "response_format"), "it answers with any JSON object, and by no schema")
     said = {"type": "json_schema", "name": wanted.name or "answer", "description": wanted.description or None}
     schema = wanted.schema or msgspec.Raw(b"{}")
     return _without_none({**said, "schema": schema, "strict": wanted.strict})
@@ -348,8 +348,8 @@ class _Items:
         return {**said, **part.extra} if self._own else said
 
     def _media(self, media: m.Media, path: str) -> dict[str, Any]:
-        unsaid = ("name", "context", "cite") if media.text else ("context", "cite")
-        unsaid = (*unsaid, "name") if media.kind == "image" else unsaid
+        named = media.kind == "document" and not media.text and (self._own or not media.file_id)
+        unsaid = ("context", "cite") if named else ("name", "context", "cite")
         self._losses.drop_all(f"{path}.{name_of(self._request, name)}" for name in unsaid if getattr(media, name))
         if media.text:
             return {"type": "input_text", "text": media.text}
@@ -360,10 +360,11 @@ class _Items:
             place = {"file_id": media.file_id} if media.file_id else {"image_url": by_value or media.url}
             return {"type": "input_image", "detail": media.detail or "auto", **place}
         if media.kind == "document":
-            name = media.name or ("document.pdf" if by_value and not self._own else "")
+            name = media.name if named else ""
+            name = name or ("document.pdf" if by_value and not self._own else "")
             place = {"file_data": by_value} if by_value else {"file_url": media.url}
             place = {"file_id": media.file_id} if media.file_id else place
-            return {"type": "input_file", **({"filename": name} if name and not media.file_id else {}), **place}
+            return {"type": "input_file", **({"filename": name} if name else {}), **place}
         if media.kind == "audio" and media.data and self._own:
             form = {"audio/mpeg": "mp3"}.get(media.media_type) or media.media_type.rpartition("/")[2]
             return {"type": "input_audio", "input_audio": {"data": media.data, "format": form}}
