@@ -8,7 +8,8 @@ from typing import Literal, cast
 from .dialect import Dialect
 from .errors import InvalidBodyError
 from .losses import Losses
-from .messages import Request, Text, ToolResult
+from .messages import NativeTool, Request, Text, Tool, ToolResult
+from .tools import has_type, is_name
 
 # One line per dialect: its name, and the package whose DIALECT it is. Loaded when first asked for.
 DIALECTS: Mapping[str, str] = {
@@ -108,9 +109,29 @@ def leave_behind(request: Request, losses: Losses, *, to: str) -> None:
     """
     if request.dialect == to:
         return
+    _judge_tools(request, losses, to)
     leaving = dialect(request.dialect).leaving
     for field in request.native:
         if (leaving.get(field) or leaving.get(field.partition(".")[0], "refuse")) == "refuse":
             losses.refuse(field)
         losses.drop(field)
     losses.drop_all(request.leftovers)
+
+
+def _judge_tools(request: Request, losses: Losses, to: str) -> None:
+    for number, tool in enumerate(request.tools):
+        if isinstance(tool, NativeTool):
+            continue
+        if not is_name(tool.name, to):
+            losses.refuse(_tool_field(request, number, tool, "name"), f"it takes no tool that is called {tool.name!r}")
+        if tool.parameters is not None and not has_type(tool.parameters):
+            path = _tool_field(request, number, tool, "parameters") + ".type"
+            raise InvalidBodyError(f"{path} is no type of JSON Schema", param=path, next_step='send "object"')
+
+
+def _tool_field(request: Request, number: int, tool: Tool, field: str) -> str:
+    """How the caller calls a field of a tool. In chat it stands in an object of the tool's kind, but for the functions of old."""
+    names, path = dialect(request.dialect).names, request.tool_path_of(number)
+    inner = names.get("tool.inner", "") if path.startswith("tools") else ""
+    inner = "custom." if inner and tool.custom else inner
+    return f"{path}.{inner}{names.get(f'tool.{field}', field)}"

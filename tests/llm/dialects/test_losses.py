@@ -251,3 +251,78 @@ def test_arguments_that_are_no_text_are_a_mistake_of_the_callers(item, field, wr
 
     assert isinstance(mistake.value, InvalidInputError)
     assert mistake.value.param == f"input[1].{field}"
+
+
+TOOLS = {
+    "openai_chat": (
+        lambda tool: {"messages": [{"role": "user", "content": "Hi"}], "tools": [{"type": "function", "function": tool}]},
+        "tools[0].function.name", "tools[0].function.parameters.type",
+    ),
+    "openai_responses": (
+        lambda tool: {"input": "Hi", "tools": [{"type": "function", **tool}]}, "tools[0].name", "tools[0].parameters.type",
+    ),
+    "anthropic_messages": (
+        lambda tool: {
+            "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [{"name": tool["name"], "input_schema": tool["parameters"]}],
+        },
+        "tools[0].name", "tools[0].input_schema.type",
+    ),
+    "gemini": (
+        lambda tool: {"contents": "Hi", "tools": [{"functionDeclarations": [tool]}]},
+        "tools[0].functionDeclarations[0].name", "tools[0].functionDeclarations[0].parameters.type",
+    ),
+}  # fmt: skip
+ACROSS = [(source, target) for source in TOOLS for target in DIALECTS if source != target]
+
+
+def tooled(source, target, name="look", parameters=SCHEMA):
+    """What is written of a tool."""
+    said = {"model": "m", **TOOLS[source][0]({"name": name, "parameters": parameters})}
+    return told(source, said, target)[0]
+
+
+@pytest.mark.parametrize(("source", "target"), ACROSS)
+@pytest.mark.parametrize("name", ["a b", "", "ä", "a/b", "a" * 129])
+def test_a_name_that_a_vendor_refuses_is_refused_before_it_is_sent(source, target, name):
+    with pytest.raises(InvalidInputError) as refusal:
+        tooled(source, target, name)
+
+    assert refusal.value.param == TOOLS[source][1]
+
+
+@pytest.mark.parametrize(("source", "target"), ACROSS)
+def test_names_that_a_vendor_takes_are_said(source, target):
+    taken = ["get_weather-2", "a" * 64, *(["mcp.look:up"] if target == "gemini" else [])]
+    taken += [] if target == "bedrock_converse" else ["a" * 128]
+
+    assert all(name in json.dumps(tooled(source, target, name)) for name in taken)
+
+
+@pytest.mark.parametrize(("source", "target"), ACROSS)
+@pytest.mark.parametrize("type_", ["nonsense", 7, ["object", "nonsense"], {"a": 1}])
+def test_a_schema_of_a_type_that_there_is_not_is_a_mistake_of_the_callers(source, target, type_):
+    with pytest.raises(InvalidBodyError) as mistake:
+        tooled(source, target, parameters={**SCHEMA, "type": type_})
+
+    assert mistake.value.param == TOOLS[source][2]
+
+
+@pytest.mark.parametrize(("source", "target"), ACROSS)
+@pytest.mark.parametrize("type_", [{}, {"type": "object"}, {"type": ["object", "null"]}])
+def test_a_schema_of_a_known_type_or_of_none_is_carried(source, target, type_):
+    assert "look" in json.dumps(tooled(source, target, parameters={**type_, "properties": {}}))
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({"functions": [{"name": "a b"}]}, "functions[0].name"),
+        ({"tools": [{"type": "custom", "custom": {"name": "a b"}}]}, "tools[0].custom.name"),
+    ],
+)
+def test_a_name_is_called_as_its_caller_calls_it_also_for_functions_of_old_and_custom_tools(tool, param):
+    with pytest.raises(CannotCarryError) as refusal:
+        told("openai_chat", {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **tool}, "openai_responses")
+
+    assert refusal.value.param == param

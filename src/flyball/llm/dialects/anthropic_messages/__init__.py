@@ -46,6 +46,7 @@ class AnthropicMessages:
         "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
         "cache": "cache_control",
         "arguments": "input",
+        "tool.parameters": "input_schema",
         "thought": "thinking",
         "name": "title",
         "cite": "citations",

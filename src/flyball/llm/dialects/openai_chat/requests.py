@@ -8,7 +8,7 @@ import msgspec
 from flyball.llm import messages as m
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.efforts import TOKENS
-from flyball.llm.fields import Fields, field, wrong
+from flyball.llm.fields import Fields, field, usual, wrong
 
 from .asking import NAME
 from .turns import cache_of, contrary, needed, turns_of
@@ -28,6 +28,7 @@ NAMES = {
     "response_format.description": "response_format.json_schema.description",
     "arguments": "function.arguments",
     "strict": "function.strict",
+    "tool.inner": "function.",
     "cache": "cache_control",
     "detail": "image_url.detail",
     "name": "file.filename",
@@ -83,8 +84,7 @@ def parse_request(asked: Asked) -> m.Request:
     options = field(fields, "stream_options", dict[str, Any] | None) or {}
     if rest := {name: value for name, value in options.items() if name != "include_usage"}:
         native["stream_options"] = rest
-    listed = _plain_tools(fields)
-    listed = list(_tools(fields, left)) if listed is None else listed
+    listed = _plain_tools(fields) or list(_tools(fields, left))
     tools = tuple([tool for tool, _ in listed])
     turns = list(turns_of(_messages(fields), left))
     return m.Request(
@@ -195,20 +195,17 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True):
 _PLAIN = msgspec.json.Decoder(list[_Plain])
 
 
-def _plain_tools(fields: Mapping[str, msgspec.Raw]) -> list[_Placed] | None:
-    """The tools where all are as most are; None where they have to be taken apart field by field, or are wrong."""
+def _plain_tools(fields: Mapping[str, msgspec.Raw]) -> list[_Placed]:
+    """The tools where all have the usual fields alone; empty where they have to be taken apart field by field, or are wrong."""
     field(fields, "tools")  # schemas too have to be sound
-    try:
-        said = [one.function for one in _PLAIN.decode(fields.get("tools", b"[]"))]
-    except msgspec.ValidationError:
-        return None
+    said: list[_Function] = [one.function for one in usual(fields.get("tools"), _PLAIN)]
     if "functions" in fields or len({one.name for one in said}) < len(said):
-        return None
+        return []
     tools: list[_Placed] = []
     for at, one in enumerate(said):
         schema = None if one.parameters == _NULL else one.parameters
         if schema is not None and not bytes(schema).startswith(b"{"):
-            return None
+            return []
         tool = m.Tool(name=one.name, description=one.description or "", parameters=schema, strict=one.strict)
         tools.append((tool, f"tools[{at}]"))
     return tools
