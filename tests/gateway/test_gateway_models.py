@@ -291,7 +291,7 @@ async def test_a_client_that_leaves_stops_the_upstream_and_is_recorded_once(gate
     assert gateway.house.gate.calls == gateway.house.gate.bytes == 0
 
 
-async def test_a_client_that_leaves_before_the_answer_begins_stops_the_upstream_too(gateway):
+async def test_a_client_that_leaves_before_the_answer_begins_ends_the_call_and_frees_its_place(gateway):
     gateway.upstream.then(Turn(delay_seconds=5))
 
     with pytest.raises(openai.APITimeoutError):
