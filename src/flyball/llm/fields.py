@@ -45,6 +45,14 @@ def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
+def usual(raw: msgspec.Raw | None, usual_ones: msgspec.json.Decoder[list[Any]]) -> list[Any]:
+    """A list of values with the usual fields alone; empty where one has others or is wrong: then each is taken apart."""
+    try:
+        return [] if raw is None else usual_ones.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return []
+
+
 def missing(name: str, what: str) -> InvalidBodyError:
     """The error for a field that has to be there."""
     return InvalidBodyError(f"the field {name!r} is missing", param=name, next_step=f"send {name!r}: {what}")

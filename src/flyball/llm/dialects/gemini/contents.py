@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from flyball.llm import messages as m
 from flyball.llm.arguments import NO_ARGUMENTS, to_object
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import decoded, missing, wrong
+from flyball.llm.fields import decoded, missing, usual, wrong
 from flyball.llm.media import prove
 
 from .answers import NAME, NULL, media_kind, signature_of
@@ -196,14 +196,9 @@ class Turns:
 
     def _plain(self, content: dict[str, _Raw], number: int) -> m.Message | None:
         """A turn as almost all are; None for any other."""
-        role = _PLAIN_ROLES.get(bytes(content.get("role", NULL)))
-        if role is None or len(content) != 2 or "parts" not in content:
-            return None
-        try:
-            said = _PLAIN.decode(content["parts"])
-        except (msgspec.MsgspecError, RecursionError):
-            return None
-        if not said or not all(one.is_sound for one in said):
+        role = _PLAIN_ROLES.get(bytes(content.get("role", NULL))) if len(content) == 2 else None
+        said: list[_Plain] = [] if role is None else usual(content.get("parts"), _PLAIN)
+        if role is None or not said or not all(one.is_sound for one in said):
             return None
         return m.Message(role=role, parts=tuple([self._made(one, number, at) for at, one in enumerate(said)]))
 

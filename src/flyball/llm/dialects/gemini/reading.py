@@ -11,7 +11,7 @@ import msgspec
 from flyball.llm import messages as m
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import field
+from flyball.llm.fields import field, usual
 
 from .answers import NAME, NULL
 from .contents import Raws, Turns, spelled
@@ -170,9 +170,9 @@ def _tools(fields: Raws, leftovers: list[str]) -> list[tuple[m.Tool | m.NativeTo
     found = fields.take("tools", _OBJECTS) or []
     for number, said in enumerate(found if isinstance(found, list) else [found]):
         tool = Raws(said, f"tools[{number}]")
-        plain = _plain(said.get("functionDeclarations", NULL))
+        functions = usual(said.get("functionDeclarations"), _FUNCTIONS)
         declared = tool.take("functionDeclarations", _OBJECTS) or []
-        for at, one in enumerate(plain or (declared if isinstance(declared, list) else [declared])):
+        for at, one in enumerate(functions or (declared if isinstance(declared, list) else [declared])):
             path = f"{tool.path}.functionDeclarations[{at}]"
             made = _made(one, path, {}) if isinstance(one, _Function) else _function(Raws(one, path), leftovers)
             if made.name in names:
@@ -196,15 +196,7 @@ class _Function(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     parameters: msgspec.Raw = _ABSENT
 
 
-_PLAIN = msgspec.json.Decoder(list[_Function])
-
-
-def _plain(raw: msgspec.Raw) -> list[_Function]:
-    """Functions with nothing but the usual; none where one has more, or is wrong."""
-    try:
-        return _PLAIN.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
-        return []
+_FUNCTIONS = msgspec.json.Decoder(list[_Function])
 
 
 def _function(said: Raws, leftovers: list[str]) -> m.Tool:

@@ -12,7 +12,7 @@ from flyball.llm import messages as m
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.efforts import TOKENS, is_known
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import Fields, field, missing, wrong
+from flyball.llm.fields import Fields, field, missing, usual, wrong
 
 from . import items
 from .asking import KEPT_ELSEWHERE, NAME
@@ -172,30 +172,68 @@ def _format(form: Fields, fields: Mapping[str, msgspec.Raw]) -> m.ResponseFormat
 # -- tools
 
 
+class _Function(msgspec.Struct, forbid_unknown_fields=True):
+    """A function with the usual fields, its schema still bytes."""
+
+    type: Literal["function"]
+    name: str
+    description: str | None = None
+    parameters: msgspec.Raw = msgspec.Raw()
+    strict: bool | None = None
+
+
+_FUNCTIONS = msgspec.json.Decoder(list[_Function])
+
+
 def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Tool | m.NativeTool]:
-    schemas: Sequence[_Bytes] = field(fields, "tools", list[_Bytes] | None) or ()
+    values: Sequence[dict[str, Any]] = field(fields, "tools", list[dict[str, Any]] | None) or ()
+    functions: Sequence[_Function] = usual(fields.get("tools"), _FUNCTIONS)
+    schemas: Sequence[_Bytes] = () if functions else field(fields, "tools", list[_Bytes] | None) or ()
     names: set[str] = set()
-    for at, value in enumerate(field(fields, "tools", list[dict[str, Any]] | None) or ()):
-        said = Fields(dict(value), f"tools[{at}]")
-        if (kind := said.needed_text("type")) not in ("function", "custom"):
-            yield m.NativeTool(dialect=NAME, kind=kind, raw=value)
-            continue
-        parameters, strict, grammar = said.any("parameters"), said.flag("strict"), said.any("format")
-        if parameters is not None and type(parameters) is not dict:
-            raise wrong(said.at("parameters"), "an object", parameters)
-        tool = m.Tool(
-            name=said.needed_text("name"),
-            description=said.text("description"),
-            parameters=_schema(schemas[at].parameters),
-            strict=True if strict is None and parameters is not None and _can_be_strict(parameters) else strict,
-            custom=kind == "custom",
-            grammar=_nested(grammar) if kind == "custom" else None,
-            extra=said.left(left),
-        )
-        if tool.name in names:
-            raise InvalidBodyError(f"two tools are called {tool.name!r}", param=said.path, next_step="rename one")
-        names.add(tool.name)
+    for at, value in enumerate(values):
+        path = f"tools[{at}]"
+        if functions:
+            tool: m.Tool | m.NativeTool = _function(functions[at], value.get("parameters"), path)
+        else:
+            tool = _tool(value, path, schemas[at].parameters, left)
+        if isinstance(tool, m.Tool):
+            if tool.name in names:
+                raise InvalidBodyError(f"two tools are called {tool.name!r}", param=path, next_step="rename one")
+            names.add(tool.name)
         yield tool
+
+
+def _function(said: _Function, parameters: Any, path: str) -> m.Tool:
+    return m.Tool(
+        name=said.name,
+        description=said.description or "",
+        parameters=_schema(said.parameters),
+        strict=_strict(said.strict, parameters, path),
+    )
+
+
+def _tool(value: dict[str, Any], path: str, raw: msgspec.Raw, left: list[str]) -> m.Tool | m.NativeTool:
+    said = Fields(dict(value), path)
+    if (kind := said.needed_text("type")) not in ("function", "custom"):
+        return m.NativeTool(dialect=NAME, kind=kind, raw=value)
+    parameters, strict, grammar = said.any("parameters"), said.flag("strict"), said.any("format")
+    return m.Tool(
+        strict=_strict(strict, parameters, path),
+        name=said.needed_text("name"),
+        description=said.text("description"),
+        parameters=_schema(raw),
+        custom=kind == "custom",
+        grammar=_nested(grammar) if kind == "custom" else None,
+        extra=said.left(left),
+    )
+
+
+def _strict(said: bool | None, parameters: Any, path: str) -> bool | None:  # noqa: FBT001 -- as the caller says it
+    if parameters is None:
+        return said
+    if type(parameters) is not dict:
+        raise wrong(f"{path}.parameters", "an object", parameters)
+    return True if said is None and _can_be_strict(parameters) else said
 
 
 def _can_be_strict(schema: dict[str, Any]) -> bool:
