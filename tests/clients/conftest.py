@@ -1,7 +1,15 @@
 """One stand for all clients of a run, and each test against every provider dialect."""
 
 import pytest
+from npm import absence
 from stand import TARGETS, On, Stand
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say loudly what was not proved."""
+    if absence():
+        terminalreporter.section("NO NPM CLIENT WAS PROVED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{absence()}: the clients for Node.js ran against nothing. Next: scripts/install dev")
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,20 @@
-"""The official npm clients against every provider dialect. Each client's scenarios are run once, by node; here each result is judged."""
+"""The official npm clients against every provider dialect. Each client's scenarios are run once, by node; here each result is judged.
+
+Where they are absent the tests are skipped, and the end of the run says that no npm client was proved. FLYBALL_TEST_NPM=required makes
+their absence a failure.
+"""
 
 import json
-import shutil
+import os
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import scenes
+from npm import NODE, absence
 from stand import TARGETS, On
 
-NODE = Path(__file__).parent / "node"
 CLIENTS = {
     "openai-chat": ("openai_chat", ""),
     "openai-responses": ("openai_responses", ""),
@@ -28,11 +31,16 @@ FACTS = (
     "IMAGE_URL", "PNG", "PDF", "WEATHER", "TOOLS",
 )  # fmt: skip
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("node"), reason="node is not installed here"),
-    pytest.mark.skipif(not (NODE / "node_modules" / ".installed").exists(), reason="the npm clients are not installed"),
-    pytest.mark.timeout(300),
-]
+needs_npm = pytest.mark.skipif(bool(absence()), reason=absence())
+
+
+def test_the_npm_clients_are_here_where_they_have_to_be_proved():
+    if os.environ.get("FLYBALL_TEST_NPM") != "required":
+        pytest.skip("FLYBALL_TEST_NPM is not 'required'")
+
+    assert not absence(), (
+        f"{absence()}: run `scripts/install dev` and see why `npm ci` fails, or unset FLYBALL_TEST_NPM"
+    )
 
 
 def told(on):
@@ -120,6 +128,8 @@ def run_of(stand, control):
     return run
 
 
+@needs_npm
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_an_npm_client_gets_everything_from_a_provider_of_any_dialect(run_of, client, target):
