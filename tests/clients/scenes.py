@@ -19,6 +19,7 @@ REDACTED = "ZW5jcnlwdGVkIHRob3VnaHQ="
 IMAGE_URL = "https://example.com/governor.png"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PDF = "JVBERi0xLjQKMSAwIG9iago8PD4+CmVuZG9iagp0cmFpbGVyCjw8L1Jvb3QgMSAwIFI+PgolJUVPRgo="
+WAV = "UklGRiwAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQgAAAAAAAEA//8CAA=="
 WEATHER = {
     "name": "weather",
     "description": "Tells the weather of a city.",

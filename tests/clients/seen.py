@@ -112,6 +112,8 @@ def _chat_content(role, content):
             yield (role, "image", *_url_or_data(part["image_url"]["url"]))
         elif part["type"] == "file":
             yield (role, "document", *_url_or_data(part["file"]["file_data"]))
+        elif part["type"] == "input_audio":
+            yield (role, "audio", f"audio/{part['input_audio']['format']}", part["input_audio"]["data"])
         else:
             yield (role, part["type"])
 
@@ -249,7 +251,7 @@ def _gemini_part(role, part):
     blob = part.get("inlineData") or part.get("fileData")
     # Google's own clients write some names with a line below and base64 for addresses: Google takes both.
     media_type = blob.get("mimeType") or blob.get("mime_type") or ""
-    kind = "image" if media_type.startswith("image/") else "document"
+    kind = media_type.partition("/")[0] if media_type.startswith(("image/", "audio/")) else "document"
     if address := blob.get("fileUri") or blob.get("file_uri"):
         return [*found, (role, kind, "", address)]
     return [*found, (role, kind, media_type, blob["data"].replace("-", "+").replace("_", "/"))]
@@ -281,8 +283,8 @@ def _bedrock_part(role, part):  # noqa: PLR0911 -- one for each kind
     match kind:
         case "text":
             return _text(role, value)
-        case "image":
-            return (role, "image", f"image/{value['format']}", value["source"]["bytes"])
+        case "image" | "audio":
+            return (role, kind, f"{kind}/{value['format']}", value["source"]["bytes"])
         case "document":
             return (role, "document", f"application/{value['format']}", value["source"]["bytes"])
         case "toolUse":

@@ -152,6 +152,7 @@ class On:
         self.upstream = re.escape(f"the upstream of model {MODELS[target]!r}")
         # facts of the vendors
         self.redacts = target in (ANTHROPIC, BEDROCK)
+        self.hears = target in (CHAT, GEMINI, BEDROCK)
         self.stops = target != RESPONSES
         self.names_the_stop = target in (ANTHROPIC, BEDROCK)
 

@@ -227,6 +227,22 @@ def test_a_document_is_read(ask, on):
     assert on.seen.parts("document") == [("document", "application/pdf", scenes.PDF)]
 
 
+def test_a_recording_is_heard_or_refused_by_name_where_the_dialect_has_no_word_for_it(ask, on):
+    on.then("plain")
+    recording = types.Part.from_bytes(data=base64.b64decode(scenes.WAV), mime_type="audio/wav")
+    contents = [told(text("What is said?"), recording)]
+
+    if on.hears:
+        assert ask(contents).text == scenes.PLAIN
+        assert on.seen.parts("audio") == [("audio", "audio/wav", scenes.WAV)]
+        assert on.seen.words == [("user", "What is said?")]
+    else:
+        with pytest.raises(errors.ClientError, match=r"contents\[0\]\.parts\[1\]") as caught:
+            ask(contents)
+        assert caught.value.code == 400
+        assert on.requests == []
+
+
 def test_a_thought_goes_back_to_who_thought_it_turn_after_turn(ask, on):
     on.then("thought_and_call", "second_thought", "plain")
     history = [told(text("How is Paris?"))]

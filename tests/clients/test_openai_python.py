@@ -170,6 +170,24 @@ def test_an_image_by_its_address_is_passed_on_or_refused(ask, on):
         assert on.seen.parts("image") == [("image", "", scenes.IMAGE_URL)]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_recording_is_heard_or_refused_by_name_where_the_dialect_has_no_word_for_it(ask, on, streamed):
+    on.then("plain")
+    recording = {"type": "input_audio", "input_audio": {"data": scenes.WAV, "format": "wav"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What is said?"}, recording]}]
+
+    if on.hears:
+        answer = ask(messages, stream=streamed)
+        assert list(answer) if streamed else answer.choices[0].message.content == scenes.PLAIN
+        assert on.seen.parts("audio") == [("audio", "audio/wav", scenes.WAV)]
+        assert on.seen.words == [("user", "What is said?")]
+    else:
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(messages, stream=streamed)
+        assert (caught.value.code, caught.value.param) == ("cannot_carry", "messages[0].content[1]")
+        assert on.requests == []
+
+
 def test_a_document_is_read(ask, on):
     on.then("plain")
     file = {"filename": "paper.pdf", "file_data": f"data:application/pdf;base64,{scenes.PDF}"}
