@@ -326,3 +326,26 @@ def test_a_name_is_called_as_its_caller_calls_it_also_for_functions_of_old_and_c
         told("openai_chat", {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **tool}, "openai_responses")
 
     assert refusal.value.param == param
+
+
+@pytest.mark.parametrize("wrong", [7, True, [], ["a"]])
+@pytest.mark.parametrize(("kind", "field"), [("function", "arguments"), ("custom", "input")])
+def test_arguments_of_a_chat_callers_that_are_no_text_are_a_mistake(kind, field, wrong):
+    call = {"id": "c1", "type": kind, kind: {"name": "look", field: wrong}}
+    said = {"model": "m", "messages": [{"role": "assistant", "tool_calls": [call]}]}
+
+    with pytest.raises(InvalidBodyError) as mistake:
+        told("openai_chat", said, "openai_responses")
+
+    assert mistake.value.param == f"messages[0].tool_calls[0].{kind}.{field}"
+
+
+@pytest.mark.parametrize("wrong", [[], {}, 7])
+def test_a_tool_of_a_kind_that_is_no_word_is_a_mistake(wrong):
+    said = {"model": "m", "messages": [], "tools": [{"type": wrong, "function": {"name": "look"}}]}
+    said["messages"] = [{"role": "user", "content": "Hi"}]
+
+    with pytest.raises(InvalidBodyError) as mistake:
+        told("openai_chat", said, "openai_responses")
+
+    assert mistake.value.param == "tools[0].type"

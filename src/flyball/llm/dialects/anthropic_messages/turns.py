@@ -175,9 +175,10 @@ class Turns:
         if part.detail not in ("", "auto"):
             self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         block: dict[str, Any] = {"type": part.kind, "source": self._source(part, path)}
-        if part.name and part.kind == "image":
-            self._losses.drop(f"{path}.{name_of(self._request, 'name')}")
-        if part.kind == "document":
+        if part.kind != "document":
+            unsaid = [name for name in ("name", "context", "cite") if getattr(part, name)]
+            self._losses.drop_all(f"{path}.{name_of(self._request, name)}" for name in unsaid)
+        else:
             block |= {"title": part.name} if part.name else {}
             block |= {"context": part.context} if part.context else {}
             block |= {"citations": {"enabled": part.cite}} if part.cite is not None else {}

@@ -189,8 +189,8 @@ class Turns:
             self._losses.drop(f"{path}.{name_of(self._request, 'detail')}")
         source = self._source(part, path)
         if part.kind != "document":
-            if part.name:
-                self._losses.drop(f"{path}.{name_of(self._request, 'name')}")
+            unsaid = [name for name in ("name", "context", "cite") if getattr(part, name)]
+            self._losses.drop_all(f"{path}.{name_of(self._request, name)}" for name in unsaid)
             return {part.kind: {"format": self._format(part, path), "source": source}}
         name = _NOT_IN_NAMES.sub(" ", part.name.rpartition(".")[0] or part.name).strip()[:_LONGEST_NAME] or "document"
         times = self._documents[name] = self._documents.get(name, 0) + 1

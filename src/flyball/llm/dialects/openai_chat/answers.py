@@ -162,7 +162,7 @@ class _Spoken:
         self._refused = False
         self._waiting: m.Thinking | None = None  # it belongs to the next part
 
-    def say(self, event: c.StreamEvent) -> Iterable[dict[str, Any]]:
+    def say(self, event: c.StreamEvent) -> Iterable[dict[str, Any]]:  # noqa: PLR0911 -- one for each kind
         """What one event says."""
         match event:
             case c.Grew():
@@ -179,10 +179,10 @@ class _Spoken:
             case c.Cited():
                 return self._cited(event.citation, *self._texts[event.at])
             case c.Stopped():
-                self._stopped(event.stop)
+                return self._stopped(event.stop)
         return ()
 
-    def _stopped(self, stop: m.Stop) -> None:
+    def _stopped(self, stop: m.Stop) -> Iterable[dict[str, Any]]:
         refused = stop.reason == "refusal" and not self._refused
         self.finish_reason = "content_filter" if refused else _WORDS.get(stop.reason, "stop")
         if stop.sequence is not None:
@@ -191,6 +191,8 @@ class _Spoken:
             self._losses.drop(
                 "stop_reason"
             )  # it did not stop because it was done, or asked to, and that cannot be said
+        waiting, self._waiting = self._waiting, None
+        return () if waiting is None else (self._detailed(waiting, waiting.signature),)
 
     def _closed(self, part: m.Part, at: int) -> Iterable[dict[str, Any]]:
         if isinstance(part, m.ToolCall) and not part.custom and not self._grown[at]:

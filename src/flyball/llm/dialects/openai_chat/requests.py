@@ -219,7 +219,7 @@ def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[_Plac
         raws: Sequence[msgspec.Raw] = field(fields, listed, list[msgspec.Raw] | None) or ()
         for at, (value, raw) in enumerate(zip(values, raws, strict=True)):
             said = Fields(value, f"{listed}[{at}]")
-            kind = (value.get("type") if listed == "tools" else None) or "function"
+            kind = value.get("type", "function") if listed == "tools" else "function"
             if type(kind) is not str:
                 raise wrong(said.at("type"), "a string", kind)
             if kind not in ("function", "custom"):

@@ -165,7 +165,10 @@ def _odd_call(said: Fields, left: list[str]) -> m.ToolCall:
     kind = said.text("type", "function")
     inner = needed(said, kind)
     said.any("index")  # of a stream, sent back
-    written = inner.any("input" if kind == "custom" else "arguments")
+    name = "input" if kind == "custom" else "arguments"
+    written = inner.any(name)
+    if not isinstance(written, str | dict | None) or (kind == "custom" and isinstance(written, dict)):
+        raise wrong(inner.at(name), "a string", written)
     return m.ToolCall(
         id=said.needed_text("id"),
         name=inner.needed_text("name"),

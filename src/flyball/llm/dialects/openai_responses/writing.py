@@ -252,8 +252,11 @@ class _Items:
 
     def _placed(self, message: m.Message, number: int) -> Iterator[_Placed]:
         for at, part in enumerate(message.parts):
+            place = self._request.place_of(number, at)
+            if not isinstance(part, m.Thinking) and getattr(part, "signature", None) is None:
+                yield _Placed(part, place)
+                continue
             for one in detached((part,)):
-                place = self._request.place_of(number, at)
                 if isinstance(one, m.Thinking):
                     place = thought_name(self._request, number, at, "thought" if one is part else "signature")
                 yield _Placed(one, place)
@@ -334,6 +337,8 @@ class _Items:
     def _part(self, part: m.Part | None, path: str) -> dict[str, Any]:
         match part:
             case m.Text():
+                if part.citations and not self._own:
+                    self._losses.drop(f"{path}.{name_of(self._request, 'citations')}")
                 said: dict[str, Any] = {"type": "input_text", "text": part.text}
             case m.Media():
                 said = self._media(part, path)
