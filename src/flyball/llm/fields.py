@@ -49,7 +49,7 @@ def usual(raw: msgspec.Raw | None, usual_ones: msgspec.json.Decoder[list[Any]]) 
     """A list of values with the usual fields alone; empty where one has others or is wrong: then each is taken apart."""
     try:
         return [] if raw is None else usual_ones.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return []
 
 

@@ -15,6 +15,7 @@ import msgspec
 from .messages import Media, Part, Signature, Text, Thinking, ToolCall
 
 _MARK = "flyball"
+_SIGNED = (Text, Media, ToolCall)  # besides thoughts
 
 
 class Unwrapped(NamedTuple):
@@ -64,7 +65,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 def detached(parts: Iterable[Part]) -> Iterator[Part]:
     """The parts as dialects say them that sign thoughts alone: a signature of anything else becomes a thought before it."""
     for part in parts:
-        if isinstance(part, Text | Media | ToolCall) and part.signature is not None:
+        if isinstance(part, _SIGNED) and part.signature is not None:
             yield Thinking(signature=part.signature, belongs_to_next=True)
             yield msgspec.structs.replace(part, signature=None)
         else:
@@ -75,7 +76,7 @@ def attached(parts: Iterable[Part]) -> Iterator[Part]:
     """The reverse: a thought that belongs to the next part becomes its signature."""
     waiting: Thinking | None = None
     for part in parts:
-        if waiting is not None and isinstance(part, Text | Media | ToolCall) and part.signature is None:
+        if waiting is not None and isinstance(part, _SIGNED) and part.signature is None:
             yield msgspec.structs.replace(part, signature=waiting.signature)
             waiting = None
             continue

@@ -72,9 +72,9 @@ def parse(asked: Asked) -> Request:
     return Request(
         dialect=NAME,
         model=asked.model,
-        messages=tuple(turn.message for turn in turns),
-        paths=tuple(turn.path for turn in turns),
-        places=tuple(turn.places for turn in turns),
+        messages=tuple([turn.message for turn in turns]),
+        paths=tuple([turn.path for turn in turns]),
+        places=tuple([turn.places for turn in turns]),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=parallel,

@@ -3,13 +3,13 @@
 Schemas stay the bytes that they are. What nobody else can say is named among the leftovers, or kept in Anthropic's own words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import Fields, field, wrong
+from flyball.llm.fields import Fields, field, usual, wrong
 from flyball.llm.messages import Cache, NativeTool, Reasoning, ResponseFormat, Tool, ToolChoice
 
 from .answers import NAME
@@ -18,30 +18,55 @@ _NULL = msgspec.Raw(b"null")
 _MODES: Mapping[str, Literal["auto", "none", "required"]] = {"auto": "auto", "any": "required", "none": "none"}
 
 
+class _Usual(msgspec.Struct, forbid_unknown_fields=True):
+    """A tool with the usual fields, its schema still bytes."""
+
+    name: str
+    input_schema: msgspec.Raw
+    description: str | None = None
+    type: Literal["", "custom"] | None = None
+    strict: bool | None = None
+
+
+_USUAL = msgspec.json.Decoder(list[_Usual])
+
+
 def tools_of(fields: Mapping[str, msgspec.Raw], leftovers: list[str]) -> tuple[Tool | NativeTool, ...]:
     """The tools. Raises InvalidBodyError."""
     tools: list[Tool | NativeTool] = []
     names: set[str] = set()
-    for number, raw in enumerate(field(fields, "tools", list[dict[str, msgspec.Raw]] | None) or ()):
+    listed: Sequence[_Usual | dict[str, msgspec.Raw]] = usual(fields.get("tools"), _USUAL)
+    for number, said in enumerate(listed or field(fields, "tools", list[dict[str, msgspec.Raw]] | None) or ()):
         path = f"tools[{number}]"
-        schema = _schema(raw, "input_schema", path)
-        raw.pop("input_schema", None)
-        said = Fields({name: field(raw, name, within=path) for name in raw}, path)
-        kind = said.text("type")
-        if kind not in ("", "custom"):
-            # The provider's own tool, whole; `input_schema` is no part of any of these.
-            tools.append(NativeTool(dialect=NAME, kind=kind, raw=raw))
-            continue
-        name = said.needed_text("name")
-        if schema is None:
-            raise wrong(said.at("input_schema"), "an object", None)
-        if name in names:
-            raise InvalidBodyError(f"{said.at('name')} is {name!r}, as another tool's is", param=said.at("name"))
-        names.add(name)
-        description, strict, cache = said.text("description"), said.flag("strict"), cache_of(said, leftovers)
-        own = said.left(leftovers)
-        tools.append(Tool(name=name, description=description, parameters=schema, strict=strict, cache=cache, extra=own))
+        tool = _usual(said, path) if isinstance(said, _Usual) else _tool(said, path, leftovers)
+        if isinstance(tool, Tool):
+            if tool.name in names:
+                name = f"{path}.name"
+                raise InvalidBodyError(f"{name} is {tool.name!r}, as another tool's is", param=name)
+            names.add(tool.name)
+        tools.append(tool)
     return tuple(tools)
+
+
+def _usual(said: _Usual, path: str) -> Tool:
+    schema = _schema({"input_schema": said.input_schema}, "input_schema", path)
+    return Tool(name=said.name, description=said.description or "", parameters=schema, strict=said.strict)
+
+
+def _tool(raw: dict[str, msgspec.Raw], path: str, leftovers: list[str]) -> Tool | NativeTool:
+    schema = _schema(raw, "input_schema", path)
+    raw.pop("input_schema", None)
+    said = Fields({name: field(raw, name, within=path) for name in raw}, path)
+    kind = said.text("type")
+    if kind not in ("", "custom"):
+        # The provider's own tool, whole; `input_schema` is no part of any of these.
+        return NativeTool(dialect=NAME, kind=kind, raw=raw)
+    name = said.needed_text("name")
+    if schema is None:
+        raise wrong(said.at("input_schema"), "an object", None)
+    description, strict, cache = said.text("description"), said.flag("strict"), cache_of(said, leftovers)
+    own = said.left(leftovers)
+    return Tool(name=name, description=description, parameters=schema, strict=strict, cache=cache, extra=own)
 
 
 def _schema(fields: Mapping[str, msgspec.Raw], name: str, path: str) -> msgspec.Raw | None:

@@ -165,16 +165,15 @@ class Turns:
             if isinstance(content, str):
                 turns.append(Turn(m.Message(role="user", parts=(m.Text(text=content),)), path, (path,)))
             else:
-                plain = self._plain(content, number)
-                said = self._turns(Raws(content, path), number) if plain is None else _apart(_placed(plain, path))
-                for turn in said:
+                plain = self._plain(content, path, number)
+                for turn in self._turns(Raws(content, path), number) if plain is None else (plain,):
                     before = turns[-1] if turns else None
                     if before is not None and before.message.role == turn.message.role == "assistant":
                         # Google's own chats keep each chunk of a stream as a turn.
                         turns[-1] = _joined(before, turn)
                     else:
                         turns.append(turn)
-        return [_whole(turn) for turn in turns]
+        return [_whole(one) if one.message.role == "assistant" and len(one.places) > 1 else one for one in turns]
 
     def _system(self, said: dict[str, _Raw] | str) -> m.Message:
         if isinstance(said, str):
@@ -192,15 +191,23 @@ class Turns:
             raise InvalidBodyError(message, param=turn.at("role"), next_step="send one of these roles")
         parts = self._parts(turn, number)
         extra = turn.left(self._leftovers)
-        return _apart(_placed(m.Message(role=role, parts=parts, extra=extra), turn.path))
+        whole = _placed(m.Message(role=role, parts=parts, extra=extra), turn.path)
+        if not any(isinstance(part, m.ToolResult) for part in parts):
+            return [whole]
+        results = [at for at, part in enumerate(parts) if isinstance(part, m.ToolResult)]
+        others = [at for at, part in enumerate(parts) if not isinstance(part, m.ToolResult)]
+        said = _some(whole, results, role="tool", extra={})
+        return [said, _some(whole, others, role=role, extra=extra)] if others or extra else [said]
 
-    def _plain(self, content: dict[str, _Raw], number: int) -> m.Message | None:
+    def _plain(self, content: dict[str, _Raw], path: str, number: int) -> Turn | None:
         """A turn as almost all are; None for any other."""
         role = _PLAIN_ROLES.get(bytes(content.get("role", NULL))) if len(content) == 2 else None
         said: list[_Plain] = [] if role is None else usual(content.get("parts"), _PLAIN)
-        if role is None or not said or not all(one.is_sound for one in said):
+        results = [one for one in said if one.function_response is not None]
+        if role is None or not said or 0 < len(results) < len(said) or not all(one.is_sound for one in said):
             return None
-        return m.Message(role=role, parts=tuple([self._made(one, number, at) for at, one in enumerate(said)]))
+        parts = tuple([self._made(one, number, at) for at, one in enumerate(said)])
+        return _placed(m.Message(role="tool" if results else role, parts=parts), path)
 
     def _made(self, part: _Plain, turn: int, at: int) -> m.Part:
         signature = signature_of(part.thought_signature)[0] if part.thought_signature else None
@@ -321,17 +328,6 @@ def _placed(message: m.Message, path: str) -> Turn:
     return Turn(message, path, tuple([f"{path}.parts[{at}]" for at in range(len(message.parts))]))
 
 
-def _apart(turn: Turn) -> list[Turn]:
-    """A turn, the results in it by themselves."""
-    message = turn.message
-    results = [at for at, part in enumerate(message.parts) if isinstance(part, m.ToolResult)]
-    if not results:
-        return [turn]
-    others = [at for at, part in enumerate(message.parts) if not isinstance(part, m.ToolResult)]
-    said = _some(turn, results, role="tool", extra={})
-    return [said, _some(turn, others)] if others or message.extra else [said]
-
-
 def _some(turn: Turn, chosen: list[int], **changes: Any) -> Turn:
     """A turn of some of the parts."""
     parts = tuple(turn.message.parts[at] for at in chosen)
@@ -348,8 +344,6 @@ def _joined(before: Turn, turn: Turn) -> Turn:
 def _whole(turn: Turn) -> Turn:
     """A turn as the model meant it: words and thoughts that were streamed are one, and an empty text says nothing."""
     message = turn.message
-    if message.role != "assistant" or len(message.parts) < 2:
-        return turn
     found: list[m.Part] = []
     places: list[str] = []
     for part, place in zip(message.parts, turn.places, strict=True):

@@ -60,8 +60,10 @@ class Turns:
         unsigned = self._signs_calls
         for at, part in _attached(message.parts):
             where = request.place_of(number, at)
-            name = thought_name(request, number, at, "thought" if isinstance(part, m.Thinking) else "signature")
-            said = self._thought(part, name) if isinstance(part, m.Thinking) else self._part(part, where, by_model)
+            if isinstance(part, m.Thinking):
+                said = self._thought(part, thought_name(request, number, at))
+            else:
+                said = self._part(part, where, by_model)
             if said is None:
                 continue
             if instructs and "text" not in said and not self._own:
@@ -70,7 +72,7 @@ class Turns:
             if seal is not None and seal.origin == HOME:
                 said["thoughtSignature"] = seal.data
             elif seal is not None and not isinstance(part, m.Thinking):
-                self._losses.drop(name)
+                self._losses.drop(thought_name(request, number, at, "signature"))
             if "functionCall" in said:
                 if unsigned:
                     said.setdefault("thoughtSignature", _UNSIGNED)
@@ -89,7 +91,7 @@ class Turns:
         return {"text": part.text, "thought": True}
 
     def _part(self, part: m.Part, path: str, by_model: bool) -> dict[str, Any] | None:  # noqa: FBT001, PLR0911 -- a fact of the turn; one for each kind
-        if not isinstance(part, m.Refusal | m.Thinking) and part.cache is not None:
+        if not isinstance(part, (m.Refusal, m.Thinking)) and part.cache is not None:
             self._losses.drop(f"{path}.{name_of(self._request, 'cache')}")
         extra = dict(part.extra) if self._own and isinstance(part, m.Text | m.Media) else {}
         match part:
@@ -169,6 +171,9 @@ class Turns:
 
 def _attached(parts: Sequence[m.Part]) -> Iterator[tuple[int, m.Part]]:
     """The parts with the signatures that stand before them, and the place of each among those that were given."""
+    if m.Thinking not in map(type, parts):
+        yield from enumerate(parts)
+        return
     places = iter([at for at, _ in enumerate(parts)])
     for part in attached(parts):
         at = next(places)

@@ -46,6 +46,7 @@ _WORDS: dict[str, tuple[type[m.Text | m.Refusal | m.Thinking | m.ToolCall], str]
 }
 _CITED = "response.output_text.annotation.added"
 _KNOWN = frozenset((*_BEGINNINGS, *_ENDS, *_ITEMS, *_WORDS, _CITED, "error"))
+_OF_PARTS = (c.Opened, c.Grew, c.Signed, c.Cited, c.Closed)
 _UNSAID = msgspec.Raw()
 
 
@@ -305,7 +306,7 @@ class Reader:
         self._refused = self._refused or isinstance(part, m.Refusal)
         whole = c.Completion(choices=(c.Choice(parts=(part,), stop=m.Stop(reason="stop")),))
         for event in c.events_of(whole):
-            if isinstance(event, c.Opened | c.Grew | c.Signed | c.Cited | c.Closed):
+            if isinstance(event, _OF_PARTS):
                 event.at = self._places
                 yield event
         self._places += 1

@@ -3,7 +3,7 @@
 Items of one side that follow each other are one turn: a thought, words and calls of the model, results of its calls.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -12,10 +12,11 @@ from flyball.llm import messages as m
 from flyball.llm.dialect import Asked, without_ours
 from flyball.llm.efforts import TOKENS, is_known
 from flyball.llm.errors import InvalidBodyError
-from flyball.llm.fields import Fields, field, missing, usual, wrong
+from flyball.llm.fields import Fields, field, missing, wrong
 
 from . import items
 from .asking import KEPT_ELSEWHERE, NAME
+from .tools import schema_of, tools_of
 
 # Fields that this dialect defines and no other can say. Nothing is kept here: what is kept elsewhere cannot be asked for.
 LEAVING: Mapping[str, Literal["refuse", "drop"]] = {
@@ -62,9 +63,7 @@ _MODES: Mapping[str, Literal["auto", "none", "required"]] = {"auto": "auto", "no
 class _Bytes(msgspec.Struct):
     """Where schemas stand: they stay the bytes that they are."""
 
-    parameters: msgspec.Raw = msgspec.Raw()
     schema: msgspec.Raw = msgspec.Raw()
-    format: Any = None
 
 
 class _Text(msgspec.Struct):
@@ -91,7 +90,7 @@ def parse_request(asked: Asked) -> m.Request:
         native["include"] = other
     form, verbosity = _text(fields, native)
     stop = field(fields, "stop", str | tuple[str, ...] | None) or ()
-    tools = tuple(_tools(fields, left))
+    tools = tuple(tools_of(fields, left))
     choice = _tool_choice(fields, native, tools, left)
     turns = _turns(fields, left)
     return m.Request(
@@ -162,112 +161,14 @@ def _format(form: Fields, fields: Mapping[str, msgspec.Raw]) -> m.ResponseFormat
         raise wrong(form.at("schema"), "an object", schema)
     return m.ResponseFormat(
         kind="schema",
-        schema=_schema(found.format.schema) if found.format else None,
+        schema=schema_of(found.format.schema) if found.format else None,
         name=form.text("name"),
         description=form.text("description"),
         strict=form.flag("strict"),
     )
 
 
-# -- tools
-
-
-class _Function(msgspec.Struct, forbid_unknown_fields=True):
-    """A function with the usual fields, its schema still bytes."""
-
-    type: Literal["function"]
-    name: str
-    description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw()
-    strict: bool | None = None
-
-
-_FUNCTIONS = msgspec.json.Decoder(list[_Function])
-
-
-def _tools(fields: Mapping[str, msgspec.Raw], left: list[str]) -> Iterator[m.Tool | m.NativeTool]:
-    values: Sequence[dict[str, Any]] = field(fields, "tools", list[dict[str, Any]] | None) or ()
-    functions: Sequence[_Function] = usual(fields.get("tools"), _FUNCTIONS)
-    schemas: Sequence[_Bytes] = () if functions else field(fields, "tools", list[_Bytes] | None) or ()
-    names: set[str] = set()
-    for at, value in enumerate(values):
-        path = f"tools[{at}]"
-        if functions:
-            tool: m.Tool | m.NativeTool = _function(functions[at], value.get("parameters"), path)
-        else:
-            tool = _tool(value, path, schemas[at].parameters, left)
-        if isinstance(tool, m.Tool):
-            if tool.name in names:
-                raise InvalidBodyError(f"two tools are called {tool.name!r}", param=path, next_step="rename one")
-            names.add(tool.name)
-        yield tool
-
-
-def _function(said: _Function, parameters: Any, path: str) -> m.Tool:
-    return m.Tool(
-        name=said.name,
-        description=said.description or "",
-        parameters=_schema(said.parameters),
-        strict=_strict(said.strict, parameters, path),
-    )
-
-
-def _tool(value: dict[str, Any], path: str, raw: msgspec.Raw, left: list[str]) -> m.Tool | m.NativeTool:
-    said = Fields(dict(value), path)
-    if (kind := said.needed_text("type")) not in ("function", "custom"):
-        return m.NativeTool(dialect=NAME, kind=kind, raw=value)
-    parameters, strict, grammar = said.any("parameters"), said.flag("strict"), said.any("format")
-    return m.Tool(
-        strict=_strict(strict, parameters, path),
-        name=said.needed_text("name"),
-        description=said.text("description"),
-        parameters=_schema(raw),
-        custom=kind == "custom",
-        grammar=_nested(grammar) if kind == "custom" else None,
-        extra=said.left(left),
-    )
-
-
-def _strict(said: bool | None, parameters: Any, path: str) -> bool | None:  # noqa: FBT001 -- as the caller says it
-    if parameters is None:
-        return said
-    if type(parameters) is not dict:
-        raise wrong(f"{path}.parameters", "an object", parameters)
-    return True if said is None and _can_be_strict(parameters) else said
-
-
-def _can_be_strict(schema: dict[str, Any]) -> bool:
-    """Whether a schema is one that OpenAI holds a model to. Where nothing is said, it is strict here with those alone."""
-    try:
-        return ("properties" in schema or schema.get("type") == "object") and _is_strict(schema)
-    except RecursionError:
-        return False
-
-
-def _is_strict(schema: Any) -> bool:
-    if isinstance(schema, list):
-        return all(map(_is_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    if "properties" in schema or schema.get("type") == "object":
-        names, required = schema.get("properties", {}), schema.get("required", [])
-        whole = isinstance(names, dict) and isinstance(required, list) and all(name in required for name in names)
-        if not whole or schema.get("additionalProperties") is not False:
-            return False
-    places = (schema.get("anyOf"), schema.get("items"), *_named(schema, "properties"), *_named(schema, "$defs"))
-    return all(map(_is_strict, places))
-
-
-def _named(schema: dict[str, Any], name: str) -> Sequence[Any]:
-    inner = schema.get(name)
-    return tuple(inner.values()) if isinstance(inner, dict) else ()
-
-
-def _nested(grammar: Any) -> Any:
-    """A custom tool's grammar as chat words it, where its fields stand one deeper."""
-    if not isinstance(grammar, dict) or grammar.get("type") != "grammar":
-        return grammar
-    return {"type": "grammar", "grammar": {name: value for name, value in grammar.items() if name != "type"}}
+# -- the choice of tools
 
 
 def _tool_choice(
@@ -403,10 +304,6 @@ class _Turns:
             places = tuple(place for item in said for place in item.places)
             turns.append(_Turn(m.Message(role=role, parts=parts, extra=extra), path, places))
         return turns
-
-
-def _schema(raw: msgspec.Raw) -> msgspec.Raw | None:
-    return None if bytes(raw) in (b"", b"null") else raw
 
 
 def _contrary(what: str, next_step: str) -> InvalidBodyError:
