@@ -5,30 +5,28 @@ again decides the caller, with `llm.patience`.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 import msgspec
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, ConnectError, ConnectTimeoutError, PyreqwestError, RequestTimeoutError
-from pyreqwest.request import StreamRequest
-from pyreqwest.response import Response
 
-from flyball.kit.causes import last_cause
 from flyball.kit.clock import Clock
+from flyball.kit.http1 import Connection, Headers
 from flyball.kit.secrets import Secret
 
+from .connections import Address, ClosedError, ConnectError, Connections, Origin, address_of, presented_to
 from .errors import UpstreamAwayError, UpstreamCutError, UpstreamError, UpstreamRefusedError, UpstreamTimeoutError
 from .patience import asked_wait, may_retry
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
 _LONGEST_HEADER = 4 * 1024
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
 class Order(NamedTuple):
@@ -50,12 +48,14 @@ class Order(NamedTuple):
 class Reply:
     """An answer that has begun: its status and headers are here, its body is still coming. `where` names who answers."""
 
-    def __init__(self, response: Response, order: Order, *, idle_seconds: float) -> None:
-        self.status = response.status
+    def __init__(
+        self, status: int, headers: Headers, connection: Connection, order: Order, idle_seconds: float
+    ) -> None:
+        self.status = status
         self.where = order.where
         self._blot = tuple(secret.reveal() for secret in order.blot)
-        self.headers: Mapping[str, str] = dict(self._sound_headers(response))
-        self._reader = response.body_reader
+        self.headers: Mapping[str, str] = dict(self._sound_headers(headers))
+        self._connection = connection
         self._idle_seconds = idle_seconds
 
     def without_key(self, body: bytes) -> bytes:
@@ -64,32 +64,25 @@ class Reply:
             body = body.replace(secret.encode(), b"***")
         return body
 
-    def _sound_headers(self, response: Response) -> Iterator[tuple[str, str]]:
-        """Those that are text, of a length that makes sense, and do not repeat a secret."""
-        for name in dict.fromkeys(response.headers.keys()):
-            try:
-                value = response.headers[name]
-            except ValueError:  # bytes that are no text
-                continue
-            if len(value) <= _LONGEST_HEADER and not any(secret in value for secret in self._blot):
-                yield name, value
+    def _sound_headers(self, headers: Headers) -> Iterator[tuple[str, str]]:
+        """Those that are text, of a length that makes sense, and do not repeat a secret; of several of one name the first."""
+        for name, raw in reversed(headers):
+            value = raw.decode("latin-1")
+            if len(value) <= _LONGEST_HEADER and value.isascii() and not any(secret in value for secret in self._blot):
+                yield name.decode("latin-1"), value
 
     async def read(self) -> bytes | None:
         """The next bytes, None at the end. Raises UpstreamTimeoutError after a silence, UpstreamCutError on a reset."""
         try:
             async with asyncio.timeout(self._idle_seconds):
-                chunk = await self._reader.read_chunk()
-                _cancelled_meanwhile()
-        except (TimeoutError, RequestTimeoutError):
+                return await self._connection.read()
+        except TimeoutError:
             raise UpstreamTimeoutError(
                 f"{self.where} was silent for {self._idle_seconds:g} s in the middle of its answer",
                 next_step="raise FLYBALL_IDLE_TIMEOUT_SECONDS if such pauses are expected",
             ) from None
-        except PyreqwestError as error:
-            raise UpstreamCutError(
-                f"{self.where} broke off in the middle of its answer ({last_cause(error)})"
-            ) from error
-        return None if chunk is None else bytes(chunk)
+        except ClosedError as error:
+            raise UpstreamCutError(f"{self.where} broke off in the middle of its answer{_because(error)}") from error
 
     async def read_all(self) -> bytes:
         """The whole body. Raises UpstreamCutError where it is longer than any answer."""
@@ -111,11 +104,17 @@ class Reply:
 class Wire:
     """Sends orders. One per process: it owns the connections."""
 
-    def __init__(self, clock: Clock, *, connect_seconds: float = 5, idle_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        connect_seconds: float = 5,
+        idle_seconds: float = 60,
+        connections: Connections | None = None,
+    ) -> None:
         self.clock = clock
         self._idle_seconds = idle_seconds
-        self._outside = _builder(connect_seconds).build()
-        self._loopback = _builder(connect_seconds).no_proxy().build()
+        self._connections = connections or Connections(connect_seconds)
 
     async def __aenter__(self) -> Self:
         """Itself; closes at the end."""
@@ -126,60 +125,61 @@ class Wire:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._outside.close()
-        await self._loopback.close()
+        """Close every connection that waits for use."""
+        self._connections.close()
 
     @asynccontextmanager
     async def send(self, order: Order, *, seconds: float) -> AsyncIterator[Reply]:
         """Send an order, wait at most `seconds` for the answer's head, and read it inside the block.
 
-        Leaving the block closes the answer, read or not.
+        Leaving the block closes the answer, read or not; so does being cancelled at any moment, which tells the other side to stop.
 
         Raises:
             UpstreamError: no connection, a timeout, or an error status (UpstreamRefusedError, with the body).
         """
         where = order.where
-        request = self._request(order)
         try:
-            async with asyncio.timeout(seconds):
-                response = await request.__aenter__()
-        except (ConnectError, ConnectTimeoutError) as error:
+            address = address_of(order.url)
+            origin = self._connections.way_to(address)
+            data = _request(order, address, origin)
+        except ValueError as error:
             raise UpstreamAwayError(
-                f"{where} cannot be reached ({last_cause(error)})",
+                f"{where} is no address that can be called",
+                next_step="correct the model's base_url and api_key",
+            ) from error
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                connection = await self._connections.take(origin)
+        except TimeoutError:
+            raise UpstreamTimeoutError(f"{where} did not begin to answer in time") from None
+        except ConnectError as error:
+            raise UpstreamAwayError(
+                f"{where} cannot be reached ({error})",
                 next_step="check that it runs and that the model's base_url is right",
             ) from error
-        except (TimeoutError, RequestTimeoutError):
-            raise UpstreamTimeoutError(f"{where} did not begin to answer in time") from None
-        except PyreqwestError as error:
-            raise UpstreamCutError(f"{where} closed the connection before it answered ({last_cause(error)})") from error
         try:
-            _cancelled_meanwhile()
-            reply = Reply(response, order, idle_seconds=self._idle_seconds)
-            if reply.status != 200:
+            status, headers = await self._head(connection, order, data, limit.when())
+            reply = Reply(status, headers, connection, order, self._idle_seconds)
+            if status != 200:
                 raise await self._refusal(reply)
             yield reply
         finally:
-            await request.__aexit__(None, None, None)
+            self._connections.give_back(origin, connection)
 
-    def _request(self, order: Order) -> StreamRequest:
+    async def _head(
+        self, connection: Connection, order: Order, data: bytes, until: float | None
+    ) -> tuple[int, Headers]:
         try:
-            builder = self._client_for(order.url).request(order.method, order.url)
-            builder = builder.header("content-type", order.content_type).body_bytes(order.body)
-            for name, value in order.headers:
-                builder = builder.header(name, value)
-            for name, value in order.secrets:
-                builder = builder.header(name, value, is_sensitive=True)
-            # Without a limit of 0 the head of an answer would wait for the first kilobytes of its body.
-            return builder.streamed_read_buffer_limit(0).build_streamed()
-        except (BuilderError, ValueError) as error:
-            raise UpstreamAwayError(
-                f"{order.where} is no address that can be called",
-                next_step="correct the model's base_url and api_key",
+            async with asyncio.timeout_at(until):
+                connection.begin(without_body=order.method == "HEAD")
+                connection.send(data)
+                return await connection.head()
+        except TimeoutError:
+            raise UpstreamTimeoutError(f"{order.where} did not begin to answer in time") from None
+        except ClosedError as error:
+            raise UpstreamCutError(
+                f"{order.where} closed the connection before it answered{_because(error)}"
             ) from error
-
-    def _client_for(self, url: str) -> Client:
-        return self._loopback if is_loopback(url) else self._outside
 
     async def _refusal(self, reply: Reply) -> UpstreamError:
         try:
@@ -195,11 +195,22 @@ class Wire:
         )
 
 
-def _cancelled_meanwhile() -> None:
-    """Raises CancelledError where the task was cancelled while it waited for the client, which forgets that if it had data."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+def _request(order: Order, address: Address, origin: Origin) -> bytes:
+    """A request's bytes. Raises ValueError for headers that would say more than one."""
+    plain = bool(origin.proxy) and not origin.secure
+    target = f"http://{address.named}{address.target}" if plain else address.target
+    lines = [f"{order.method} {target} HTTP/1.1\r\nhost: {address.named}\r\nuser-agent: flyball\r\n".encode()]
+    framing = ("content-type", order.content_type), ("content-length", str(len(order.body))), ("accept", "*/*")
+    for name, value in (*framing, *order.headers, *order.secrets):
+        line = name.encode(), value.encode("latin-1")
+        if not (_NAME.fullmatch(line[0]) and _VALUE.fullmatch(line[1])):
+            raise ValueError(f"the header {name!r} cannot be sent")
+        lines.append(b"%b: %b\r\n" % line)
+    return b"".join((*lines, presented_to(origin.proxy) if plain else b"", b"\r\n", order.body))
+
+
+def _because(error: Exception) -> str:
+    return f" ({error})" if str(error) else ""
 
 
 def place(model: str, base_url: str) -> str:
@@ -211,26 +222,6 @@ def place(model: str, base_url: str) -> str:
 def _host_and_port(base_url: str) -> str:
     parts = urlsplit(base_url)
     return f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is this machine's own."""
-    return urlsplit(url).hostname in _LOOPBACK
-
-
-def _builder(connect_seconds: float) -> ClientBuilder:
-    # Bodies are relayed as they are: no encoding is asked for. A redirect could lead anywhere: none is followed.
-    return (
-        ClientBuilder()
-        .user_agent("flyball")
-        .connect_timeout(timedelta(seconds=connect_seconds))
-        .pool_idle_timeout(timedelta(seconds=30))
-        .follow_redirects(enable=False)
-        .gzip(enable=False)
-        .brotli(enable=False)
-        .zstd(enable=False)
-        .deflate(enable=False)
-    )
 
 
 def _words(body: bytes) -> str:

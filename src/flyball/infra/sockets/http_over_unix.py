@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from .connection import Connection, Headers
-from .errors import PeerAwayError, PeerError
+from flyball.kit.http1 import Connection, Headers
+
+from .errors import PeerAwayError, PeerCutError, PeerError
 
 Body: TypeAlias = bytes | AsyncIterator[bytes]
 _IDLE_SECONDS = 3.0  # servers close an idle connection after five
@@ -96,13 +97,19 @@ class HttpOverUnix:
                 return connection
             connection.close()
         try:
-            _, connection = await loop.create_unix_connection(lambda: Connection(self._socket), self._socket)
+            _, connection = await loop.create_unix_connection(lambda: Connection(self._cut), self._socket)
         except OSError as error:
             raise PeerAwayError(
                 f"nobody answers at {Path(self._socket).name} ({error.strerror or error})",
                 next_step="wait for it to start again; `flyball doctor` says what is wrong if it does not",
             ) from None
         return connection
+
+    def _cut(self, _: str) -> PeerCutError:
+        return PeerCutError(
+            f"the process behind {Path(self._socket).name} closed the connection before its answer was complete",
+            next_step="try again; `flyball doctor` tells whether it keeps failing",
+        )
 
     def _give_back(self, connection: Connection, *, keep: bool) -> None:
         if keep and len(self._idle) < self._most_idle:

@@ -1,23 +1,25 @@
-"""One HTTP/1.1 connection over a Unix socket: one exchange at a time, with back-pressure both ways.
+"""One HTTP/1.1 connection: one exchange at a time, with back-pressure both ways, whatever carries the bytes.
 
 Knows bytes, heads and bodies. Knows not who is on the other side, nor when a connection is kept: that is the pool's.
 """
 
 import asyncio
 from collections import deque
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeAlias, cast
 
 import httptools
 
-from .errors import PeerCutError
-
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _MOST_WAITING = 256 * 1024  # bytes of a body that wait for their reader before the socket is no longer read
+_LARGEST_HEAD = 256 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """The protocol object; `exchange` begins a request, the rest is fed by the event loop."""
+    """The protocol object; `begin` begins an exchange, the rest is fed by the event loop.
+
+    `cut` words what its waiters see when the connection ends too early; it is given the reason, in words, where there is one.
+    """
 
     _parser: httptools.HttpResponseParser
     _head: asyncio.Future[tuple[int, Headers]] | None
@@ -29,8 +31,9 @@ class Connection(asyncio.Protocol):
     _until_end: bool
     _without_body: bool
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, cut: Callable[[str], Exception]) -> None:
+        self._cut = cut
+        self._why = ""
         self._transport: asyncio.Transport | None = None
         self._can_write = asyncio.Event()
         self._can_write.set()
@@ -47,16 +50,30 @@ class Connection(asyncio.Protocol):
     async def write(self, data: bytes) -> None:
         """Send, and wait while the other side does not take it. Raises PeerCutError."""
         if self.closed or self._transport is None:
-            raise self._cut()
+            raise self._cut(self._why)
         self._transport.write(data)
         await self._can_write.wait()
+
+    def send(self, data: bytes) -> None:
+        """Send what is in memory anyway; `head` tells of a failure."""
+        if not self.closed and self._transport is not None:
+            self._transport.write(data)
 
     async def head(self) -> tuple[int, Headers]:
         """The answer's status and headers. Raises PeerCutError."""
         if self._head is None:
-            raise self._cut()
+            raise self._cut(self._why)
         await asyncio.shield(self._head)
         return self._head.result()
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """What carries the bytes."""
+        return self._transport
+
+    def carried_by(self, transport: asyncio.Transport) -> None:
+        """From here on by another transport, which encrypts."""
+        self._transport = transport
 
     async def read(self) -> bytes | None:
         """The next bytes of the body, None at its end. Raises PeerCutError."""
@@ -64,7 +81,7 @@ class Connection(asyncio.Protocol):
             if self._complete:
                 return None
             if self.closed:
-                raise self._cut()
+                raise self._cut(self._why)
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 await self._reader
@@ -95,12 +112,13 @@ class Connection(asyncio.Protocol):
         """The socket is connected."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed, by whomever."""
         self.closed = True
+        self._why = self._why or str(exc or "")
         self._can_write.set()
         if self._head is not None and not self._head.done():
-            self._head.set_exception(self._cut())
+            self._head.set_exception(self._cut(self._why))
             self._head.exception()  # an exchange that nobody waits for any more is no unhandled error
         elif not self._complete and self._until_end:
             self._complete = True
@@ -116,10 +134,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer."""
+        waited = self._head is not None and not self._head.done()
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            self._why = f"what came is no HTTP: {error}"
             self.close()
+            return
+        if waited and self._head is not None and not self._head.done():
+            self._head_bytes += len(data)
+            if self._head_bytes > _LARGEST_HEAD:  # the parser keeps a line until it ends
+                self._why = f"its head is larger than {_LARGEST_HEAD} bytes"
+                self.close()
 
     # -- what the parser calls
 
@@ -166,6 +192,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._head = head
         self._headers = []
+        self._head_bytes = 0
         self._waiting = deque()
         self._waiting_bytes = 0
         self._reader = None
@@ -178,9 +205,3 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-
-    def _cut(self) -> PeerCutError:
-        return PeerCutError(
-            f"the process behind {Path(self._path).name} closed the connection before its answer was complete",
-            next_step="try again; `flyball doctor` tells whether it keeps failing",
-        )
