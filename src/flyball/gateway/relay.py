@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from flyball.llm.calling import Events, Question, in_200, is_unknown, nonsense, unfinished
 from flyball.llm.dialect import Note
+from flyball.llm.errors import UpstreamError
 from flyball.llm.sse import Event
 from flyball.llm.translation import dialect
 from flyball.llm.wire import Reply
@@ -17,7 +18,6 @@ from .record import Attempt, Entry
 # Held back at most before the first content; beyond it the stream is passed on as it is.
 MOST_HELD_EVENTS = 64
 MOST_HELD_BYTES = 256 * 1024
-_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Relay:
@@ -37,6 +37,7 @@ class Relay:
         self._last: list[bytes] = []  # what ends the stream: sent when everything has been settled
         self._begun = False
         self._done = False
+        self._failure: UpstreamError | None = None
         self.broke = self._watch.broke
 
     async def open(self) -> None:
@@ -61,15 +62,26 @@ class Relay:
         """What ends the stream."""
         return b"".join(self._last) + self._terminal
 
+    def unheaded(self) -> bytes:
+        """What was left out of the question, where no header says it: a comment, in dialects whose clients take them."""
+        return dropped_comment(self._attempt.dropped) if self._dialect.keep_alive != _NO_COMMENT else b""
+
     async def _next(self) -> list[bytes]:
-        """The events of the next read that the caller is to get now."""
+        """The events of the next read that the caller is to get now. Content goes before a failure that came with it."""
+        if self._failure is not None:
+            raise self._failure
         passed: list[bytes] = []
-        for event in await self._events.read():
-            passed += self._for_caller(event)
-        if self._events.ended and not self._done:
-            if not (self._ends_anyhow and self._last):
-                raise unfinished(self._reply)
-            self._done = True
+        try:
+            for event in await self._events.read():
+                passed += self._for_caller(event)
+            if self._events.ended and not self._done:
+                if not (self._ends_anyhow and self._last):
+                    raise unfinished(self._reply)
+                self._done = True
+        except UpstreamError as failure:
+            if not self._begun:
+                raise
+            self._failure = failure
         return passed
 
     def _for_caller(self, event: Event) -> list[bytes]:
@@ -85,8 +97,7 @@ class Relay:
         if note.hidden and not self._wants_usage:
             return []
         if note.done and self._terminal:
-            if event.raw.endswith(_BLANK_LINES):
-                self._terminal = event.raw
+            self._terminal = event.raw
             return []  # it is said when everything has been settled
         if note.done or self._last or (self._ends_anyhow and note.finish_reason):
             # Some say in every event why they end: what came before the last is no end.

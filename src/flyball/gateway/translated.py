@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from flyball.llm.calling import Events, Question, in_200, nonsense, unfinished
 from flyball.llm.completions import Began, Broke, Counted, Grew, Lost, Opened, Stopped, StreamEvent
 from flyball.llm.dialect import Dialect, Frame
-from flyball.llm.errors import UpstreamCutError
+from flyball.llm.errors import UpstreamCutError, UpstreamError
 from flyball.llm.messages import Native, Refusal, Text, Thinking, ToolCall
 from flyball.llm.sse import Event
 from flyball.llm.wire import LARGEST_ANSWER, Reply
@@ -39,6 +39,7 @@ class Translated:
         self._size = 0  # of all that was read: some writers keep what they said
         self._begun = False
         self._ended = False
+        self._failure: UpstreamError | None = None
         self.broke = self._writer.broke
 
     async def open(self) -> None:
@@ -59,6 +60,11 @@ class Translated:
             if passed := b"".join(await self._next()):
                 yield passed
 
+    def unheaded(self) -> bytes:
+        """Nothing: where no header says what was left out of the question, the event that ends the stream does."""
+        self._said_before = 0
+        return b""
+
     def closing(self) -> bytes:
         """What ends the stream."""
         if lost := self._losses.dropped[self._said_before :]:
@@ -66,7 +72,19 @@ class Translated:
         return self._writer.end()
 
     async def _next(self) -> list[bytes]:
+        """What the next read says, worded. Content goes before a failure that came with it."""
+        if self._failure is not None:
+            raise self._failure
         passed: list[bytes] = []
+        try:
+            await self._word(passed)
+        except UpstreamError as failure:
+            if not self._begun:
+                raise
+            self._failure = failure
+        return passed
+
+    async def _word(self, passed: list[bytes]) -> None:
         for event in await self._events.read():
             self._size += len(event.data)
             if self._size > LARGEST_ANSWER:
@@ -79,7 +97,6 @@ class Translated:
             if not self._reader.done:
                 raise unfinished(self._reply)
             self._ended = True
-        return passed
 
     def _read(self, event: Event) -> list[StreamEvent]:
         try:
