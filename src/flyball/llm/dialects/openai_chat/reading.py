@@ -146,6 +146,7 @@ class _Answer:
         self._length = 0  # of the whole content, in which citations are placed
         self._base = 0  # where the open text begins in it
         self._detail: Detail | None = None  # of the open thought, where it has one
+        self._plain: list[str] = []  # what is said plainly of the open thought
         self._calls: dict[Any, _Calling] = {}
         self._last: _Calling | None = None
         self._seals: dict[str, m.Signature] = {}  # signatures by the ids of calls that are still to come
@@ -245,11 +246,14 @@ class _Answer:
             else:
                 self._whole(m.Thinking(redacted=not of_next, signature=signature, belongs_to_next=of_next))
             return
-        if not continues:
+        words = detail.words
+        if self._plain and "".join(self._plain) == words:
+            self._plain, words = [], ""  # said before, plainly: what is new is the signature
+        elif not continues:
             self._begin(m.Thinking())
         if not detail.sealed:
             self._detail = detail
-        if words := detail.words:
+        if words:
             self._out.append(c.Grew(self._at, words, self._index))
         if signature is not None:
             self._out.append(c.Signed(self._at, signature, self._index))
@@ -324,6 +328,8 @@ class _Answer:
             self._begin(kind(text=""))
         if kind is m.Text:
             self._length += len(text)
+        elif kind is m.Thinking:
+            self._plain.append(text)
         self._out.append(c.Grew(self._at, text, self._index, logprobs))
 
     def _begin(self, part: m.Text | m.Thinking | m.Refusal) -> None:
@@ -335,6 +341,7 @@ class _Answer:
         if self._open is not None:
             self._out.append(c.Closed(self._at, self._index))
             self._open = self._detail = None
+            self._plain = []
 
     def _whole(self, part: m.Part) -> None:
         self._close()
