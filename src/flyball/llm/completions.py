@@ -137,7 +137,7 @@ def events_of(completion: Completion) -> Iterator[StreamEvent]:
     yield Began(completion.id, completion.model)
     for choice in completion.choices:
         for at, part in enumerate(choice.parts):
-            yield from _events_of_part(part, at, choice)
+            yield from events_of_part(part, at, choice)
         yield Stopped(choice.stop, choice.index)
     for name in completion.leftovers:
         yield Lost(name)
@@ -145,7 +145,8 @@ def events_of(completion: Completion) -> Iterator[StreamEvent]:
         yield Counted(completion.usage, completion.usage_raw or {}, completion.service_tier)
 
 
-def _events_of_part(part: Part, at: int, choice: Choice) -> Iterator[StreamEvent]:
+def events_of_part(part: Part, at: int, choice: Choice) -> Iterator[StreamEvent]:
+    """The events of one part, which has the place `at` in its answer."""
     replace = msgspec.structs.replace
     index = choice.index
     match part:

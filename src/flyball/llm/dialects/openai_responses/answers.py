@@ -5,6 +5,7 @@ import msgspec
 from flyball.llm.completions import Assembly, Broke, Completion, Lost, Trouble, events_of
 from flyball.llm.dialect import Frame
 from flyball.llm.losses import Losses
+from flyball.llm.usage import Count
 
 from .items import HOME
 from .reading import Reader, response_of
@@ -30,7 +31,7 @@ def write_completion(completion: Completion, frame: Frame, losses: Losses) -> by
     parts = completion.choices[0].parts if completion.choices else ()
     signatures = {at: signature for at, part in enumerate(parts) if (signature := getattr(part, "signature", None))}
     ids = {at: signature.id for at, signature in signatures.items() if signature.origin == HOME}
-    writer = Writer(frame, losses, ids)
+    writer = Writer(frame, losses, ids, is_whole=True)
     for event in events_of(completion):
         if isinstance(event, Lost):
             losses.drop(event.name)
@@ -40,7 +41,7 @@ def write_completion(completion: Completion, frame: Frame, losses: Losses) -> by
 
 
 class _Count(msgspec.Struct):
-    input_tokens: int
+    input_tokens: Count
     object: str = "response.input_tokens"
 
 

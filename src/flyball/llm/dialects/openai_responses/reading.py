@@ -46,7 +46,7 @@ _WORDS: dict[str, tuple[type[m.Text | m.Refusal | m.Thinking | m.ToolCall], str]
 }
 _CITED = "response.output_text.annotation.added"
 _KNOWN = frozenset((*_BEGINNINGS, *_ENDS, *_ITEMS, *_WORDS, _CITED, "error"))
-_OF_PARTS = (c.Opened, c.Grew, c.Signed, c.Cited, c.Closed)
+_ONLY = c.Choice(parts=(), stop=m.Stop(reason="stop"))  # there is one answer to a question
 _UNSAID = msgspec.Raw()
 
 
@@ -304,11 +304,7 @@ class Reader:
     def _at_once(self, part: m.Part) -> Iterator[c.StreamEvent]:
         self._calls = self._calls or isinstance(part, m.ToolCall)
         self._refused = self._refused or isinstance(part, m.Refusal)
-        whole = c.Completion(choices=(c.Choice(parts=(part,), stop=m.Stop(reason="stop")),))
-        for event in c.events_of(whole):
-            if isinstance(event, _OF_PARTS):
-                event.at = self._places
-                yield event
+        yield from c.events_of_part(part, self._places, _ONLY)
         self._places += 1
 
 

@@ -59,9 +59,15 @@ class _Part(msgspec.Struct):
 
 
 class Writer:
-    """Words one stream for a caller. `ids` are those of thoughts that are known before, by their places."""
+    """Words one stream for a caller, or a whole answer, of which no event is told.
 
-    def __init__(self, frame: Frame, losses: Losses, ids: Mapping[int, str] | None = None) -> None:
+    `ids` are those of thoughts that are known before, by their places.
+    """
+
+    def __init__(
+        self, frame: Frame, losses: Losses, ids: Mapping[int, str] | None = None, *, is_whole: bool = False
+    ) -> None:
+        self._is_whole = is_whole
         self._frame = frame
         self._losses = losses
         self._ids = ids or {}
@@ -157,6 +163,8 @@ class Writer:
         return self._event("response.created", begun) + self._event("response.in_progress", begun)
 
     def _event(self, kind: str, fields: dict[str, Any]) -> bytes:
+        if self._is_whole:
+            return b""
         said = _ENCODE({"type": kind, "sequence_number": self._next(), **fields})
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), said)
 

@@ -227,6 +227,8 @@ class _Items:
         """A turn's items."""
         if message.name:
             self._losses.drop(f"{self._request.path_of(number)}.name")
+        if not self._own and message.role not in ("assistant", "tool"):
+            return [{"role": message.role, "content": self._content(list(self._placed(message, number)))}]
         written = [
             (item, placed[0].place if placed else "")
             for placed, own in self._grouped(message, number)
