@@ -6,12 +6,13 @@ An absent count is None as a whole; an explicit zero is zero.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Annotated, Any, TypeAlias, TypeGuard
 
 import msgspec
 
 SEARCHES = "usage.server_tool_use"  # what is told of web searches where there is no place for their number
 _LARGEST_COUNT = 10**12  # tokens of one call; a larger count is no count
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]  # where an answer is nothing but a count
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
