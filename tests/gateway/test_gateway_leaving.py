@@ -107,9 +107,6 @@ async def test_who_leaves_in_the_middle_of_a_stream_ends_it_at_once(gateway, tal
     assert gateway.house.gate.calls == gateway.house.gate.bytes == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pyreqwest 0.15 lets a request go on whose task is cancelled before the answer's head"
-)
 @pytest.mark.parametrize("caller", [CHAT, ANTHROPIC], ids=["relayed", "translated"])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_who_leaves_before_the_answer_begins_ends_the_question_at_once(gateway, talker, caller, stream):
