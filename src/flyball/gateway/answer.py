@@ -12,12 +12,18 @@ async def answer(speech: Speech, reply: Reply, entry: Entry) -> None:
     if isinstance(reply, StreamedReply):
         speech.broke = reply.broke
         async with aclosing(reply.pieces) as pieces:
+            first = True
             async for piece in pieces:
-                await speech.begin(*reply.headers)
-                await speech.say(piece)
-        await speech.begin(*reply.headers)
+                await speech.say(await _opening(speech, reply) + piece if first else piece)
+                first = False
+        opening = await _opening(speech, reply) if first else b""
         entry.settle()
-        await speech.end(reply.closing())
+        await speech.end(opening + reply.closing())
     else:
         entry.settle()
         await speech.whole(200, reply.body, *reply.headers)
+
+
+async def _opening(speech: Speech, reply: StreamedReply) -> bytes:
+    """Send the head; what it would have told stands in the stream where it went out before anything was known."""
+    return b"" if await speech.begin(*reply.headers) else reply.unheaded()

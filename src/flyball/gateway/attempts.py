@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import islice
 
 from flyball.kit.clock import NANOSECONDS
@@ -18,6 +19,7 @@ from flyball.models.endpoints import upstream_of
 from .choose import extension
 from .errand import Errand
 from .exchange import Header
+from .read import LONG
 from .record import Attempt, Entry
 from .relay import Relay
 from .replies import Reply, StreamedReply, WholeReply, dropped_header
@@ -40,7 +42,9 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     upstream = upstream_of(attempt.endpoint)
     losses = Losses(f"{attempt.endpoint.provider}'s {upstream.model!r}", strict=extension(asked).get("strict") is True)
     headers = _passed_on(asked.dialect, entry.headers)
-    asking = question(asked, errand.verb, upstream, losses, headers=headers)
+    put_together = partial(question, asked, errand.verb, upstream, losses, headers=headers)
+    # What this call alone knows goes into the thread: where the call ends before it, nobody looks at it again.
+    asking = await asyncio.to_thread(put_together) if _is_long(asked) else put_together()
     if asking is None:
         return None
     if not asking.relayed:
@@ -81,7 +85,7 @@ async def _streamed(errand: Errand, attempt: Attempt, asking: Question, answered
             next_step="raise FLYBALL_FIRST_CONTENT_TIMEOUT_SECONDS if it thinks that long",
         ) from None
     headers = (*_passed_back(answered.headers), *dropped_header(losses))
-    return StreamedReply(stream.pieces(), stream.closing, stream.broke, headers)
+    return StreamedReply(stream.pieces(), stream.closing, stream.broke, stream.unheaded, headers)
 
 
 async def _counted(asking: Question, asked: Asked, answered: Answered) -> WholeReply:
@@ -89,6 +93,10 @@ async def _counted(asking: Question, asked: Asked, answered: Answered) -> WholeR
     if not asking.relayed:
         body = dialect(asked.dialect).write_count(tokens) or b""
     return WholeReply(body)
+
+
+def _is_long(asked: Asked) -> bool:
+    return sum(map(len, asked.fields.values())) > LONG
 
 
 def _frame(errand: Errand) -> Frame:

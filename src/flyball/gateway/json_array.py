@@ -13,7 +13,7 @@ class JsonArray:
     def __call__(self, piece: bytes, last: bool) -> bytes:  # noqa: FBT001 -- called in two places, side by side
         """The array's next bytes for some whole events; with `last`, its end too."""
         said = b""
-        for event in self._parser.feed(piece):
+        for event in (*self._parser.feed(piece), *(self._parser.finish() if last else ())):
             if event.data:
                 said += self._opening + event.data
                 self._opening = b",\r\n"

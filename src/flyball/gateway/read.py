@@ -12,7 +12,7 @@ from .exchange import Exchange
 from .routes import Route
 
 _MOST_FIELDS = 1_000  # at the top level; OpenAI's own requests have about forty
-_LONG = 512 * 1024  # bytes; longer bodies are measured in a thread, so that other calls go on
+LONG = 512 * 1024  # bytes; longer bodies are measured and translated in a thread, so that other calls go on
 
 
 class Limits(NamedTuple):
@@ -45,7 +45,7 @@ async def read(exchange: Exchange, limits: Limits, loan: Loan, route: Route) -> 
         loan.take(len(piece))
         pieces.append(piece)
     body = b"".join(pieces)
-    if size > _LONG:
+    if size > LONG:
         return await asyncio.to_thread(_understand, body, limits, route)
     return _understand(body, limits, route)
 

@@ -100,7 +100,9 @@ class Entry:
         return attempt
 
     def failed(self, attempt: Attempt, failure: UpstreamError) -> None:
-        """A try has ended without an answer."""
+        """A try has ended without an answer: what came of one reached nobody."""
+        self._texts.clear()
+        self._text_length, self.finish_reason = 0, ""
         attempt.end_ns, attempt.error = self._clock.now_ns(), f"{failure.code}: {failure.message}"
 
     def content(self, attempt: Attempt, text: str) -> None:
@@ -188,7 +190,7 @@ class Entry:
         if attempt.dialect != self.asked.dialect:
             attributes["dialect"] = attempt.dialect
         if dropped := attempt.dropped.dropped:
-            attributes["dropped"] = [*dropped[:_MOST_NAMES], *_more(len(dropped) - _MOST_NAMES)]
+            attributes["dropped"] = shortened(dropped)
         if attempt.first_content_ns:
             attributes["first_content_ns"] = attempt.first_content_ns - attempt.start_ns
         if attempt.usage is not None and attempt.usage.estimated:
@@ -255,8 +257,10 @@ def _given_names(asked: Asked | None) -> dict[str, Any]:
     return given
 
 
-def _more(number: int) -> tuple[str, ...]:
-    return (f"and {number} more",) if number > 0 else ()
+def shortened(names: Sequence[str]) -> list[str]:
+    """A list of names that has an end: the first of them, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return [*names[:_MOST_NAMES], f"and {more} more"] if more > 0 else list(names)
 
 
 def _decoded(data: bytes) -> str:

@@ -14,6 +14,7 @@ from flyball.llm.translation import dialect
 from flyball.llm.wire import Reply
 
 from .record import Attempt, Entry
+from .replies import dropped_comment
 
 # Held back at most before the first content; beyond it the stream is passed on as it is.
 MOST_HELD_EVENTS = 64
@@ -64,7 +65,7 @@ class Relay:
 
     def unheaded(self) -> bytes:
         """What was left out of the question, where no header says it: a comment, in dialects whose clients take them."""
-        return dropped_comment(self._attempt.dropped) if self._dialect.keep_alive != _NO_COMMENT else b""
+        return dropped_comment(self._attempt.dropped) if self._dialect.keep_alive.strip() else b""
 
     async def _next(self) -> list[bytes]:
         """The events of the next read that the caller is to get now. Content goes before a failure that came with it."""

@@ -22,15 +22,22 @@ class StreamedReply(NamedTuple):
     """An answer that comes in pieces; the first holds content.
 
     `closing` words what ends it and is asked for when the pieces have come to their end: `answer` settles before it sends that.
+    `unheaded` is asked before the first piece, where the head went out without `headers`: what then has to be said first.
     """
 
     pieces: AsyncGenerator[bytes, None]
     closing: Callable[[], bytes]
     broke: Broken
+    unheaded: Callable[[], bytes]
     headers: tuple[Header, ...] = ()
 
 
 Reply: TypeAlias = WholeReply | StreamedReply
+
+
+def dropped_comment(losses: Losses) -> bytes:
+    """The same as the first line of a stream's next event, a comment. Nothing where nothing was left out."""
+    return b"".join(b": %b: %b\n" % header for header in dropped_header(losses))
 
 
 def dropped_header(losses: Losses) -> tuple[Header, ...]:

@@ -49,11 +49,13 @@ class Speech:
         """An answer in one piece. Where a stream was begun to keep the client waiting, it becomes its only piece."""
         await answer_whole(self.exchange, status, body, JSON, *headers, *self.headers)
 
-    async def begin(self, *headers: Header) -> None:
-        """A stream's head, once."""
-        if not self.exchange.started:
-            head = _ARRAY if self._framed else _STREAM
-            await self.exchange.start(200, *head, *headers, *self.headers)
+    async def begin(self, *headers: Header) -> bool:
+        """A stream's head, once; says whether these headers went with it."""
+        if self.exchange.started:
+            return False
+        head = _ARRAY if self._framed else _STREAM
+        await self.exchange.start(200, *head, *headers, *self.headers)
+        return True
 
     async def say(self, piece: bytes) -> None:
         """Some of a stream."""
@@ -69,6 +71,9 @@ class Speech:
         """Say why there is no answer: as a status and an envelope, or, once a stream has begun, as an event that ends it."""
         if self.exchange.client_left or self.exchange.finished:
             return
+        if isinstance(error, UpstreamRefusedError) and error.upstream_status in KEY_REFUSED:
+            # What it says of a key must not read as if it were said of the caller's.
+            error = OwnKeyRefusedError(error.upstream_status)
         if self.exchange.started:
             await self.end(self.broke(_status_of(error), str(error), code=_code_of(error)))
             return
@@ -110,10 +115,7 @@ class Speech:
 
 def _worded(error: FlyballError, dialect: Dialect) -> tuple[int, bytes, tuple[Header, ...]]:
     if isinstance(error, UpstreamRefusedError):
-        if error.upstream_status not in KEY_REFUSED:
-            return _upstreams_own(error, dialect)
-        # What it says of a key must not read as if it were said of the caller's.
-        error = OwnKeyRefusedError(error.upstream_status)
+        return _upstreams_own(error, dialect)
     status = error.status
     retry_after = error.retry_after if isinstance(error, GatewayError) else None
     headers: list[Header] = []
@@ -150,7 +152,7 @@ def _upstreams_own(error: UpstreamRefusedError, dialect: Dialect) -> tuple[int, 
 
 
 def _status_of(error: FlyballError) -> int:
-    if isinstance(error, UpstreamRefusedError) and error.upstream_status not in KEY_REFUSED:
+    if isinstance(error, UpstreamRefusedError):
         return error.upstream_status if 400 <= error.upstream_status < 600 else 502
     return error.status
 

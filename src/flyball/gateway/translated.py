@@ -14,7 +14,7 @@ from flyball.llm.messages import Native, Refusal, Text, Thinking, ToolCall
 from flyball.llm.sse import Event
 from flyball.llm.wire import LARGEST_ANSWER, Reply
 
-from .record import Attempt, Entry
+from .record import Attempt, Entry, shortened
 from .relay import MOST_HELD_BYTES, MOST_HELD_EVENTS
 
 
@@ -68,7 +68,7 @@ class Translated:
     def closing(self) -> bytes:
         """What ends the stream."""
         if lost := self._losses.dropped[self._said_before :]:
-            self._frame.extra.setdefault("flyball", {})["dropped"] = list(lost)
+            self._frame.extra.setdefault("flyball", {})["dropped"] = shortened(lost)
         return self._writer.end()
 
     async def _next(self) -> list[bytes]:

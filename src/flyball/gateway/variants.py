@@ -5,6 +5,7 @@ The runner answers in lines of JSON (`orders.RunLine`): pieces of text while it 
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from .errors import RunnerAwayError, VariantRefusedError
 from .exchange import JSON
 from .house import House
 from .orders import RUN_PATH, RunLine, RunOrder
-from .record import Entry
+from .record import Entry, shortened
 from .replies import Reply, StreamedReply, WholeReply, dropped_header
 
 _LINE = msgspec.json.Decoder(RunLine)
@@ -56,7 +57,10 @@ async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: 
             if asked.stream:
                 await run.open()
                 writer = told.writer(frame, losses)
-                yield StreamedReply(run.pieces(writer, frame), writer.end, writer.broke, dropped_header(losses))
+                unheaded = partial(_unheaded, frame, losses)
+                yield StreamedReply(
+                    run.pieces(writer, frame), writer.end, writer.broke, unheaded, dropped_header(losses)
+                )
             else:
                 answer = await run.whole()
                 frame.extra["flyball"] = _provenance(route, entry, answer)
@@ -64,6 +68,13 @@ async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: 
                 yield WholeReply(body, dropped_header(losses))
     except PeerError as error:
         raise RunnerAwayError(error.message) from error
+
+
+def _unheaded(frame: Frame, losses: Losses) -> bytes:
+    """Nothing to say first: where no header names what is not read, the event that ends the stream does."""
+    if losses.dropped:
+        frame.extra.setdefault("flyball", {})["dropped"] = shortened(losses.dropped)
+    return b""
 
 
 _READ = frozenset(("model", "stream", "stream_options", "user", "safety_identifier", "metadata", "store", *OURS))
@@ -133,7 +144,7 @@ class _Run:
         if not written and answer.text:
             self._entry.text(answer.text)
             head += writer.write(Grew(0, answer.text))
-        frame.extra["flyball"] = _provenance(self._route, self._entry, answer)
+        frame.extra.setdefault("flyball", {}).update(_provenance(self._route, self._entry, answer))
         head += writer.write(Closed(0)) + writer.write(Stopped(_stop(answer)))
         yield head + writer.write(Counted(answer.usage or Usage(), {}))
 

@@ -5,9 +5,11 @@ Knows dialects, providers and the wire by their interfaces alone. Tries nothing 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+from flyball.kit.secrets import Secret
 
 from .addressing import counted_by
 from .catalog import vendor
@@ -19,9 +21,9 @@ from .losses import Losses
 from .patience import may_retry
 from .providers import provider_for
 from .providers.protocol import Ask, Upstream
-from .sse import Event, EventParser, FramingError
+from .sse import BOM, Event, EventParser, FramingError
 from .translation import dialect
-from .wire import Reply, Wire
+from .wire import Order, Reply, Wire
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 Verb = Literal["generate", "count_tokens"]
@@ -86,10 +88,25 @@ async def put(question: Question, wire: Wire, upstream: Upstream, *, seconds: fl
             yield reply
     except UpstreamRefusedError as refusal:
         if not refusal.dialect:
-            refusal.dialect = question.dialect.name
-            if (trouble := question.dialect.parse_error(refusal.body)) is not None:
-                refusal.upstream_code = trouble.code
+            _understand(refusal, question.dialect, order)
         raise
+
+
+def _understand(refusal: UpstreamRefusedError, spoken: Dialect, order: Order) -> None:
+    """Take its own word from an error status. A secret that stood there in JSON's escapes stands in no words of ours."""
+    refusal.dialect, refusal.body = spoken.name, refusal.body.removeprefix(BOM)
+    refusal.message = _without(order.blot, refusal.message)
+    if (trouble := spoken.parse_error(refusal.body)) is None:
+        return
+    said, refusal.upstream_code = _without(order.blot, trouble.message), _without(order.blot, trouble.code)
+    if (said, refusal.upstream_code) != (trouble.message, trouble.code):
+        refusal.body = spoken.error(refusal.upstream_status, said, code=refusal.upstream_code)
+
+
+def _without(secrets: Iterable[Secret], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret.reveal(), "***")
+    return text
 
 
 async def whole(reply: Reply, spoken: Dialect, *, relayed: bool = False) -> tuple[bytes, Completion]:
@@ -97,12 +114,14 @@ async def whole(reply: Reply, spoken: Dialect, *, relayed: bool = False) -> tupl
 
     Raises UpstreamCutError for nonsense, UpstreamRefusedError for an error in a 200.
     """
-    body = await reply.read_all()
+    body = await _text(reply)
     try:
         found = spoken.parse_completion(body)
     except _NONSENSE as error:
         if not (relayed and isinstance(_object(body).get(spoken.output_field), list)):
-            raise UpstreamCutError(f"{reply.where} answered 200 with something that is no answer ({error})") from error
+            raise UpstreamCutError(
+                f"{reply.where} answered 200 with something that is no answer ({_blotted(error, reply)})"
+            ) from error
         return body, Completion(choices=())
     if isinstance(found, Trouble):
         raise in_200(found, reply, spoken)
@@ -111,15 +130,23 @@ async def whole(reply: Reply, spoken: Dialect, *, relayed: bool = False) -> tupl
 
 async def counted(reply: Reply, spoken: Dialect) -> tuple[bytes, int]:
     """The answer to a question for the number of tokens, and the number. Raises like `whole`."""
-    body = await reply.read_all()
+    body = await _text(reply)
     try:
         return body, spoken.parse_count(body)
     except _NONSENSE as error:
         if (trouble := spoken.parse_error(body)) is not None:
             raise in_200(trouble, reply, spoken) from None
         raise UpstreamCutError(
-            f"{reply.where} answered 200 with something that is no number of tokens ({error})"
+            f"{reply.where} answered 200 with something that is no number of tokens ({_blotted(error, reply)})"
         ) from error
+
+
+async def _text(reply: Reply) -> bytes:
+    """A whole body without the byte order mark that some begin with, as a stream's events come without it."""
+    body = (await reply.read_all()).removeprefix(BOM)
+    if not _is_text(body):
+        raise UpstreamCutError(f"{reply.where} answered 200 with something that is no UTF-8")
+    return body
 
 
 class Events:
@@ -161,7 +188,7 @@ def is_unknown(event: Event) -> bool:
 def _object(body: bytes) -> dict[str, Any]:
     """The JSON object that these bytes are, halves of characters included; empty for anything else."""
     try:
-        found = json.loads(body)
+        found = json.loads(body.decode())  # of bytes it would guess the encoding
     except _NONSENSE:
         return {}
     return found if isinstance(found, dict) else {}
@@ -169,7 +196,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def nonsense(error: Exception, reply: Reply) -> UpstreamCutError:
     """The failure for an event that makes no sense."""
-    return UpstreamCutError(f"{reply.where} sent an event that makes no sense ({error})")
+    return UpstreamCutError(f"{reply.where} sent an event that makes no sense ({_blotted(error, reply)})")
 
 
 def unfinished(reply: Reply) -> UpstreamCutError:
@@ -179,14 +206,19 @@ def unfinished(reply: Reply) -> UpstreamCutError:
 
 def in_200(trouble: Trouble, reply: Reply, spoken: Dialect) -> UpstreamRefusedError:
     """The failure that came in the body or stream of a 200; it has the status that it means, where it says one."""
-    said = reply.without_key(trouble.message.encode()).decode("utf-8", "replace")
+    said, code = _blotted(trouble.message, reply), _blotted(trouble.code, reply)
     status = trouble.status or 200
-    body = spoken.error(status if status >= 400 else 502, said, code=trouble.code)
+    body = spoken.error(status if status >= 400 else 502, said, code=code)
     refusal = UpstreamRefusedError(
         f"{reply.where} answered 200 with an error in it: {said}",
         upstream_status=status,
         body=body,
         retryable=status == 200 or may_retry(status, {}),
     )
-    refusal.dialect, refusal.upstream_code = spoken.name, trouble.code
+    refusal.dialect, refusal.upstream_code = spoken.name, code
     return refusal
+
+
+def _blotted(said: object, reply: Reply) -> str:
+    """Words of an upstream's, or about it, without the secrets that it was sent."""
+    return reply.without_key(str(said).encode("utf-8", "replace")).decode()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _LONGEST_EVENT = 8 * 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
@@ -52,10 +52,10 @@ class EventParser:
         buffer = self._buffer
         buffer += data
         if self._first:
-            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+            if len(buffer) < len(BOM) and BOM.startswith(buffer):
                 return []
-            if buffer.startswith(_BOM):
-                del buffer[: len(_BOM)]
+            if buffer.startswith(BOM):
+                del buffer[: len(BOM)]
             self._first = False
         events = []
         start = 0
@@ -75,10 +75,17 @@ class EventParser:
         return events
 
     def finish(self) -> Iterator[Event]:
-        """The last event, where the stream ended without the empty line that ends it."""
+        """The last event, where the stream ended without the empty line that ends it; `raw` has that line all the same."""
         if self._buffer.strip():
-            yield _parse(bytes(self._buffer))
+            yield _parse(_ended(bytes(self._buffer)))
         self._buffer.clear()
+
+
+def _ended(raw: bytes) -> bytes:
+    """The bytes of an event with what is missing of its empty line, in its own line ends."""
+    lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    missing = 2 - (len(lines) - len(lines.rstrip(b"\n")))
+    return raw + missing * next((end for end in (b"\r\n", b"\r") if raw.endswith(end)), b"\n")
 
 
 def _end_with_line_feeds(buffer: bytearray, start: int) -> int:

@@ -11,6 +11,7 @@ from flyball.llm.completions import Completion, Trouble
 from flyball.llm.dialect import Called
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Request
+from flyball.llm.usage import Count
 
 from . import answers, requests
 from .streams import BedrockReader
@@ -54,7 +55,7 @@ class BedrockConverse:
 
 
 class _Count(msgspec.Struct, rename="camel"):
-    input_tokens: int
+    input_tokens: Count
 
 
 DIALECT: Called = BedrockConverse()
