@@ -4,6 +4,7 @@ Knows bytes, heads and bodies. Knows not who is on the other side, nor when a co
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias, cast
@@ -15,11 +16,8 @@ _MOST_WAITING = 256 * 1024  # bytes of a body that wait for their reader before 
 _LARGEST_HEAD = 256 * 1024
 
 
-class Connection(asyncio.Protocol):
-    """The protocol object; `begin` begins an exchange, the rest is fed by the event loop.
-
-    `cut` words what its waiters see when the connection ends too early; it is given the reason, in words, where there is one.
-    """
+class _Exchange(asyncio.Protocol):
+    """What is known of one answer, as the parser tells it."""
 
     _parser: httptools.HttpResponseParser
     _head: asyncio.Future[tuple[int, Headers]] | None
@@ -30,6 +28,80 @@ class Connection(asyncio.Protocol):
     _paused: bool
     _until_end: bool
     _without_body: bool
+
+    _keep_alive: bool
+    _head_bytes: int
+    _waiting_bytes: int
+    _transport: asyncio.Transport | None
+    closed: bool
+
+    def close(self) -> None:
+        """Close at once."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; one of 100 to 199 is followed by another."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        if self._head is None or self._head.done():
+            self.close()  # an answer to no question
+            return
+        self._keep_alive = self._parser.should_keep_alive() and not self._without_body
+        framed = any(name in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
+        self._until_end = not framed and status not in (204, 304)
+        self._head.set_result((status, self._headers))
+        if self._without_body:
+            self._complete = True
+            self._wake()
+
+    def on_body(self, body: bytes) -> None:
+        """Some bytes of the body."""
+        self._waiting.append(body)
+        self._waiting_bytes += len(body)
+        if self._waiting_bytes > _MOST_WAITING and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        if self._head is not None and self._head.done():
+            self._complete = True
+            self._wake()
+        else:
+            self._headers = []
+
+    def _begin(self, head: asyncio.Future[tuple[int, Headers]] | None, *, without_body: bool = False) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._head = head
+        self._headers = []
+        self._head_bytes = 0
+        self._waiting = deque()
+        self._waiting_bytes = 0
+        self._reader = None
+        self._complete = False
+        self._keep_alive = False
+        self._until_end = False
+        self._paused = False
+        self._without_body = without_body
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
+class Connection(_Exchange):
+    """The protocol object; `begin` begins an exchange, the rest is fed by the event loop.
+
+    `cut` words what its waiters see when the connection ends too early; it is given the reason, in words, where there is one.
+    """
 
     def __init__(self, cut: Callable[[str], Exception]) -> None:
         self._cut = cut
@@ -66,14 +138,14 @@ class Connection(asyncio.Protocol):
         await asyncio.shield(self._head)
         return self._head.result()
 
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        """What carries the bytes."""
-        return self._transport
-
-    def carried_by(self, transport: asyncio.Transport) -> None:
-        """From here on by another transport, which encrypts."""
-        self._transport = transport
+    async def encrypt(self, context: ssl.SSLContext, name: str) -> None:
+        """From here on encrypted, for the server of that name. Raises OSError."""
+        if self._transport is None:
+            raise self._cut(self._why)
+        carrier = await asyncio.get_running_loop().start_tls(self._transport, self, context, server_hostname=name)
+        if carrier is None:
+            raise self._cut("it was closed while it was being encrypted")
+        self._transport = carrier
 
     async def read(self) -> bytes | None:
         """The next bytes of the body, None at its end. Raises PeerCutError."""
@@ -99,12 +171,6 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether the exchange is over, all of it was read, and both sides keep the connection open."""
         return self._complete and not self._waiting and self._keep_alive and not self.closed
-
-    def close(self) -> None:
-        """Close at once."""
-        self.closed = True
-        if self._transport is not None:
-            self._transport.abort()
 
     # -- what the event loop calls
 
@@ -146,62 +212,3 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > _LARGEST_HEAD:  # the parser keeps a line until it ends
                 self._why = f"its head is larger than {_LARGEST_HEAD} bytes"
                 self.close()
-
-    # -- what the parser calls
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line."""
-        self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        """The head is whole; one of 100 to 199 is followed by another."""
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
-            return
-        if self._head is None or self._head.done():
-            self.close()  # an answer to no question
-            return
-        self._keep_alive = self._parser.should_keep_alive() and not self._without_body
-        framed = any(name in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
-        self._until_end = not framed and status not in (204, 304)
-        self._head.set_result((status, self._headers))
-        if self._without_body:
-            self._complete = True
-            self._wake()
-
-    def on_body(self, body: bytes) -> None:
-        """Some bytes of the body."""
-        self._waiting.append(body)
-        self._waiting_bytes += len(body)
-        if self._waiting_bytes > _MOST_WAITING and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        self._wake()
-
-    def on_message_complete(self) -> None:
-        """The body is whole."""
-        if self._head is not None and self._head.done():
-            self._complete = True
-            self._wake()
-        else:
-            self._headers = []
-
-    # --
-
-    def _begin(self, head: asyncio.Future[tuple[int, Headers]] | None, *, without_body: bool = False) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._head = head
-        self._headers = []
-        self._head_bytes = 0
-        self._waiting = deque()
-        self._waiting_bytes = 0
-        self._reader = None
-        self._complete = False
-        self._keep_alive = False
-        self._until_end = False
-        self._paused = False
-        self._without_body = without_body
-
-    def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)

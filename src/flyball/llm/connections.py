@@ -146,11 +146,13 @@ class Connections:
         _, connection = await loop.create_connection(lambda: Connection(ClosedError), proxy.hostname, proxy.port or 80)
         if not origin.secure:
             return connection
+        through = False
         try:
             await self._tunnel(connection, origin)
-        except BaseException:
-            connection.close()
-            raise
+            through = True
+        finally:
+            if not through:
+                connection.close()
         return connection
 
     async def _tunnel(self, connection: Connection, origin: Origin) -> None:
@@ -158,14 +160,9 @@ class Connections:
         connection.begin(without_body=True)
         connection.send(b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (place, place, presented_to(origin.proxy)))
         status, _ = await connection.head()
-        if status != 200 or connection.transport is None:
+        if status != 200:
             raise ConnectError(f"the proxy answered {status}")
-        carrier = await asyncio.get_running_loop().start_tls(
-            connection.transport, connection, self._tls, server_hostname=origin.host
-        )
-        if carrier is None:
-            raise ConnectError("the connection was closed while it was being encrypted")
-        connection.carried_by(carrier)
+        await connection.encrypt(self._tls, origin.host)
 
 
 def _reason(error: Exception) -> str:
