@@ -70,7 +70,7 @@ class Stand:
         self._loop.close()
 
     def then(self, target, *names):
-        """What this provider's upstream does next; everything before is forgotten."""
+        """What this provider's upstream does next, by the names of scenes or by turns; everything before is forgotten."""
         self._do(self._then(target, names))
 
     def requests(self, target):
@@ -90,7 +90,7 @@ class Stand:
         upstream.requests.clear()
         upstream.forget()
         upstream.issued.responses.add("resp_1")  # that callers go on from
-        upstream.then(*(scenes.turn(name, target) for name in names))
+        upstream.then(*(scenes.turn(name, target) if isinstance(name, str) else name for name in names))
 
     async def _start(self):
         enter = self._stack.enter_async_context

@@ -38,6 +38,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     default_max_tokens: int = 4096  # where the caller gives none and the dialect demands one
     thinking: Literal["enabled", "adaptive", "none"] = "enabled"
     thinking_off: bool = True  # can be turned off
+    unsigned_thoughts: bool = False  # thoughts are taken back without a signature; also in relayed bodies
     prefill: bool = True  # the last turn may be the assistant's
     # Gemini
     thinking_by: Literal["budget", "level", "none"] = "budget"

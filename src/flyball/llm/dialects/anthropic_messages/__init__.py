@@ -13,12 +13,15 @@ from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Request
 from flyball.llm.messages import last_user_text as last_user_text_of
+from flyball.llm.usage import Count
 
 from . import answers, reading, writing
+from .relaying import without_others_thoughts
 from .streams import AnthropicReader, AnthropicWatch
 from .telling import AnthropicWriter
 
 _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
+_UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _ALSO_COUNTED = ("mcp_servers", "context_management", "speed")
 
 
@@ -82,7 +85,7 @@ class AnthropicMessages:
     def relayed(self, asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> bytes:
         """The body for a provider of this dialect."""
         fields: dict[str, Any] = {**without_ours(asked.fields), "model": model}
-        return msgspec.json.encode(suited(fields, quirks, losses))
+        return msgspec.json.encode(suited(without_others_thoughts(fields, quirks, losses), quirks, losses))
 
     def parse_request(self, asked: Asked) -> Request:
         """What is asked, in the vocabulary."""
@@ -104,9 +107,9 @@ class AnthropicMessages:
         """What Anthropic says with an error status. None where the body is not its envelope."""
         return answers.trouble(body)
 
-    def error(self, status: int, message: str, *, code: str | None, param: str | None = None) -> bytes:  # noqa: ARG002 -- it has a type alone
-        """The body of an error status."""
-        return answers.error(status, message)
+    def error(self, status: int, message: str, *, code: str | None, param: str | None = None) -> bytes:
+        """The body of an error status. Where nobody keeps threads it says so in Anthropic's words: its client goes on without."""
+        return answers.error(status, message, _UNTHREADED if (code, param) == ("cannot_carry", "thread") else None)
 
     def write_count_request(self, request: Request, *, model: str, quirks: Quirks, losses: Losses) -> bytes | None:
         """The question of count_tokens, which knows fewer fields."""
@@ -123,7 +126,7 @@ class AnthropicMessages:
 
 
 class _Count(msgspec.Struct):
-    input_tokens: int
+    input_tokens: Count
 
 
 DIALECT: Dialect = AnthropicMessages()

@@ -297,7 +297,8 @@ def trouble(body: bytes) -> Trouble | None:
         return None
 
 
-def error(status: int, message: str) -> bytes:
+def error(status: int, message: str, details: Mapping[str, Any] | None = None) -> bytes:
     """The envelope for an error status."""
     type_ = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-    return msgspec.json.encode({"type": "error", "error": {"type": type_, "message": message}})
+    said = {"type": type_, "message": message, **({"details": details} if details else {})}
+    return msgspec.json.encode({"type": "error", "error": said})

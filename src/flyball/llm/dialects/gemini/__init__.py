@@ -15,8 +15,10 @@ from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Request
 from flyball.llm.messages import last_user_text as last_user_text_of
+from flyball.llm.usage import Count
 
 from . import answers, reading, streams, telling, writing
+from .relaying import without_others_thoughts
 from .streams import GeminiReader, GeminiWatch
 from .telling import GeminiWriter
 
@@ -72,8 +74,8 @@ class Gemini:
         for name in _WRAPPERS:
             if name in fields:
                 inner = field(fields, name, dict[str, msgspec.Raw])
-                fields[name] = {**inner, "model": f"models/{model}"}
-        return msgspec.json.encode(suited(fields, quirks, losses))
+                fields[name] = {**without_others_thoughts(inner, quirks, losses), "model": f"models/{model}"}
+        return msgspec.json.encode(suited(without_others_thoughts(fields, quirks, losses), quirks, losses))
 
     def parse_request(self, asked: Asked) -> Request:
         """What is asked, in the vocabulary."""
@@ -117,7 +119,7 @@ class Gemini:
 
 
 class _Count(msgspec.Struct):
-    totalTokens: int  # noqa: N815 -- Google's name
+    totalTokens: Count  # noqa: N815 -- Google's name
 
 
 DIALECT: Dialect = Gemini()

@@ -19,7 +19,7 @@ from flyball.llm.translation import content_of, inner_place, name_of, refuse_beg
 
 from .answers import HOME, NAME
 
-_UNSIGNED = "skip_thought_signature_validator"  # what Google takes for the signature of a call that it did not make
+UNSIGNED = "skip_thought_signature_validator"  # what Google takes for the signature of a call that it did not make
 _MADE = re.compile(r"call_\d+_\d+")  # ids that our parser gave to calls without
 
 
@@ -75,7 +75,7 @@ class Turns:
                 self._losses.drop(thought_name(request, number, at, "signature"))
             if "functionCall" in said:
                 if unsigned:
-                    said.setdefault("thoughtSignature", _UNSIGNED)
+                    said.setdefault("thoughtSignature", UNSIGNED)
                 unsigned = False
             yield said
 

@@ -12,11 +12,12 @@ from flyball.llm.fields import field, missing, top_level
 from flyball.llm.losses import Losses
 from flyball.llm.messages import last_user_text as last_user_text_of
 
+from .relaying import messages_of
+
 NAME = "openai_chat"
 DONE = b"data: [DONE]\n\n"
 INCLUDE_USAGE = {"include_usage": True}
 _OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_SYSTEM = msgspec.Raw(b'"system"')
 
 
 def is_done(data: bytes) -> bool:
@@ -73,18 +74,9 @@ def relayed(asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> byte
     other = _OTHER_LIMIT[quirks.max_tokens_field]
     if other in fields and quirks.max_tokens_field not in fields:
         fields = _renamed(fields, {other: quirks.max_tokens_field})
-    if not quirks.developer_role and b'"developer"' in bytes(asked.fields["messages"]):
-        fields["messages"] = _without_developers(asked.fields)
+    fields["messages"] = messages_of(asked, quirks, losses)
     return msgspec.json.encode(suited(fields, quirks, losses))
 
 
 def _renamed(fields: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in fields.items()}
-
-
-def _without_developers(fields: Mapping[str, msgspec.Raw]) -> list[dict[str, msgspec.Raw]]:
-    messages: list[dict[str, msgspec.Raw]] = field(fields, "messages", list[dict[str, msgspec.Raw]])
-    for message in messages:
-        if bytes(message.get("role", b"")) == b'"developer"':
-            message["role"] = _SYSTEM
-    return messages

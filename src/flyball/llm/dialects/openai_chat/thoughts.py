@@ -11,6 +11,8 @@ import msgspec
 from flyball.llm import messages as m
 from flyball.llm.signatures import attached, unwrap, wrap
 
+# The fields of a message: words, and what makes them whole. Ours are the first of each.
+WORDS, DETAILS = ("reasoning_content", "reasoning"), ("reasoning_details", "thinking_blocks")
 _FORMATS = {
     "anthropic": "anthropic-claude-v1",
     "google": "google-gemini-v1",

@@ -15,12 +15,11 @@ from flyball.llm.fields import Fields, wrong
 from flyball.llm.media import prove, split_data_url
 
 from .asking import NAME
-from .thoughts import Detail, thoughts_of
+from .thoughts import DETAILS, WORDS, Detail, thoughts_of
 
 _AUDIO = {"mp3": "audio/mpeg"}
 _SPEAKING = ("system", "developer", "user")  # whose messages have to have a content
 _PLAIN_RESULT = frozenset(("role", "tool_call_id", "content"))
-_WORDS, _DETAILS = ("reasoning_content", "reasoning"), ("reasoning_details", "thinking_blocks")
 _MARKS = ("cache_control", "prompt_cache_breakpoint")
 _Placed: TypeAlias = tuple[m.Part, str]  # a part, and how the caller calls it
 _PlacedCall: TypeAlias = tuple[m.ToolCall, str]
@@ -123,7 +122,7 @@ def _answered(said: Fields, at: int, calls: dict[str, m.ToolCall], left: list[st
         call = m.ToolCall(id=f"call_{at}_0", name=old.needed_text("name"), arguments=old.text("arguments"))
         called.append((call, old.path))
     signatures: Mapping[str, m.Signature] = {}
-    if said.has_any(_WORDS) or said.has_any(_DETAILS):
+    if said.has_any(WORDS) or said.has_any(DETAILS):
         thoughts, signatures = _thoughts(said, {call.id for call, _ in called})
         yield from thoughts
     yield from _content(said, left, "assistant")
@@ -138,9 +137,9 @@ def _answered(said: Fields, at: int, calls: dict[str, m.ToolCall], left: list[st
 
 
 def _thoughts(said: Fields, calls: set[str]) -> tuple[list[_Placed], dict[str, m.Signature]]:
-    plain = {name: said.any(name) for name in _WORDS}
+    plain = {name: said.any(name) for name in WORDS}
     words = next((name for name, one in plain.items() if isinstance(one, str) and one), "")
-    listed = {name: said.any(name) for name in _DETAILS}
+    listed = {name: said.any(name) for name in DETAILS}
     name = next((one for one, value in listed.items() if value), "reasoning_details")
     try:
         details = msgspec.convert(listed[name] or (), list[Detail])

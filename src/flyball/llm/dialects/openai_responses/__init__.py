@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from . import answers, asking, errors, reading, requests, telling, writing
+from . import answers, asking, errors, reading, relaying, requests, telling, writing
 
 
 class OpenAIResponses:
@@ -22,7 +22,7 @@ class OpenAIResponses:
     ask = staticmethod(asking.ask)
     last_user_text = staticmethod(asking.last_user_text)
     end_user = staticmethod(asking.end_user)
-    relayed = staticmethod(asking.relayed)
+    relayed = staticmethod(relaying.relayed)
     parse_request = staticmethod(requests.parse_request)
     write_request = staticmethod(writing.write_request)
     write_count_request = staticmethod(writing.write_count_request)
