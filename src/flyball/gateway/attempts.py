@@ -16,10 +16,10 @@ from flyball.llm.translation import dialect
 from flyball.llm.wire import Reply as Answered
 from flyball.models.endpoints import upstream_of
 
+from .beside import beside
 from .choose import extension
 from .errand import Errand
 from .exchange import Header
-from .read import LONG
 from .record import Attempt, Entry
 from .relay import Relay
 from .replies import Reply, StreamedReply, WholeReply, dropped_header
@@ -42,9 +42,8 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     upstream = upstream_of(attempt.endpoint)
     losses = Losses(f"{attempt.endpoint.provider}'s {upstream.model!r}", strict=extension(asked).get("strict") is True)
     headers = _passed_on(asked.dialect, entry.headers)
-    put_together = partial(question, asked, errand.verb, upstream, losses, headers=headers)
-    # What this call alone knows goes into the thread: where the call ends before it, nobody looks at it again.
-    asking = await asyncio.to_thread(put_together) if _is_long(asked) else put_together()
+    size = sum(map(len, asked.fields.values()))
+    asking = await beside(size, partial(question, asked, errand.verb, upstream, losses, headers=headers))
     if asking is None:
         return None
     if not asking.relayed:
@@ -93,10 +92,6 @@ async def _counted(asking: Question, asked: Asked, answered: Answered) -> WholeR
     if not asking.relayed:
         body = dialect(asked.dialect).write_count(tokens) or b""
     return WholeReply(body)
-
-
-def _is_long(asked: Asked) -> bool:
-    return sum(map(len, asked.fields.values())) > LONG
 
 
 def _frame(errand: Errand) -> Frame:

@@ -1,18 +1,18 @@
 """What is asked. Reads the body under its caps, and takes it apart as far as this gateway needs."""
 
-import asyncio
+from functools import partial
 from typing import NamedTuple
 
 from flyball.kit.nesting import has_more_fields, nests_deeper
 from flyball.llm.dialect import Asked
 
 from .admit import Loan
+from .beside import beside
 from .errors import BodyTooDeepError, BodyTooLargeError, BodyTooWideError
 from .exchange import Exchange
 from .routes import Route
 
 _MOST_FIELDS = 1_000  # at the top level; OpenAI's own requests have about forty
-LONG = 512 * 1024  # bytes; longer bodies are measured and translated in a thread, so that other calls go on
 
 
 class Limits(NamedTuple):
@@ -45,9 +45,7 @@ async def read(exchange: Exchange, limits: Limits, loan: Loan, route: Route) -> 
         loan.take(len(piece))
         pieces.append(piece)
     body = b"".join(pieces)
-    if size > LONG:
-        return await asyncio.to_thread(_understand, body, limits, route)
-    return _understand(body, limits, route)
+    return await beside(size, partial(_understand, body, limits, route))
 
 
 def _understand(body: bytes, limits: Limits, route: Route) -> Asked:
