@@ -4,6 +4,7 @@ The official clients block, so what they talk to runs beside them. `then` says w
 """
 
 import asyncio
+import itertools
 import json
 import re
 import threading
@@ -102,8 +103,10 @@ class Stand:
         await enter(surroundings.serving(self.runner, path=runner_socket))
         wire = await enter(Wire(SystemClock(), connect_seconds=1, idle_seconds=2))
         snapshots = surroundings.ByHand()
+        models = [self._model(target) for target in TARGETS]
+        models += [self._model(first, second) for first, second in itertools.permutations(TARGETS, 2)]
         snapshots.snapshot = surroundings.snapshot(
-            {f"on-{target}": self._model(target) for target in TARGETS}, {"triage": surroundings.function()}
+            {model.name: model for model in models}, {"triage": surroundings.function()}
         )
         house = House(
             clock=SystemClock(),
@@ -121,7 +124,15 @@ class Stand:
         host, port = await enter(surroundings.serving(GatewayApp(house)))
         self.address = f"http://{host}:{port}"
 
-    def _model(self, target):
+    def _model(self, *targets):
+        """A model at the first of these; at the next only where that one fails."""
+        endpoints = tuple(self._endpoint(target, 1e-9**number) for number, target in enumerate(targets))
+        name = f"on-{'-or-'.join(targets)}"
+        return KnownModel(
+            name=name, version=1, hash="sha256:m", endpoints=endpoints, prices=Prices(input="1", output="2")
+        )
+
+    def _endpoint(self, target, weight):
         vendor, spoken = VENDORS[target]
         upstream = self.upstreams[target]
         base = upstream.base_url if target in (CHAT, RESPONSES) else upstream.root_url
@@ -136,10 +147,7 @@ class Stand:
             region="eu-central-1" if target == BEDROCK else "",
             dialect=spoken,
         )
-        endpoint = ResolvedEndpoint(vendor, base, MODELS[target], reached.api_key, 1, reached)
-        return KnownModel(
-            name=f"on-{target}", version=1, hash="sha256:m", endpoints=(endpoint,), prices=Prices(input="1", output="2")
-        )
+        return ResolvedEndpoint(vendor, base, MODELS[target], reached.api_key, weight, reached)
 
 
 class On:

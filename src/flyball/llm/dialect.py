@@ -168,7 +168,8 @@ class Dialect(Called, Protocol):
     def relayed(self, asked: Asked, *, model: str, quirks: Quirks, losses: Losses) -> bytes:
         """The body for a provider of the same dialect: its model name put in, `flyball` taken out, the rest byte for byte.
 
-        Only quirks that are facts of top-level fields touch it (a field that the vendor names differently or refuses).
+        Quirks touch it that are facts of top-level fields (a field that the vendor names differently or refuses). What other
+        vendors' models thought, which this one would refuse, is taken out of the conversation and named.
         """
         ...
 

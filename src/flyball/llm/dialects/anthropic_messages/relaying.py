@@ -3,6 +3,7 @@
 Anthropic refuses a thought that it did not sign, and to think on behind a call whose thought is not there.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from flyball.llm.signatures import unwrap
 
 from .answers import HOME
 
-_ENVELOPED, _UNSIGNED = b'"flyball:', (b'"signature":""', b'"signature": ""')
+_ENVELOPED, _UNSIGNED = b'"flyball:', re.compile(rb'"signature":\s*""')
 _THOUGHTS = {"thinking": "signature", "redacted_thinking": "data"}
 _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _BLOCKS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -33,25 +34,30 @@ _BLOCK = msgspec.json.Decoder(_Block)
 def without_others_thoughts(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
     """The fields of a body. What is taken out is named; where the last turn's call has lost its thought, so is `thinking`."""
     said = bytes(fields["messages"])
-    marks = (_ENVELOPED,) if quirks.unsigned_thoughts else (_ENVELOPED, *_UNSIGNED)
-    if any(mark in said for mark in marks) and (messages := usual(fields["messages"], _MESSAGES)):
-        fields = {**fields, "messages": list(_kept(messages, marks, losses))}
+    unsigned = quirks.unsigned_thoughts
+    if _is_marked(said, unsigned=unsigned) and (messages := usual(fields["messages"], _MESSAGES)):
+        fields = {**fields, "messages": list(_kept(messages, losses, unsigned=unsigned))}
     thinks = b'"enabled"' in bytes(fields.get("thinking", b""))
-    if thinks and b'"tool_use"' in said and not quirks.unsigned_thoughts and _calls_without_thought(fields["messages"]):
+    if thinks and b'"tool_use"' in said and not unsigned and _calls_without_thought(fields["messages"]):
         losses.drop("thinking")
         del fields["thinking"]
     return fields
 
 
-def _kept(messages: Sequence[dict[str, Any]], marks: Sequence[bytes], losses: Losses) -> Iterator[dict[str, Any]]:
+def _is_marked(said: bytes, *, unsigned: bool) -> bool:
+    """Whether these bytes may hold another's thought. `unsigned`: the vendor takes those that nobody signed."""
+    return _ENVELOPED in said or not (unsigned or _UNSIGNED.search(said) is None)
+
+
+def _kept(messages: Sequence[dict[str, Any]], losses: Losses, *, unsigned: bool) -> Iterator[dict[str, Any]]:
     """The turns; one that would say nothing any more goes."""
     for at, message in enumerate(messages):
         content = message.get("content", b"")
-        blocks = usual(content, _BLOCKS) if any(mark in bytes(content) for mark in marks) else []
+        blocks = usual(content, _BLOCKS) if _is_marked(bytes(content), unsigned=unsigned) else []
         own = [
             block
             for number, raw in enumerate(blocks)
-            for block in _own(raw, f"messages[{at}].content[{number}]", losses, unsigned=len(marks) == 1)
+            for block in _own(raw, f"messages[{at}].content[{number}]", losses, unsigned=unsigned)
         ]
         if own or not blocks:
             yield {**message, "content": own} if own else message
@@ -79,7 +85,7 @@ def _calls_without_thought(messages: Any) -> bool:
         (one.get("content") for one in reversed(turns) if bytes(one.get("role", b"")) == b'"assistant"'), b""
     )
     blocks: Any = usual(last, _BLOCKS) if isinstance(last, msgspec.Raw) else last
-    kinds = [one.get("type") if isinstance(one, dict) else _block(one).type for one in blocks or ()]
+    kinds = [str(one.get("type") if isinstance(one, dict) else _block(one).type) for one in blocks or ()]
     return "tool_use" in kinds and kinds[0] not in _THOUGHTS
 
 

@@ -60,7 +60,7 @@ def _kept(contents: Sequence[dict[str, Any]], losses: Losses, *, signs_calls: bo
 def _own(part: dict[str, Any], before: str, path: str, losses: Losses) -> tuple[dict[str, Any] | None, str]:
     """A part, unless it is another's thought, and a signature for the part behind it. `before`: one that stood before this."""
     name = next((one for one in _SEALS if one in part), "")
-    if not name or not bytes(part[name]).startswith(_ENVELOPED):
+    if not name or not bytes(part[name]).startswith(_ENVELOPED) or not bytes(part[name]).isascii():
         return ({**part, _SEALS[0]: before} if before and not name else part), ""
     signature, of_next = signature_of(msgspec.json.decode(part[name], type=str))
     if signature.origin == HOME and not of_next:
