@@ -71,6 +71,16 @@ async def test_a_key_in_the_code_of_an_error_in_a_stream_is_told_to_nobody(gatew
     await nobody_is_told(gateway, told)
 
 
+@pytest.mark.parametrize("end", [b"", b"\n\ndata: [DONE]\n\n"], ids=["at the end", "in the middle"])
+async def test_a_key_among_lines_that_are_no_events_is_told_to_nobody(gateway, end):
+    gateway.upstream.then(Turn(raw=EVENTS[CHAT].partition(b"data: %b")[0] + f"<p>{SENT}\n\n: {SENT}".encode() + end))
+
+    told = await faces.ask(gateway, CHAT, stream=True)
+
+    assert b'"hi"' in told.body
+    await nobody_is_told(gateway, told)
+
+
 async def test_nonsense_is_told_without_the_key_that_stands_in_it(gateway):
     gateway.know(models={"fast": faces.behind(gateway.upstream, ANTHROPIC)})
     answer = {"type": "message", "content": [{"type": "text", "text": 5}], "role": SENT, "stop_reason": {SENT: 1}}

@@ -90,7 +90,8 @@ class Relay:
         if self._done:
             return []
         if not event.data:
-            return [] if self._last else [event.raw]  # a comment that keeps the connection awake
+            # A comment that keeps the connection awake, or a proxy's words that no client reads.
+            return [] if self._last else [self._reply.without_key(event.raw)]
         note = self._noted(event)
         if note.trouble is not None:
             raise in_200(note.trouble, self._reply, self._dialect)
