@@ -8,7 +8,7 @@ import asyncio
 import base64
 import os
 import ssl
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -67,17 +67,14 @@ def address_of(url: str) -> Address:
     return Address(secure, host, port, shown if port == usual else f"{shown}:{port}", target)
 
 
-def is_loopback(url: str) -> bool:
-    """Whether an address is this machine's own."""
-    return urlsplit(url).hostname in _LOOPBACK
-
-
 class Connections:
     """Those of one process. `take` one, `give_back` it."""
 
     def __init__(self, connect_seconds: float, *, tls: ssl.SSLContext | None = None) -> None:
         self._connect_seconds = connect_seconds
-        self._given_tls = tls
+        # Made now: it reads the system's certificates from disk, which no call may wait for.
+        self._tls = tls or ssl.create_default_context()
+        self._tls.set_alpn_protocols(["http/1.1"])
         self._proxies = getproxies_environment()
         self._idle: dict[Origin, list[Connection]] = {}
 
@@ -121,12 +118,6 @@ class Connections:
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        context = self._given_tls or ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
-        return context
 
     async def _connect(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
