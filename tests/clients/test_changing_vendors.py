@@ -63,6 +63,9 @@ class _Chat:
             self._history.append(message)
         return message.content or "", [(call.id, call.function.name) for call in message.tool_calls or ()]
 
+    def close(self):
+        self._client.close()
+
     def answer(self, calls):
         self._history += [{"role": "tool", "tool_call_id": id_, "content": "21"} for id_, _ in calls]
 
@@ -98,6 +101,9 @@ class _Responses:
             self._history.append(said)
         return response.output_text, [(one.call_id, one.name) for one in response.output if one.type == "function_call"]
 
+    def close(self):
+        self._client.close()
+
     def answer(self, calls):
         self._history += [{"type": "function_call_output", "call_id": id_, "output": "21"} for id_, _ in calls]
 
@@ -131,6 +137,9 @@ class _Anthropic:
         self._history.append({"role": "assistant", "content": message.content})
         text = "".join(block.text for block in message.content if block.type == "text")
         return text, [(block.id, block.name) for block in message.content if block.type == "tool_use"]
+
+    def close(self):
+        self._client.close()
 
     def answer(self, calls):
         results = [{"type": "tool_result", "tool_use_id": id_, "content": "21"} for id_, _ in calls]
@@ -166,6 +175,9 @@ class _Google:
         text = "".join(part.text for part in parts if part.text and not part.thought)
         return text, [(part.function_call.id, part.function_call.name) for part in parts if part.function_call]
 
+    def close(self):
+        self._client.close()
+
     def answer(self, calls):
         parts = [
             types.Part(function_response=types.FunctionResponse(id=id_, name=name, response={"result": "21"}))
@@ -183,7 +195,9 @@ _CLIENTS = {"chat": _Chat, "responses": _Responses, "anthropic": _Anthropic, "go
 @pytest.fixture(params=[(name, streamed) for name in _CLIENTS for streamed in (False, True)], ids=str)
 def caller(address, request):
     name, streamed = request.param
-    return _CLIENTS[name](address, streamed)
+    caller = _CLIENTS[name](address, streamed)
+    yield caller
+    caller.close()
 
 
 @pytest.fixture
@@ -251,12 +265,11 @@ def test_anthropics_runner_of_tools_goes_on_without_a_thread_where_there_is_none
         return f"21 in {city}"
 
     stand.then(target, "one_call", Turn(text="It is warm."))
-    client = anthropic.Anthropic(base_url=address, api_key=scenes.KEY, max_retries=0)
-
-    runner = client.beta.messages.tool_runner(
-        model=f"on-{target}", max_tokens=500, tools=[weather], messages=[{"role": "user", "content": "How warm?"}]
-    )
-    last = runner.until_done()
+    with anthropic.Anthropic(base_url=address, api_key=scenes.KEY, max_retries=0) as client:
+        runner = client.beta.messages.tool_runner(
+            model=f"on-{target}", max_tokens=500, tools=[weather], messages=[{"role": "user", "content": "How warm?"}]
+        )
+        last = runner.until_done()
 
     assert last.content[-1].text == "It is warm."
     assert "21 in Paris" in json.dumps(json.loads(stand.requests(target)[-1].body))
