@@ -4,7 +4,7 @@ import pytest
 
 from flyball.cli.admission import check_somebody_can_prove_who_they_are
 from flyball.infra.processes.errors import AddressRefusedError
-from flyball.projects import service
+from flyball.projects import keys
 
 
 async def test_without_a_key_and_a_password_only_loopback_is_served(database):
@@ -15,14 +15,14 @@ async def test_without_a_key_and_a_password_only_loopback_is_served(database):
 
 
 async def test_a_key_is_enough(ctx):
-    await service.create_key(ctx, "demo")
+    await keys.create_key(ctx, "demo")
 
     await check_somebody_can_prove_who_they_are(ctx.db, "192.0.2.1")
 
 
 async def test_a_revoked_key_is_not(ctx):
-    await service.create_key(ctx, "demo")
-    await service.revoke_key(ctx, "demo")
+    await keys.create_key(ctx, "demo")
+    await keys.revoke_key(ctx, "demo")
 
     with pytest.raises(AddressRefusedError):
         await check_somebody_can_prove_who_they_are(ctx.db, "192.0.2.1")

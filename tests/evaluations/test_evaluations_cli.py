@@ -12,7 +12,7 @@ from flyball.evaluations import cli as evaluations_cli
 from flyball.evaluations import jobs, service
 from flyball.infra.jobs.immediate import run_immediately
 from flyball.kit.errors import FlyballError
-from flyball.projects import service as projects
+from flyball.projects import keys as projects
 from flyball.releases import cli as releases_cli
 from flyball.releases import service as releases
 from flyball.releases.records import Proposal

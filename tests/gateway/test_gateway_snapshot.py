@@ -17,7 +17,7 @@ from flyball.gateway.snapshot import KnownProject
 from flyball.kit.secrets import token_hash
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec, Prices
-from flyball.projects import service as projects
+from flyball.projects import keys as projects
 
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
 SPEC = ModelSpec(

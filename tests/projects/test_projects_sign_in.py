@@ -8,7 +8,7 @@ from flyball.audit import service as audit
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
 from flyball.kit.secrets import Secret
-from flyball.projects import SignInRefusedError, service, sign_in
+from flyball.projects import SignInRefusedError, members, sign_in
 from flyball.projects.errors import MemberNotFoundError, SessionNotFoundError, TooManySignInsError, WeakPasswordError
 
 PASSWORD = Secret("four unrelated words")
@@ -63,7 +63,7 @@ async def test_two_links_are_for_one_administrator(ctx):
     second = await sign_in.create_sign_in_link(ctx)
 
     assert first.member == second.member
-    assert len(await service.list_members(ctx)) == 1
+    assert len(await members.list_members(ctx)) == 1
 
 
 async def test_a_password_signs_in(ctx):

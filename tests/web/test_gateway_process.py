@@ -19,7 +19,7 @@ from flyball.functions.pinning import pin_variants
 from flyball.functions.records import FunctionSpec, LiveRelease, PromptVariant, RulesVariant
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec
-from flyball.projects import service as projects
+from flyball.projects import keys as projects
 from flyball.prompts import service as prompts
 from flyball.testing import ScriptedUpstream, Turn
 

@@ -3,7 +3,7 @@
 from flyball.infra.context import DEFAULT_PROJECT
 from flyball.infra.db.database import Database
 from flyball.infra.processes.errors import AddressRefusedError
-from flyball.projects import store
+from flyball.projects import key_store, store
 
 
 async def check_somebody_can_prove_who_they_are(database: Database, host: str) -> None:
@@ -13,7 +13,7 @@ async def check_somebody_can_prove_who_they_are(database: Database, host: str) -
         AddressRefusedError: there is neither.
     """
     async with database.connection() as connection:
-        keys = await store.active_keys(connection)
+        keys = await key_store.active_keys(connection)
         members = await store.list_members(connection, DEFAULT_PROJECT)
     if not keys and not any(member.has_password for member in members):
         raise AddressRefusedError(

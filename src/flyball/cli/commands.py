@@ -36,7 +36,9 @@ COMMANDS: tuple[Entry, ...] = (
         "flyball.configuration.cli",
         verb=True,
     ),
-    Entry("keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.cli"),
+    Entry(
+        "keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.key_cli"
+    ),
     Entry("models", "Models: the catalog of what may be called.", "flyball.models.cli"),
     Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
     Entry("functions", "Functions: named tasks and the variants that compete for them.", "flyball.functions.cli"),

@@ -11,7 +11,7 @@ from flyball.models import endpoints
 from flyball.models import store as model_store
 from flyball.models.errors import ModelNotConfiguredError
 from flyball.models.records import Model
-from flyball.projects import store as project_store
+from flyball.projects import key_store
 
 from .snapshot import KnownFunction, KnownModel, KnownProject, Snapshot
 
@@ -20,7 +20,7 @@ async def load_snapshot(database: Database, *, epoch: int) -> Snapshot:
     """What is in force now. Raises DatabaseAwayError."""
     async with database.transaction() as connection:
         await execute(connection, "set transaction isolation level repeatable read, read only")
-        keys = await project_store.active_keys(connection)
+        keys = await key_store.active_keys(connection)
         models = await model_store.all_current(connection)
         functions = await function_store.all_current(connection)
         live = {(release.project, release.function): release for release in await function_store.all_live(connection)}

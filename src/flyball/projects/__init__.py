@@ -1,7 +1,8 @@
 """Tenants, their members, and the keys by which programs call.
 
 A member signs in by a one-time link or a password and gets a session; a program presents a key. Both have a role, and
-a role is a set of permissions (`projects.roles`). Verbs are in `projects.service` (keys) and `projects.sign_in` (people).
+a role is a set of permissions (`projects.roles`). Verbs are in `projects.keys`, `projects.members`
+and `projects.sign_in`.
 """
 
 from .errors import KeyNotFoundError, NameTakenError, SignInRefusedError

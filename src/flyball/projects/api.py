@@ -1,35 +1,16 @@
-"""The HTTP face of keys, members, sessions and sign-in links: parse, one verb, answer."""
+"""The HTTP face of members, sessions and sign-in links: parse, one verb, answer."""
 
 import msgspec
 from starlette.requests import Request
 
-from flyball.kit.paging import Page
 from flyball.kit.secrets import Secret
 from flyball.surface.http import AUTHENTICATED, PUBLIC, Body, ContextDep, Router
 from flyball.surface.http.cookies import clear_session_cookie, session_token, set_session_cookie
 
-from . import service, sign_in
-from .records import Key, Member, Session
+from . import members, sign_in
+from .records import Member, Session
 
 router = Router("/api", tag="projects")
-
-
-class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key to make."""
-
-    name: str
-    role: str = "application"
-
-
-class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key just made. `key` is the secret itself: it is shown here and never again."""
-
-    key: str
-    id: str
-    name: str
-    prefix: str
-    role: str
-    permissions: tuple[str, ...]
 
 
 class NewSignInLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,31 +57,10 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Session, ...]
 
 
-@router.get("/keys", permission="keys.read", returns=Page[Key])
-async def list_keys(ctx: ContextDep, cursor: str = "", limit: int = 50) -> Page[Key]:
-    """The project's keys, revoked ones too, newest first."""
-    return await service.list_keys(ctx, cursor, limit)
-
-
-@router.post("/keys", permission="keys.write", returns=CreatedKey, status=201)
-async def create_key(ctx: ContextDep, new: NewKey = Body(NewKey)) -> CreatedKey:
-    """Make a key. It has no more permissions than the caller has."""
-    key, secret = await service.create_key(ctx, new.name, new.role)
-    return CreatedKey(
-        key=secret.reveal(), id=key.id, name=key.name, prefix=key.prefix, role=key.role, permissions=key.permissions
-    )
-
-
-@router.delete("/keys/{id_or_name}", permission="keys.write", returns=Key)
-async def revoke_key(ctx: ContextDep, id_or_name: str) -> Key:
-    """Revoke a key, by its id or its name."""
-    return await service.revoke_key(ctx, id_or_name)
-
-
 @router.get("/members", permission="members.read", returns=Members)
 async def list_members(ctx: ContextDep) -> Members:
     """The project's members by name."""
-    return Members(items=await service.list_members(ctx))
+    return Members(items=await members.list_members(ctx))
 
 
 @router.post("/sign-in-links", permission="members.write", returns=CreatedSignInLink, status=201)

@@ -1,4 +1,4 @@
-"""Signing in and out, one's own password, and the keys, as pages. Parse, one verb, render; a key's secret is shown once."""
+"""Signing in and out, and one's own password, as pages. Parse, one verb, render."""
 
 import re
 from urllib.parse import urlencode
@@ -11,12 +11,10 @@ from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import AUTHENTICATED, PUBLIC, ContextDep, set_cookie
 from flyball.surface.http.cookies import SESSION_COOKIE, session_token, set_session_cookie
 
-from . import service, sign_in
+from . import sign_in
 from .errors import SignInRefusedError, TooManySignInsError, WeakPasswordError
-from .records import Key, Session
-from .roles import ROLES
+from .records import Session
 
-pages = Pages(tag="projects", section="/keys")
 account_pages = Pages(tag="projects", section="/account")
 
 
@@ -36,17 +34,6 @@ class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
     is_member: bool
     sessions: tuple[Session, ...]
     own_session: str
-
-
-class KeyList(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/keys.html shows. `made` is the secret of a key just made, shown in this one answer."""
-
-    keys: tuple[Key, ...]
-    next: str | None
-    first: bool
-    roles: tuple[str, ...]
-    made: str = ""
-    made_name: str = ""
 
 
 @account_pages.get("/sign-in", permission=PUBLIC, template="projects/sign-in.html")
@@ -121,32 +108,3 @@ async def set_password(request: Request, ctx: ContextDep, form: FormDep) -> See:
         return See("/account", str(error), tone="bad")
     set_session_cookie(request, signed_in.token.reveal(), seconds=ctx.settings.session_hours * 3600)
     return See("/account", "The password is set; every other session has ended.")
-
-
-@pages.get("/keys", permission="keys.read", template="projects/keys.html")
-async def list_keys(ctx: ContextDep, cursor: str = "") -> KeyList:
-    """The project's keys."""
-    found = await service.list_keys(ctx, cursor)
-    return KeyList(keys=found.items, next=found.next, first=not cursor, roles=tuple(ROLES))
-
-
-@pages.post("/keys", permission="keys.write", template="projects/keys.html")
-async def create_key(ctx: ContextDep, form: FormDep) -> KeyList:
-    """Make a key and show its secret, in this one answer."""
-    made = await service.create_key(ctx, form.get("name", ""), form.get("role", "application"))
-    found = await service.list_keys(ctx)
-    return KeyList(
-        keys=found.items,
-        next=found.next,
-        first=True,
-        roles=tuple(ROLES),
-        made=made.secret.reveal(),
-        made_name=made.key.name,
-    )
-
-
-@pages.post("/keys/{key_id}/revocation", permission="keys.write")
-async def revoke_key(ctx: ContextDep, key_id: str) -> See:
-    """Make a key useless, everywhere within a second."""
-    key = await service.revoke_key(ctx, key_id)
-    return See("/keys", f"The key {key.name} is revoked.")

@@ -4,13 +4,13 @@ from flyball.infra.context import Context
 from flyball.kit.secrets import Secret
 from flyball.surface.http.identity import Proof
 
-from . import service, sign_in
+from . import keys, sign_in
 
 
 async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None) -> Proof | None:
     """A key or a session, looked up anew each time; None for what is unknown, expired or revoked."""
     if bearer is not None:
-        by_key = await service.authenticate_key(ctx, bearer)
+        by_key = await keys.authenticate_key(ctx, bearer)
         return Proof(actor=by_key[0], project=by_key[1]) if by_key else None
     if session is not None:
         by_session = await sign_in.authenticate_session(ctx, session)

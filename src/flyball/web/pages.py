@@ -7,8 +7,8 @@ from flyball.functions.pages import pages as functions
 from flyball.indexes.pages import pages as indexes
 from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
+from flyball.projects.key_pages import pages as keys
 from flyball.projects.pages import account_pages as account
-from flyball.projects.pages import pages as keys
 from flyball.prompts.pages import pages as prompts
 from flyball.releases.pages import pages as releases
 from flyball.runs.pages import pages as runs

@@ -9,6 +9,7 @@ from flyball.indexes.api import router as indexes
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
 from flyball.projects.api import router as projects
+from flyball.projects.key_api import router as keys
 from flyball.prompts.api import router as prompts
 from flyball.releases.api import router as releases
 from flyball.runs.api import router as runs
@@ -18,6 +19,7 @@ from flyball.traces.api import router as traces
 ROUTERS: tuple[Router, ...] = (
     configuration,
     projects,
+    keys,
     models,
     prompts,
     functions,

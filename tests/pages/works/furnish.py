@@ -28,7 +28,7 @@ from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.llm.usage import Usage
-from flyball.projects import service as projects
+from flyball.projects import keys as projects
 from flyball.releases import service as releases
 from flyball.releases import serving
 from flyball.releases.records import Proposal

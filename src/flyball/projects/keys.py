@@ -1,4 +1,4 @@
-"""The verbs of keys and projects. Knows the role table; signing in is in `sign_in`."""
+"""The verbs of keys: how programs get to call. Knows the role table; people are in `members`."""
 
 import msgspec
 
@@ -11,9 +11,9 @@ from flyball.kit.ids import new_id
 from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 from flyball.kit.secrets import Secret, new_token, token_hash
 
-from . import store
+from . import key_store as store
 from .errors import KeyNotFoundError, NameTakenError, UnknownRoleError
-from .records import ActiveKey, Key, MadeKey, Member
+from .records import ActiveKey, Key, MadeKey
 from .roles import ROLES, granted
 
 KEY_PREFIX = "flyball_"  # so that scanners for leaked secrets can find one
@@ -100,12 +100,6 @@ async def authenticate_key(ctx: Context, presented: Secret) -> tuple[Actor, str]
     if key is None:
         return None
     return Actor(id=key.id, kind="key", name=key.name, permissions=key.permissions), key.project
-
-
-async def list_members(ctx: Context) -> tuple[Member, ...]:
-    """The project's members by name."""
-    async with ctx.db.connection() as connection:
-        return tuple(await store.list_members(connection, ctx.project))
 
 
 def _check_name(name: str) -> None:
