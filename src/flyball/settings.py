@@ -102,6 +102,12 @@ KNOBS: tuple[Knob, ...] = (
         str,
         "Further host names, separated by commas, by which browsers may reach the pages; loopback and `host` always may.",
     ),
+    Knob(
+        "allowed_networks",
+        "",
+        str,
+        "Networks and addresses, separated by commas, that webhooks and sign-in providers may be in although they are not public.",
+    ),
     Knob("log_level", "info", str, "debug, info, warning or error."),
 )
 
@@ -135,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flush_seconds: float = 1.0
     session_hours: int = 168
     allowed_hosts: str = ""
+    allowed_networks: str = ""
     log_level: str = "info"
 
     @property
