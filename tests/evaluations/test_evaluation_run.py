@@ -88,7 +88,7 @@ async def test_a_report_is_computed_again_from_the_rows_of_the_lake(ctx, bench):
 async def test_a_report_that_was_changed_does_not_check(ctx, bench):
     await bench.declare()
     report = await bench.run()
-    async with ctx.db.connection() as connection:
+    async with ctx.db.owner_connection() as connection:
         await execute(connection, "alter table evaluation_reports disable trigger evaluation_reports_are_immutable")
         await execute(
             connection, "update evaluation_reports set body = jsonb_set(body, '{findings,winner}', '\"fair\"')"

@@ -37,7 +37,7 @@ async def test_news_of_a_transaction_that_rolls_back_is_never_heard(database, ne
 
 
 async def test_a_lost_connection_is_made_again_and_said(database, news):
-    async with database.connection() as connection:
+    async with database.owner_connection() as connection:
         await execute(
             connection, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'flyball listen' "
             "and datname = current_database()"

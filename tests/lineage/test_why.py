@@ -224,7 +224,7 @@ class World:
 
     async def change(self, sql: str, *parameters: object) -> None:
         """As an administrator of the database would, past the triggers that keep records as they are."""
-        async with self.ctx.db.transaction() as connection:
+        async with self.ctx.db.owner_connection() as connection, connection.transaction():
             await execute(connection, "set local session_replication_role = replica")
             await execute(connection, sql, *parameters)
 

@@ -32,7 +32,7 @@ async def test_a_key_says_who_it_is_until_it_is_revoked(admin, public):
 
 async def test_a_key_does_what_its_role_permits(admin, public):
     application = await make_key(admin)
-    administrator = await make_key(admin, "boss", "administrator")
+    administrator = await make_key(admin, "boss", "owner")
 
     assert (await public.get("/api/keys", headers=application)).status == 403
     assert (await public.get("/api/keys", headers=administrator)).status == 200

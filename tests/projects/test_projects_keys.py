@@ -75,7 +75,9 @@ async def test_a_key_is_revoked_once(ctx):
 
 async def test_a_key_of_another_project_cannot_be_revoked_or_seen(ctx):
     async with ctx.db.transaction() as connection:
-        await execute(connection, "insert into projects (id, name, created_ns) values ('p', 'p', 1)")
+        await execute(
+            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+        )
     key, _ = await keys.create_key(replace(ctx, project="p"), "theirs")
 
     with pytest.raises(KeyNotFoundError):
@@ -114,7 +116,7 @@ async def test_a_key_has_no_more_permissions_than_who_made_it(ctx):
     grantor = Actor(id="m", kind="member", name="m", permissions=frozenset({"keys.write", "gateway.call", "traces.*"}))
 
     as_application = await keys.create_key(ctx.acting_as(grantor), "a", "application")
-    as_administrator = await keys.create_key(ctx.acting_as(grantor), "b", "administrator")
+    as_administrator = await keys.create_key(ctx.acting_as(grantor), "b", "owner")
 
     assert as_application.key.permissions == ("gateway.call", "traces.write")
     assert set(as_administrator.key.permissions) == grantor.permissions
@@ -154,7 +156,7 @@ async def test_making_and_revoking_are_audited_and_told_to_the_gateway(ctx, data
 
 
 async def test_a_change_whose_event_cannot_be_written_does_not_happen(ctx):
-    async with ctx.db.transaction() as connection:
+    async with ctx.db.owner_connection() as connection, connection.transaction():
         await execute(connection, "alter table audit_head rename to audit_head_away")
 
     with pytest.raises(psycopg.errors.UndefinedTable):

@@ -31,7 +31,7 @@ async def test_the_first_link_makes_the_administrator_and_signs_them_in(ctx):
     signed_in = await sign_in.use_sign_in_link(ctx, link.token)
 
     member, session = await sign_in.authenticate_session(ctx, signed_in.token)
-    assert (member.name, member.role, member.has_password) == ("administrator", "administrator", False)
+    assert (member.name, member.role, member.has_password) == ("administrator", "owner", False)
     assert session.method == "link"
     assert sign_in.actor_of(member).may("keys.write")
 

@@ -168,7 +168,7 @@ async def test_a_reason_is_kept_as_no_override_where_nothing_was_refused(ctx, re
 
 
 async def test_a_report_cannot_be_changed_and_a_forged_one_is_found_out(ctx, report):
-    async with ctx.db.connection() as connection:
+    async with ctx.db.owner_connection() as connection:
         with pytest.raises(psycopg.errors.RaiseException, match="immutable"):
             await execute(connection, "update evaluation_reports set verdict = 'PASS'")
         await execute(connection, "alter table evaluation_reports disable trigger evaluation_reports_are_immutable")

@@ -197,7 +197,7 @@ async def test_a_record_that_the_database_refuses_is_set_aside_and_the_others_pa
 async def test_while_the_database_is_away_records_wait_and_then_arrive(database: Database, tmp_path: Path) -> None:
     with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
         drain = Drain(spool, database, SystemClock())
-        async with database.connection() as connection:
+        async with database.owner_connection() as connection:
             await execute(connection, "alter table inbox rename to hidden")
         task = asyncio.create_task(drain.run())
         spool.append(a_span())
@@ -205,7 +205,7 @@ async def test_while_the_database_is_away_records_wait_and_then_arrive(database:
 
         assert spool.waiting_bytes > 0
 
-        async with database.connection() as connection:
+        async with database.owner_connection() as connection:
             await execute(connection, "alter table hidden rename to inbox")
         async with asyncio.timeout(10):
             while spool.waiting_bytes:

@@ -109,7 +109,10 @@ async def test_other_projects_see_nothing_of_it(ctx: Context) -> None:
     from flyball.infra.db.database import execute
 
     async with ctx.db.transaction() as connection:
-        await execute(connection, "insert into projects (id, name, created_ns) values ('o''ther', 'other', 0)")
+        await execute(
+            connection,
+            "insert into projects (id, organisation, name, created_ns) values ('o''ther', 'default', 'other', 0)",
+        )
     other = replace(ctx, project="o'ther")
     await send(ctx, a_trace(1), flush=True)
     await send(ctx, a_trace(2))

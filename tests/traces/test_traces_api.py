@@ -110,7 +110,10 @@ async def test_a_question_is_answered_for_one_project_and_reaches_nothing_else(c
     from flyball.traces.tables import SPANS
 
     async with ctx.db.transaction() as connection:
-        await execute(connection, "insert into projects (id, name, created_ns) values ('other', 'other', 0)")
+        await execute(
+            connection,
+            "insert into projects (id, organisation, name, created_ns) values ('other', 'default', 'other', 0)",
+        )
     other = replace(ctx, project="other")
     await service.take_spans(ctx, [msgspec.convert(a_span(), Span)])
     await service.take_spans(other, [msgspec.convert(a_span(name="secret"), Span)])

@@ -37,7 +37,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The first parameter of every verb in a room's `service.py`."""
+    """The first parameter of every verb in a room's `service.py`. Its `db` sees the rows of `project` alone."""
 
     db: Database
     lake: Lake
@@ -48,6 +48,14 @@ class Context:
     project: str
     actor: Actor
     request_id: str = ""
+
+    def __post_init__(self) -> None:
+        """Bind the database, whoever makes the context and however."""
+        object.__setattr__(self, "db", self.db.bound_to(self.project))
+
+    def within(self, project: str, actor: Actor) -> Context:
+        """The same machinery for another project and whoever acts there."""
+        return replace(self, project=project, actor=actor)
 
     def acting_as(self, actor: Actor) -> Context:
         """The same context for another actor."""

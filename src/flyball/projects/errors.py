@@ -4,18 +4,34 @@ FlyballError
 ├── NotFoundError
 │   ├── KeyNotFoundError
 │   ├── MemberNotFoundError
+│   ├── OrganisationNotFoundError
+│   ├── ProjectNotFoundError
+│   ├── RoleNotFoundError
 │   └── SessionNotFoundError
 ├── ConflictError
-│   └── NameTakenError        an active key has this name
+│   ├── NameTakenError        something in use has this name, or one that looks like it
+│   ├── RoleInUseError
+│   └── LastOwnerError        a project without an owner could not be governed
 ├── InvalidInputError
+│   ├── InvalidNameError
+│   ├── UnknownPermissionError
 │   ├── WeakPasswordError
 │   └── UnknownRoleError
+├── ForbiddenError
+│   └── ExceedsOwnRightsError  nobody gives, or takes over, more than they have
 ├── UnauthenticatedError
 │   └── SignInRefusedError    wrong name, password or link; says nothing about which
 └── TooManySignInsError       429
 """
 
-from flyball.kit.errors import ConflictError, FlyballError, InvalidInputError, NotFoundError, UnauthenticatedError
+from flyball.kit.errors import (
+    ConflictError,
+    FlyballError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    UnauthenticatedError,
+)
 
 
 class KeyNotFoundError(NotFoundError):
@@ -30,6 +46,54 @@ class MemberNotFoundError(NotFoundError):
     code = "member_not_found"
 
 
+class OrganisationNotFoundError(NotFoundError):
+    """No organisation has this name."""
+
+    code = "organisation_not_found"
+
+
+class ProjectNotFoundError(NotFoundError):
+    """No project that the caller may see has this name."""
+
+    code = "project_not_found"
+
+
+class RoleNotFoundError(NotFoundError):
+    """The project has no role of its own with this name."""
+
+    code = "role_not_found"
+
+
+class RoleInUseError(ConflictError):
+    """Somebody has the role."""
+
+    code = "role_in_use"
+
+
+class LastOwnerError(ConflictError):
+    """The project would be without an owner."""
+
+    code = "last_owner"
+
+
+class InvalidNameError(InvalidInputError):
+    """This cannot be a name."""
+
+    code = "invalid_name"
+
+
+class UnknownPermissionError(InvalidInputError):
+    """There is no such permission."""
+
+    code = "unknown_permission"
+
+
+class ExceedsOwnRightsError(ForbiddenError):
+    """Somebody would give, or take over, more than they may do themselves."""
+
+    code = "exceeds_own_rights"
+
+
 class SessionNotFoundError(NotFoundError):
     """No live session has this id."""
 
@@ -37,7 +101,7 @@ class SessionNotFoundError(NotFoundError):
 
 
 class NameTakenError(ConflictError):
-    """Another key that is in use has this name."""
+    """Something in use has this name, or one that looks like it."""
 
     code = "name_taken"
 

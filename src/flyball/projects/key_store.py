@@ -10,6 +10,12 @@ _USABLE_KEY = f"""
     select {_KEY} from keys where project = %s and (id = %s or name = %s) and revoked_ns is null
     order by (id = %s) desc limit 1 for update
 """
+_ACTIVE = """
+    select hash, id, project, name, permissions from keys
+    where revoked_ns is null and project not in (select id from projects where archived_ns is not null)
+"""
+_EVERY_ACTIVE = f"{_ACTIVE} order by id"
+_ACTIVE_BY_HASH = f"{_ACTIVE} and hash = %s"
 _NEWEST_KEYS = f"""
     select {_KEY} from keys
     where project = %s and (%s::bigint is null or (created_ns, id) < (%s::bigint, %s))
@@ -75,9 +81,7 @@ async def newest_keys(connection: Connection, project: str, *, before: tuple[int
 
 async def active_keys(connection: Connection) -> tuple[ActiveKey, ...]:
     """Every key of every project that may be used."""
-    rows = await fetch_all(
-        connection, "select hash, id, project, name, permissions from keys where revoked_ns is null order by id"
-    )
+    rows = await fetch_all(connection, _EVERY_ACTIVE)
     return tuple(_active(row) for row in rows)
 
 
@@ -85,7 +89,7 @@ async def key_by_hash(connection: Connection, hash_: bytes) -> ActiveKey | None:
     """The usable key with this hash."""
     row = await fetch_one(
         connection,
-        "select hash, id, project, name, permissions from keys where hash = %s and revoked_ns is null",
+        _ACTIVE_BY_HASH,
         hash_,
     )
     return _active(row) if row else None

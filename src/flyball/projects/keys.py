@@ -95,7 +95,7 @@ async def authenticate_key(ctx: Context, presented: Secret) -> tuple[Actor, str]
 
     Looked up by the hash of the whole key, so neither its beginning nor the time taken says anything.
     """
-    async with ctx.db.connection() as connection:
+    async with ctx.db.across_projects().connection() as connection:
         key = await store.key_by_hash(connection, token_hash(presented.reveal()))
     if key is None:
         return None

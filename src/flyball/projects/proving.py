@@ -1,10 +1,10 @@
-"""What the control process asks when a credential arrives: whose is it? The `Prover` of surface.http."""
+"""What the control process asks when a request arrives: whose credential is it, which project is meant? The ports of surface.http."""
 
 from flyball.infra.context import Context
 from flyball.kit.secrets import Secret
 from flyball.surface.http.identity import Proof
 
-from . import keys, sign_in
+from . import keys, sign_in, tenants
 
 
 async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None) -> Proof | None:
@@ -16,3 +16,8 @@ async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None) 
         by_session = await sign_in.authenticate_session(ctx, session)
         return Proof(actor=sign_in.actor_of(by_session[0]), project=by_session[0].project) if by_session else None
     return None
+
+
+async def find_project(ctx: Context, name: str) -> str:
+    """The id of the project that the operator names: `project`, or `organisation/project`. Raises ProjectNotFoundError."""
+    return (await tenants.find_project(ctx, name)).id

@@ -7,7 +7,7 @@ from .records import Session
 _SESSION = "s.id, s.project, s.member, m.name as member_name, s.method, s.created_ns, s.expires_ns"
 _LIVE = "s.revoked_ns is null and s.expires_ns > %s and m.removed_ns is null"
 _LIVE_BY_HASH = f"""
-    select {_SESSION}, m.role from sessions s join members m on m.id = s.member
+    select {_SESSION} from sessions s join members m on m.id = s.member
     where s.hash = %s and {_LIVE}
 """
 _LIVE_NEWEST = f"""
@@ -32,15 +32,15 @@ async def insert_session(connection: Connection, session: Session, hash_: bytes)
     )
 
 
-async def live_session(connection: Connection, hash_: bytes, now_ns: int) -> tuple[Session, str] | None:
-    """The session with this hash that is neither expired nor revoked, and its member's role."""
+async def live_session(connection: Connection, hash_: bytes, now_ns: int) -> Session | None:
+    """The session with this hash that is neither expired nor revoked."""
     row = await fetch_one(
         connection,
         _LIVE_BY_HASH,
         hash_,
         now_ns,
     )
-    return (_session(row), row["role"]) if row else None
+    return _session(row) if row else None
 
 
 async def live_sessions(connection: Connection, project: str, now_ns: int, most: int) -> list[Session]:
@@ -66,6 +66,22 @@ async def revoke_session(connection: Connection, project: str, session_id: str, 
             session_id,
         )
     )
+
+
+async def revoke_sessions_in(connection: Connection, project: str, member_id: str, now_ns: int) -> int:
+    """End every session of a member in one project; how many there were."""
+    return await execute(
+        connection,
+        "update sessions set revoked_ns = %s where project = %s and member = %s and revoked_ns is null",
+        now_ns,
+        project,
+        member_id,
+    )
+
+
+async def set_project(connection: Connection, session_id: str, project: str) -> None:
+    """Let a session act in another project."""
+    await execute(connection, "update sessions set project = %s where id = %s", project, session_id)
 
 
 async def revoke_sessions_of(connection: Connection, member_id: str, now_ns: int) -> int:
@@ -105,16 +121,16 @@ async def insert_link(
 
 
 async def use_link(connection: Connection, hash_: bytes, now_ns: int) -> tuple[str, str] | None:
-    """Use up the link with this hash, once; its id and its member's, or None for one that does not work (any more)."""
+    """Use up the link with this hash, once; its project and its member's id, or None for one that does not work (any more)."""
     row = await fetch_one(
         connection,
         "update sign_in_links set used_ns = %s where hash = %s and used_ns is null and expires_ns > %s "
-        "returning id, member",
+        "returning project, member",
         now_ns,
         hash_,
         now_ns,
     )
-    return (row["id"], row["member"]) if row else None
+    return (row["project"], row["member"]) if row else None
 
 
 async def discard_links_of(connection: Connection, member_id: str, now_ns: int) -> None:

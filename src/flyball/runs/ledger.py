@@ -20,15 +20,16 @@ class RunLedger:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._db = ctx.db.across_projects()
 
     async def unfinished(self) -> list[tuple[str, str]]:
         """(id, status) of runs to start or to continue, oldest first."""
-        async with self._ctx.db.connection() as connection:
+        async with self._db.connection() as connection:
             return await store.unfinished(connection, most=1000)
 
     async def begin(self, run_id: str) -> tuple[Context, str, dict[str, Any]] | None:
         """Mark it running; a context in its project, its kind and its arguments. None: it has ended."""
-        async with self._ctx.db.transaction() as connection:
+        async with self._db.transaction() as connection:
             run = await store.begin(connection, run_id, self._ctx.clock.now_ns())
         if run is None:
             return None
@@ -39,17 +40,17 @@ class RunLedger:
 
     async def progress(self, run_id: str, done: int, total: int | None, note: str) -> None:
         """Write how far it is."""
-        async with self._ctx.db.transaction() as connection:
+        async with self._db.transaction() as connection:
             await store.progress(connection, run_id, done, total, note)
 
     async def note(self, run_id: str, note: str) -> None:
         """Write why it does not go on."""
-        async with self._ctx.db.transaction() as connection:
+        async with self._db.transaction() as connection:
             await store.note(connection, run_id, note)
 
     async def succeed(self, run_id: str, result: dict[str, Any]) -> None:
         """Write its success; a second time changes nothing."""
-        async with self._ctx.db.transaction() as connection:
+        async with self._db.transaction() as connection:
             await store.succeed(connection, run_id, Jsonb(msgspec.to_builtins(result)), self._ctx.clock.now_ns())
 
     async def fail(self, run_id: str, error: Exception) -> None:
@@ -57,7 +58,7 @@ class RunLedger:
         known = isinstance(error, FlyballError)
         text = str(error) if known else f"{type(error).__name__}: {error}. Next: the worker's log has the whole story"
         code = error.code if isinstance(error, FlyballError) else "internal_error"
-        async with self._ctx.db.transaction() as connection:
+        async with self._db.transaction() as connection:
             await store.fail(connection, run_id, text.replace("\0", ""), code, self._ctx.clock.now_ns())
 
     def _context_of(self, run: Run) -> Context:

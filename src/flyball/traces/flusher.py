@@ -51,6 +51,7 @@ class Flusher:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._db = ctx.db.across_projects()
         self._forgot_ns = 0
         self._met: set[Kind] = set()  # kinds whose table was compared with this database since the start
 
@@ -74,13 +75,13 @@ class Flusher:
                 while await self.flush():
                     pass
         with contextlib.suppress(FlyballError):
-            async with self._ctx.db.connection() as connection:
+            async with self._db.connection() as connection:
                 return (await inbox.waiting(connection)).rows == 0
         return False
 
     async def flush(self) -> int:
         """Finish what was begun, then one new batch of each kind; the rows of the largest. 0 while another one flushes."""
-        async with self._ctx.db.connection() as connection:
+        async with self._db.connection() as connection:
             if not await _lock(connection):
                 return 0
             try:
@@ -95,7 +96,7 @@ class Flusher:
         many = [table for table in TABLES if len(await asyncio.to_thread(self._ctx.lake.files, table)) >= files]
         if not (many or forget):
             return
-        async with self._ctx.db.connection() as connection:
+        async with self._db.connection() as connection:
             if not await _lock(connection):
                 return
             try:

@@ -173,4 +173,4 @@ async def list_scores(
 
 
 def _lately_of(ctx: Context) -> Lately[Any]:
-    return _LATELY.setdefault(ctx.db, Lately(ctx.clock))
+    return _LATELY.setdefault(ctx.db.across_projects(), Lately(ctx.clock))

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from flyball import __version__
 from flyball.infra.context import Context
-from flyball.projects.proving import prove
+from flyball.projects.proving import find_project, prove
 from flyball.surface.html import assets, failure_page
 from flyball.surface.http.answers import install_error_answers
 from flyball.surface.http.openapi import OpenApiDocument
@@ -28,6 +28,7 @@ def build_application(ctx: Context) -> FastAPI:
     app.router.redirect_slashes = False
     app.state.context = ctx
     app.state.prover = prove
+    app.state.project_finder = find_project
     app.state.site = SITE
     app.state.document = OpenApiDocument(app)
     install(app, [health.router, *ROUTERS, assets, *(pages.router for pages in PAGES)])

@@ -387,7 +387,7 @@ async def govern(works):
     """Keys of every kind; a run that goes on and one that waits."""
     for name, role in (
         ("my-app", "application"),
-        ("night-batch", "developer"),
+        ("night-batch", "maintainer"),
         (MARKUP[:99], "viewer"),
         (UNBROKEN[:99], "viewer"),
     ):

@@ -1,5 +1,10 @@
-"""One pool of connections to PostgreSQL per process. Rows are dicts; JSON goes through msgspec; time is UTC."""
+"""One pool of connections to PostgreSQL per process. Rows are dicts; JSON goes through msgspec; time is UTC.
 
+A connection sees the rows of one project, or of all: row-level security asks the setting `flyball.project`, and where
+the server's user would pass it by, connections take a role that does not.
+"""
+
+import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -25,11 +30,24 @@ class DatabaseAwayError(UnavailableError):
     code = "database_away"
 
 
+EVERY_PROJECT = "*"
+_GUARDED_ROLE = """
+    select set_config('role', 'flyball_app', false) from pg_roles me, pg_roles guarded
+    where me.rolname = session_user and (me.rolsuper or me.rolbypassrls) and guarded.rolname = 'flyball_app'
+"""  # made by the migrations; until then there is nothing to guard
+
+
+class _Connection(psycopg.AsyncConnection[DictRow]):
+    sees = ""  # whose rows it sees now
+
+
 class Database:
-    """A pool, opened once per process."""
+    """A pool, opened once per process, and whose rows its connections see: every project's, until it is bound to one."""
 
     def __init__(self, url: str, *, most: int = 8, application: str = "flyball") -> None:
         self.url = url
+        self._whole = self
+        self._project = EVERY_PROJECT
         self._pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -38,9 +56,20 @@ class Database:
             timeout=10,
             reconnect_timeout=3,  # then whoever needs a connection tries at once, instead of waiting for a long pause to end
             check=AsyncConnectionPool.check_connection,
-            connection_class=psycopg.AsyncConnection[DictRow],
+            configure=_guard,
+            connection_class=_Connection,
             kwargs={"row_factory": dict_row, "autocommit": True, "application_name": application},
         )
+
+    def bound_to(self, project: str) -> "Database":
+        """The same pool, seeing the rows of one project alone."""
+        bound = copy.copy(self._whole)
+        bound._project = project  # noqa: SLF001 -- a copy of this very object
+        return bound
+
+    def across_projects(self) -> "Database":
+        """The pool itself, seeing every project's rows: for machinery, and for credentials whose project is not known yet."""
+        return self._whole
 
     async def open(self) -> None:
         """Open the pool and wait for its first connection; raises DatabaseAwayError after ten seconds."""
@@ -59,6 +88,7 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 try:
+                    await self._bind(connection)
                     yield connection
                 except psycopg.Error as error:  # a connection that breaks is told by several kinds of errors
                     if connection.broken:
@@ -68,6 +98,23 @@ class Database:
             raise  # a value that is too large for an index: the caller's, not the server's
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise _away(error) from error
+
+    @asynccontextmanager
+    async def owner_connection(self) -> AsyncIterator[Connection]:
+        """A connection with all rights of the server's user, who may change tables. For migrations."""
+        async with self._whole.connection() as connection:
+            await connection.execute("reset role")
+            try:
+                yield connection
+            finally:
+                if not connection.broken:
+                    await _guard(connection)
+
+    async def _bind(self, connection: _Connection) -> None:
+        if connection.sees != self._project:
+            connection.sees = ""
+            await connection.execute("select set_config('flyball.project', %s, false)", (self._project,))
+            connection.sees = self._project
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -92,6 +139,10 @@ async def execute(connection: Connection, query: str, *parameters: Any) -> int:
     """Run a statement; how many rows it touched."""
     cursor = await connection.execute(query, parameters)
     return cursor.rowcount
+
+
+async def _guard(connection: Connection) -> None:
+    await connection.execute(_GUARDED_ROLE)
 
 
 def _away(error: Exception) -> DatabaseAwayError:

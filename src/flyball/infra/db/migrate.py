@@ -63,7 +63,7 @@ def list_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
 
 async def migrate(database: Database, directory: Path = MIGRATIONS) -> list[str]:
     """Bring the database up to date; the names of the files that were applied now."""
-    async with database.connection() as connection:
+    async with database.owner_connection() as connection:
         await execute(connection, "select pg_advisory_lock(%s)", _LOCK)
         try:
             return await _apply_missing(connection, list_migrations(directory))

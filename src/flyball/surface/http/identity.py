@@ -22,6 +22,7 @@ from .csrf import refuse_forgery
 from .errors import PermissionMissingError
 
 PUBLIC = "public"  # the route answers anyone
+PROJECT_HEADER = "x-flyball-project"  # by which the operator, who belongs to none, says where a command acts
 AUTHENTICATED = "authenticated"  # any known caller, whatever their permissions
 ANONYMOUS = Actor(id="anonymous", kind="anonymous", name="anonymous", permissions=frozenset())
 
@@ -39,6 +40,14 @@ class Prover(Protocol):
 
     async def __call__(self, ctx: Context, *, bearer: Secret | None, session: Secret | None) -> Proof | None:
         """Look the credential up, each time: a revocation counts from the next request on."""
+        ...
+
+
+class ProjectFinder(Protocol):
+    """What finds the project that the operator names; raises a NotFoundError."""
+
+    async def __call__(self, ctx: Context, name: str) -> str:
+        """Its id."""
         ...
 
 
@@ -85,7 +94,7 @@ def guard(permission: str) -> Guard:
 async def _prove(request: Request) -> Context:
     base: Context = request.app.state.context
     if request.scope.get("flyball.door") == "admin":
-        proof: Proof | None = Proof(actor=local_user(), project=DEFAULT_PROJECT)
+        proof: Proof | None = Proof(actor=local_user(), project=await _named_project(request, base))
     else:
         bearer = _bearer(request)
         session = "" if bearer else session_token(request)
@@ -103,6 +112,12 @@ async def _prove(request: Request) -> Context:
     )
     request.scope["flyball.context"] = ctx
     return ctx
+
+
+async def _named_project(request: Request, base: Context) -> str:
+    name = request.headers.get(PROJECT_HEADER, "")
+    find: ProjectFinder = request.app.state.project_finder
+    return await find(base, name) if name else DEFAULT_PROJECT
 
 
 def _bearer(request: Request) -> str:
