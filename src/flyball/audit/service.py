@@ -1,19 +1,22 @@
-"""The verbs of the audit record: append an event inside the caller's transaction, list, check the whole chain."""
+"""The verbs of the audit record: append an event inside the caller's transaction, note a sensitive read, list, show."""
 
 import secrets
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flyball.infra.context import Context
+from flyball.infra.context import Actor, Context
 from flyball.infra.db.database import Connection
 from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 
 from . import store
-from .chain import FIRST, chained, commitment
-from .records import Event, Head, Verification
+from .chain import chained, commitment
+from .errors import EventNotFoundError, TimeUnreadableError
+from .records import Event, Wanted
 
-_CHUNK = 500  # some milliseconds of arithmetic between two turns of the event loop
+READS_COUNT_FOR_NS = 3_600 * 1_000_000_000  # one event for what somebody reads again within the hour
+_METHODS = {"local": "local socket", "key": "key", "system": "system"}
 
 
 async def record(
@@ -26,12 +29,12 @@ async def record(
     before: Any = None,
     after: Any = None,
 ) -> Event:
-    """Append an event to the chain, in the caller's transaction: it is there exactly if the change is.
+    """Append an event to the project's chain, in the caller's transaction: it is there exactly if the change is.
 
     Give `before` and `after` as the records themselves; only salted commitments to them are kept. Call it as the last
-    thing in the transaction: from here to its end, other changes wait.
+    thing in the transaction: from here to its end, the project's other changes wait.
     """
-    seq, previous = await store.lock_head(connection)
+    seq, previous = await store.lock_head(connection, ctx.project)
     salt = secrets.token_bytes(16)
     event = Event(
         seq=seq + 1,
@@ -48,54 +51,75 @@ async def record(
         before=commitment(salt, "before", before),
         after=commitment(salt, "after", after),
         request_id=ctx.request_id,
+        auth_method=auth_method(ctx.actor),
     )
     await store.append(connection, event, chained(previous, event), salt)
     return event
 
 
+async def record_read(
+    ctx: Context, *, action: str, object_kind: str, object_id: str, each_time: bool = False
+) -> Event | None:
+    """Append an event for the reading of something sensitive, in a transaction of its own; await it before you answer.
+
+    The same actor reading the same object again within an hour makes no further event (None then), unless `each_time`.
+    """
+    since_ns = ctx.clock.now_ns() - READS_COUNT_FOR_NS
+    read = (ctx.actor.id, action, object_kind, object_id)
+    if not each_time:
+        async with ctx.db.connection() as connection:
+            if await store.done_since(connection, read, project=ctx.project, since_ns=since_ns):
+                return None
+    async with ctx.db.transaction() as connection:
+        return await record(connection, ctx, action=action, object_kind=object_kind, object_id=object_id)
+
+
+def auth_method(actor: Actor) -> str:
+    """How the actor proved who they are, as an event says it."""
+    return actor.auth_method or _METHODS.get(actor.kind, "")
+
+
 async def list_events(
-    ctx: Context, cursor: str = "", limit: int | None = None, *, object_kind: str = "", object_id: str = ""
+    ctx: Context, cursor: str = "", limit: int | None = None, *, wanted: Wanted | None = None
 ) -> Page[Event]:
-    """The project's events, newest first; those of one kind or one object where asked."""
+    """The project's events, newest first, narrowed where asked."""
     size = page_size(limit)
     before = decode_cursor(cursor, int)[0] if cursor else None
     async with ctx.db.connection() as connection:
-        found = await store.newest(
-            connection, ctx.project, before_seq=before, most=size + 1, object_kind=object_kind, object_id=object_id
-        )
+        found = await store.newest(connection, ctx.project, before_seq=before, most=size + 1, wanted=wanted)
     more = len(found) > size
     return Page(items=tuple(found[:size]), next=encode_cursor(found[size - 1].seq) if more else None)
 
 
-async def verify(ctx: Context, expected: Head | None = None) -> Verification:
-    """Walk the whole chain from its start and say whether it holds.
+async def show_event(ctx: Context, seq: int) -> Event:
+    """One event, by its number.
 
-    `expected` is a head that was noted elsewhere earlier: the chain must still pass through it.
+    Raises:
+        EventNotFoundError: there is none, or it was pruned.
     """
-    async with ctx.db.transaction() as connection:
-        await connection.execute("set transaction isolation level repeatable read, read only")
-        head = await store.head(connection)
-        seq, previous = 0, FIRST
-        while events := await store.following(connection, seq, _CHUNK):
-            for event, carried in events:
-                if event.seq != seq + 1:
-                    return _broken(head, seq, gap=seq + 1, finding=f"event {seq + 1} is missing")
-                if chained(previous, event) != carried:
-                    return _broken(head, seq, broken_at=event.seq, finding=f"event {event.seq} does not fit the chain")
-                seq, previous = event.seq, carried
-                if expected and expected.seq == seq and expected.hash != carried.hex():
-                    return _broken(head, seq, broken_at=seq, finding=f"event {seq} is not the one that was noted")
-    if seq < max(head.seq, expected.seq if expected else 0):
-        return _broken(head, seq, gap=seq + 1, finding=f"events from {seq + 1} on are missing")
-    if (seq, previous.hex()) != (head.seq, head.hash):
-        return _broken(head, seq, broken_at=seq, finding="the head of the chain is not its last event")
-    return Verification(ok=True, events=seq, head=head)
+    async with ctx.db.connection() as connection:
+        found = await store.find(connection, ctx.project, seq) if 0 < seq < 2**63 else None
+    if found is None:
+        raise EventNotFoundError(
+            f"the chain of {ctx.project} has no event {seq}, or keeps it no longer",
+            next_step="flyball audit list",
+        )
+    return found
 
 
-def _broken(
-    head: Head, events: int, *, finding: str, broken_at: int | None = None, gap: int | None = None
-) -> Verification:
-    return Verification(ok=False, events=events, head=head, finding=finding, broken_at=broken_at, gap=gap)
+def time_of(text: str) -> int:
+    """Nanoseconds since the epoch of `2026-11-21` or `2026-11-21T13:00:00+01:00`, in UTC where no offset is given; 0 of nothing."""
+    if not text:
+        return 0
+    try:
+        found = datetime.fromisoformat(text)
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return int(found.timestamp()) * 1_000_000_000
+    except (ValueError, OverflowError):
+        raise TimeUnreadableError(
+            f"{text!r:.60} is neither a date nor a time",
+            next_step="write it as 2026-11-21 or 2026-11-21T13:00:00+01:00",
+        ) from None
 
 
 @cache

@@ -1,0 +1,226 @@
+"""Walking a chain over the lines of an export: the same for a database and for a file. Pure; knows neither.
+
+Lines are checked many at a time, by joining what they must be and comparing once: an event costs one SHA-256 and little
+else. Only where something differs is a line looked at by itself, to say in words what is wrong with it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+
+from .chain import FIRST, canonical, merkle_root, read
+from .records import Fault, Finding
+
+_PREFIX = len('{"hash":"') + 64 + len('","event":')
+_SEQ = re.compile(rb'"seq":(\d{1,18})\}\}$')
+_LINE = re.compile(rb'\{"hash":"([0-9a-f]{64})","event":(\{.*\})\}', re.DOTALL)
+
+
+class Mark(NamedTuple):
+    """What a signed statement says of event `seq`: its hash and, over the events from `first`, the Merkle root. `name` is for people."""
+
+    seq: int
+    first: int
+    hash: str
+    root: str
+    name: str
+
+
+class Walk:
+    """A walk from a place in a chain to its end. Give `take` the lines in their order, then ask `end`."""
+
+    def __init__(
+        self, project: str, *, seq: int = 0, previous: bytes = FIRST, marks: Iterable[Mark] = (), since: int = 0
+    ) -> None:
+        self.seq = seq
+        self.previous = previous
+        self.began = seq
+        self._project = b',"project":%b,' % msgspec.json.encode(project)
+        self._marks = sorted(mark for mark in marks if mark.seq > seq)
+        self._next = 0
+        self._since = max(seq, since)  # hashes are kept from the last checkpoint on, for the next one's root
+        self._hashes: list[bytes] = []
+
+    def take(self, lines: Sequence[bytes], later: Iterable[Sequence[bytes]] = ()) -> Finding | None:
+        """Check the next lines. `later` are those that follow, looked into only to say what became of a missing event."""
+        at = 0
+        while at < len(lines):
+            stop = self._marks[self._next].seq - self.seq if self._next < len(self._marks) else len(lines)
+            part = lines[at : at + max(stop, 1)]
+            at += len(part)
+            finding = self._check(part, lines[at:], later) or self._compare_with_marks()
+            if finding is not None:
+                return finding
+        return None
+
+    def end(self, seq: int, hash_: str, *, said_by: str) -> Finding | None:
+        """Whether the chain ends where somebody says it does."""
+        if self._next < len(self._marks) and self._marks[self._next].seq > seq:
+            seq, said_by = self._marks[-1].seq, self._marks[-1].name
+        if self.seq < seq:
+            missing = f"event {seq} is" if self.seq + 1 == seq else f"events {self.seq + 1} to {seq} are"
+            return Finding(
+                fault="truncation",
+                seq=self.seq + 1,
+                said=f"the end was cut off: {missing} missing, and {said_by} knows them",
+            )
+        if self.seq > seq:
+            return Finding(
+                fault="order",
+                seq=seq + 1,
+                said=f"event {seq + 1} stands behind the end of the chain, which {said_by} has at {seq}",
+            )
+        if self.previous.hex() != hash_:
+            return Finding(fault="edit", seq=seq, said=f"event {seq} is not the one that {said_by} has as the last")
+        return None
+
+    def _check(self, lines: Sequence[bytes], rest: Sequence[bytes], later: Iterable[Sequence[bytes]]) -> Finding | None:
+        previous, first = self.previous, self.seq + 1
+        hashes = [previous := sha256(previous + line[_PREFIX:-1]).digest() for line in lines]
+        if not (
+            _same_hashes(lines, hashes) and _same_numbers(lines, first) and all(self._project in line for line in lines)
+        ):
+            return self._explain(lines, rest, later)
+        self.previous, self.seq = previous, self.seq + len(lines)
+        self._hashes += hashes
+        return None
+
+    def _compare_with_marks(self) -> Finding | None:
+        if self._next == len(self._marks) and len(self._hashes) > 4096:
+            self._hashes.clear()  # nobody will ask for a root any more
+        while self._next < len(self._marks) and self._marks[self._next].seq == self.seq:
+            mark = self._marks[self._next]
+            self._next += 1
+            if mark.hash != self.previous.hex():
+                return Finding(
+                    fault="edit",
+                    seq=mark.seq,
+                    said=f"event {mark.seq} is not the one that {mark.name} has signed or noted",
+                )
+            if not mark.root:
+                continue
+            covered = self._hashes[mark.first - self._since - 1 :]
+            if mark.first > self._since and merkle_root(covered).hex() != mark.root:
+                return Finding(
+                    fault="checkpoint",
+                    seq=mark.seq,
+                    said=f"the Merkle root of {mark.name} is not that of the events {mark.first} to {mark.seq}",
+                )
+            self._since, self._hashes = self.seq, []
+        return None
+
+    def _explain(self, lines: Sequence[bytes], rest: Sequence[bytes], later: Iterable[Sequence[bytes]]) -> Finding:
+        """What is wrong with the first of these lines that does not fit."""
+        previous, seq = self.previous, self.seq
+        for at, line in enumerate(lines):
+            seq += 1
+            fault = self._fault_of(line, seq, previous)
+            if fault is None:
+                previous = bytes.fromhex(line[9:73].decode())
+                continue
+            found = _number_of(line)
+            after = next(iter((*lines[at + 1 : at + 2], *rest[:1])), None)
+            if found not in (None, seq) and not _stands_between(line, seq, after):
+                return _moved(seq, found, [lines[at + 1 :], rest], later)
+            return _changed(fault, seq, line, previous, after)
+        raise AssertionError("lines that fit one by one fit together")
+
+    def _fault_of(self, line: bytes, seq: int, previous: bytes) -> Fault | None:
+        """Whether a line is no line of an export, or another event, or an event that does not fit; None where all is well."""
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] != line[_PREFIX:-1]:
+            return "format"
+        if sha256(previous + match[2]).hexdigest().encode() != match[1]:
+            return "edit"
+        return None if _number_of(line) == seq and self._project in line else "order"
+
+
+def known_marks(marks: Iterable[Mark], noted: Mapping[int, str]) -> list[Mark]:
+    """Marks of checkpoints, and places that somebody noted elsewhere (event, hash)."""
+    return [*marks, *(Mark(seq, 0, hash_, "", f"the note of event {seq}") for seq, hash_ in noted.items())]
+
+
+def _same_hashes(lines: Sequence[bytes], hashes: Sequence[bytes]) -> bool:
+    """Whether every line begins with the hash that was computed, and with nothing else."""
+    between = '","event":{"hash":"'
+    expected = '{"hash":"' + b"".join(hashes).hex("|", 32).replace("|", between) + '","event":'
+    return b"".join([line[:_PREFIX] for line in lines]) == expected.encode()
+
+
+def _same_numbers(lines: Sequence[bytes], first: int) -> bool:
+    """Whether every line ends with its number; where a number grows by a digit the lines are taken in two parts."""
+    last = first + len(lines) - 1
+    if len(str(first)) != len(str(last)):
+        part = 10 ** len(str(first)) - first
+        return _same_numbers(lines[:part], first) and _same_numbers(lines[part:], first + part)
+    width = len(f'"seq":{first}}}}}')
+    expected = '"seq":' + '}}"seq":'.join(map(str, range(first, last + 1))) + "}}"
+    return b"".join([line[-width:] for line in lines]) == expected.encode()
+
+
+def _number_of(line: bytes) -> int | None:
+    match = _SEQ.search(line)
+    return int(match[1]) if match else None
+
+
+def _moved(expected: int, found: int, here: Iterable[Sequence[bytes]], later: Iterable[Sequence[bytes]]) -> Finding:
+    """Another event stands where `expected` should: it is missing, or it stands elsewhere."""
+    if found < expected:
+        return Finding(
+            fault="order", seq=expected, said=f"event {found} stands a second time, where event {expected} should be"
+        )
+    ending = b'"seq":%d}}' % expected
+    if any(line.endswith(ending) for lines in (*here, *later) for line in lines):
+        return Finding(
+            fault="order",
+            seq=expected,
+            said=f"events changed places: event {found} stands where event {expected} should be",
+        )
+    missing = (
+        f"event {expected} is missing" if found == expected + 1 else f"events {expected} to {found - 1} are missing"
+    )
+    return Finding(fault="gap", seq=expected, said=missing)
+
+
+def _changed(fault: Fault, seq: int, line: bytes, previous: bytes, after: bytes | None) -> Finding:
+    """A line that stands where it should and does not fit: what of it was changed, as far as its successor tells."""
+    if fault == "format" or not _is_event(line):
+        return Finding(
+            fault="format", seq=seq, said=f"what stands in the place of event {seq} is not an event as it is written"
+        )
+    if fault == "order":
+        return Finding(fault="order", seq=seq, said=f"event {seq} is of another project")
+    carried = bytes.fromhex(line[9:73].decode())
+    computed = sha256(previous + line[_PREFIX:-1]).digest()
+    chained_to = {name: _fits(hash_, after) for name, hash_ in (("carried", carried), ("computed", computed))}
+    what = f"event {seq} was changed after it was recorded"
+    if chained_to["computed"]:
+        what = f"the hash of event {seq} was changed after it was recorded"
+    elif not chained_to["carried"] and after is not None:
+        what = f"event {seq} does not fit the chain, nor does what follows it"
+    return Finding(fault="edit", seq=seq, said=what)
+
+
+def _fits(previous: bytes, line: bytes | None) -> bool:
+    return line is not None and sha256(previous + line[_PREFIX:-1]).hexdigest().encode() == line[9:73]
+
+
+def _stands_between(line: bytes, seq: int, after: bytes | None) -> bool:
+    """Whether the line after is the next event and builds on this one, so that this one is here and was renumbered."""
+    carried = _LINE.fullmatch(line)
+    return (
+        carried is not None
+        and after is not None
+        and _number_of(after) == seq + 1
+        and _fits(bytes.fromhex(carried[1].decode()), after)
+    )
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        return canonical(read(line[_PREFIX:-1], b"")) == line[_PREFIX:-1]
+    except (msgspec.MsgspecError, ValueError):
+        return False
