@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flyball.kit.errors import InvalidInputError
+from flyball.kit.secrets import Secret
+
+_NAMEABLE = "*KEY,*KEY_ID,*TOKEN,*SECRET,*CREDENTIALS,*URL,*ENDPOINT"
 
 
 class Knob(NamedTuple):
@@ -108,6 +111,84 @@ KNOBS: tuple[Knob, ...] = (
         str,
         "Networks and addresses, separated by commas, that webhooks and sign-in providers may be in although they are not public.",
     ),
+    Knob(
+        "master_key",
+        None,
+        Secret,
+        "The key under which secrets are encrypted: 32 bytes in base64 or hexadecimal. Where neither it nor the next two are set, a file "
+        "in the data directory is made with the first secret, which protects less.",
+    ),
+    Knob("master_key_file", "", str, "A file that holds the master key."),
+    Knob("master_key_command", "", str, "A command that prints the master key; run without a shell."),
+    Knob(
+        "master_key_old",
+        None,
+        Secret,
+        "Earlier master keys, separated by spaces, while `flyball secrets rotate-master` is due.",
+    ),
+    Knob(
+        "secret_environment",
+        _NAMEABLE,
+        str,
+        "The environment variables that models may name as `env:NAME`: names and patterns, separated by commas. Never flyball's own.",
+    ),
+    Knob(
+        "secret_files",
+        "",
+        str,
+        "The folders below which models may name files as `file:/path`, separated by colons; empty: `/run/secrets`, and `secrets/` in the "
+        "data directory.",
+    ),
+    Knob(
+        "secret_commands",
+        "",
+        str,
+        "The YAML file of commands, `NAME: [program, argument]`, that models may name as `cmd:NAME`; empty: none.",
+    ),
+    Knob("secret_seconds", 300.0, float, "How long what `cmd:` and `vault:` gave is used before it is fetched again."),
+    Knob(
+        "audit_checkpoint_events",
+        1000,
+        int,
+        "After so many events of a project the server signs where its audit chain stands.",
+    ),
+    Knob(
+        "audit_checkpoint_seconds",
+        300.0,
+        float,
+        "After so long it signs what no checkpoint covers yet, be it one event.",
+    ),
+    Knob(
+        "audit_retention_days",
+        0,
+        int,
+        "How long audit events are kept, at least 180 days; a signed statement takes the place of older ones. 0: for ever.",
+    ),
+    Knob(
+        "audit_trusted_keys",
+        "",
+        str,
+        "Further public keys, separated by commas, whose checkpoints count: of an earlier data directory, or of other servers.",
+    ),
+    Knob("audit_webhook", "", str, "Where audit events are sent: https://...; empty: nowhere."),
+    Knob(
+        "audit_webhook_secret",
+        "",
+        str,
+        "What signs each delivery (HMAC-SHA256): `env:NAME` or `file:/path` of at least 16 bytes. A webhook needs one.",
+    ),
+    Knob(
+        "audit_syslog",
+        "",
+        str,
+        "Where audit events are sent as RFC 5424: udp://host:514, tcp://host:601, tls://host:6514 or unix:///dev/log.",
+    ),
+    Knob(
+        "trusted_proxies",
+        "",
+        str,
+        "Addresses and networks, separated by commas, of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    ),
     Knob("log_level", "info", str, "debug, info, warning or error."),
 )
 
@@ -142,6 +223,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_hours: int = 168
     allowed_hosts: str = ""
     allowed_networks: str = ""
+    master_key: Secret | None = None
+    master_key_file: str = ""
+    master_key_command: str = ""
+    master_key_old: Secret | None = None
+    secret_environment: str = _NAMEABLE
+    secret_files: str = ""
+    secret_commands: str = ""
+    secret_seconds: float = 300.0
+    audit_checkpoint_events: int = 1000
+    audit_checkpoint_seconds: float = 300.0
+    audit_retention_days: int = 0
+    audit_trusted_keys: str = ""
+    audit_webhook: str = ""
+    audit_webhook_secret: str = ""
+    audit_syslog: str = ""
+    trusted_proxies: str = ""
     log_level: str = "info"
 
     @property

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from flyball.infra.db.database import Database
     from flyball.infra.lake.lake import Lake
     from flyball.infra.layout import Layout
+    from flyball.infra.secrets.keyring import Keyring
     from flyball.kit.clock import Clock
     from flyball.settings import Settings
 
@@ -29,6 +30,7 @@ class Actor:
     kind: Literal["local", "member", "key", "system", "anonymous"]
     name: str
     permissions: frozenset[str] = frozenset({"*"})
+    auth_method: str = ""  # how they proved who they are: password, link, oidc, totp...; empty: what `kind` says
 
     def may(self, needed: str) -> bool:
         """Whether this actor has the permission."""
@@ -45,6 +47,7 @@ class Context:
     layout: Layout
     clock: Clock
     settings: Settings
+    keyring: Keyring
     project: str
     actor: Actor
     request_id: str = ""

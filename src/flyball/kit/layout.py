@@ -59,9 +59,24 @@ class Layout:
         return self.root / "spool"
 
     @property
+    def audit(self) -> Path:
+        """The key that signs the audit record's checkpoints, and the checkpoints again, beside the database."""
+        return self.root / "audit"
+
+    @property
     def logs(self) -> Path:
         """One log file per process."""
         return self.root / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """Files with secrets that the operator put there, which `file:` may name."""
+        return self.root / "secrets"
+
+    @property
+    def master_key(self) -> Path:
+        """The master key, where none was given; made when the first secret is set."""
+        return self.root / "master.key"
 
     @property
     def sockets(self) -> Path:
@@ -101,7 +116,9 @@ class Layout:
             self.indexes,
             self.staging,
             self.spool,
+            self.audit,
             self.logs,
+            self.secrets,
             self.sockets,
         ):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
