@@ -29,6 +29,7 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
 from flyball.projects import sign_in
@@ -73,6 +74,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 layout=layout,
                 clock=SystemClock(),
                 settings=Settings(data=folder),
+                keyring=Keyring(Settings(data=folder), layout, SystemClock()),
                 project="default",
                 actor=Actor(id="local:0", kind="local", name="bench"),
             )

@@ -21,6 +21,7 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
 from flyball.models import service as models
@@ -110,6 +111,7 @@ async def _prepare(settings: Settings, upstream_port: int) -> str:
         layout=layout,
         clock=SystemClock(),
         settings=settings,
+        keyring=Keyring(settings, layout, SystemClock()),
         project="default",
         actor=Actor(id="local:0", kind="local", name="bench"),
     )

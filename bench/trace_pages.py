@@ -28,6 +28,7 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
 from flyball.kit.paging import encode_cursor
@@ -224,6 +225,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 layout=layout,
                 clock=SystemClock(),
                 settings=Settings(data=folder),
+                keyring=Keyring(Settings(data=folder), layout, SystemClock()),
                 project="default",
                 actor=Actor(id="system:bench", kind="system", name="bench"),
             )

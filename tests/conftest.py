@@ -22,6 +22,7 @@ from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
 from flyball.infra.layout import Layout
+from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.settings import Settings
 
@@ -118,6 +119,7 @@ def ctx(database: Database, layout: Layout, settings: Settings) -> Context:
         layout=layout,
         clock=SystemClock(),
         settings=settings,
+        keyring=Keyring(settings, layout, SystemClock()),
         project=DEFAULT_PROJECT,
         actor=Actor(id="local:0", kind="local", name="tester"),
     )

@@ -13,6 +13,7 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.migrate import missing
 from flyball.infra.lake.lake import Lake
 from flyball.infra.layout import Layout
+from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import UnavailableError
 from flyball.settings import Settings
@@ -32,7 +33,7 @@ async def build_context(settings: Settings, *, process: str) -> AsyncIterator[Co
         DatabaseAwayError: PostgreSQL cannot be reached.
         NotMigratedError: its migrations are not all applied; `flyball up` applies them before it starts anything.
     """
-    layout = Layout(settings.data_path)
+    layout, clock = Layout(settings.data_path), SystemClock()
     layout.create()
     database = Database(settings.database_url, most=settings.database_pool, application=f"flyball {process}")
     try:
@@ -43,8 +44,9 @@ async def build_context(settings: Settings, *, process: str) -> AsyncIterator[Co
             lake=Lake(settings.lake_url or layout.lake.as_uri()),
             blobs=Blobs(settings.blobs_url or layout.blobs.as_uri()),
             layout=layout,
-            clock=SystemClock(),
+            clock=clock,
             settings=settings,
+            keyring=Keyring(settings, layout, clock),
             project=DEFAULT_PROJECT,
             actor=Actor(id=f"system:{process}", kind="system", name=process),
         )

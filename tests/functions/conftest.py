@@ -8,6 +8,7 @@ from flyball.functions.records import PinnedVariant, pinned_hash
 from flyball.functions.tools import Tools
 from flyball.indexes.records import ChunkSettings, IndexSettings, IndexVersion, Passage
 from flyball.llm.wire import Wire
+from flyball.models.reaching import reaching
 from flyball.models.records import Endpoint, ModelSpec, Prices
 
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
@@ -57,12 +58,13 @@ async def provider(ctx):
 
 
 @pytest.fixture
-def tools(ctx, provider):
+def tools(ctx, provider, monkeypatch):
     def search(version, query, k):
         assert version.id == "ixv_1"
         return [passage(number, text) for number, text in enumerate(TEXTS, start=1)][:k]
 
-    models = ModelCaller(provider, ctx.clock, seconds=2, environment={"KEY": "sk-very-secret"})
+    monkeypatch.setenv("KEY", "sk-very-secret")
+    models = ModelCaller(provider, ctx.clock, reach=reaching(ctx), seconds=2)
     return Tools(search=search, code=CodeFolder(ctx.layout.code, ctx.blobs), models=models, clock=ctx.clock)
 
 

@@ -4,11 +4,14 @@ import pytest
 
 from flyball.infra.context import Actor
 from flyball.infra.db.database import fetch_all
+from flyball.infra.secrets.environment import from_environment
+from flyball.infra.secrets.references import parse
 from flyball.llm.usage import Usage
 from flyball.models import endpoints, service
 from flyball.models.errors import EndpointNotAllowedError, ModelNotConfiguredError, ModelNotFoundError, ModelSpecError
 from flyball.models.pricing import cost, nano_prices
 from flyball.models.records import Endpoint, ModelSpec, Prices
+from flyball.settings import Settings
 
 
 def spec(**fields):
@@ -19,6 +22,15 @@ def spec(**fields):
         "api_key": "env:KEY",
     }
     return ModelSpec(endpoints=(Endpoint(**endpoint | fields),), prices=Prices(input=0.15, output="0.60"))
+
+
+def outside(environment):
+    """What a process with these variables looks up; nothing else is there."""
+
+    def look_up(text):
+        return from_environment(parse(text).name, Settings().secret_environment, environment)
+
+    return look_up
 
 
 def test_a_call_costs_its_tokens_at_their_prices_in_nano_dollars():
@@ -40,7 +52,7 @@ def test_prices_written_differently_but_equal_have_one_version():
 
 
 def test_references_are_resolved_late_and_the_key_cannot_be_printed():
-    (found,) = endpoints.resolve("fast", spec(base_url="env:URL"), {"URL": "http://host:1/v1/", "KEY": "sk-1"})
+    (found,) = endpoints.resolve("fast", spec(base_url="env:URL"), outside({"URL": "http://host:1/v1/", "KEY": "sk-1"}))
 
     assert found.base_url == "http://host:1/v1"
     assert found.api_key.reveal() == "sk-1"
@@ -48,16 +60,19 @@ def test_references_are_resolved_late_and_the_key_cannot_be_printed():
 
 
 def test_a_model_without_its_variable_is_not_configured_and_says_which():
-    assert endpoints.unavailable_reason("fast", spec(), {}) == "the model 'fast' is not configured: KEY is not set"
-    assert endpoints.unavailable_reason("fast", spec(), {"KEY": "x"}) == ""
+    assert (
+        endpoints.unavailable_reason("fast", spec(), outside({}))
+        == "the model 'fast' is not configured: KEY is not set"
+    )
+    assert endpoints.unavailable_reason("fast", spec(), outside({"KEY": "x"})) == ""
     with pytest.raises(ModelNotConfiguredError, match="KEY is not set"):
-        endpoints.resolve("fast", spec(), {})
+        endpoints.resolve("fast", spec(), outside({}))
 
 
 def test_one_configured_endpoint_of_two_is_enough():
-    two = ModelSpec(endpoints=(*spec().endpoints, *spec(api_key="env:OTHER", model="big").endpoints))
+    two = ModelSpec(endpoints=(*spec().endpoints, *spec(api_key="env:OTHER_KEY", model="big").endpoints))
 
-    assert [found.model for found in endpoints.resolve("fast", two, {"OTHER": "x"})] == ["big"]
+    assert [found.model for found in endpoints.resolve("fast", two, outside({"OTHER_KEY": "x"}))] == ["big"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +168,7 @@ def test_flyballs_own_settings_are_sent_nowhere(field):
         service.check("fast", spec(**{field: "env:FLYBALL_DATABASE_URL"}))
     environment = {"FLYBALL_DATABASE_URL": "http://u:p@h/", "KEY": "x"}
     assert "sent nowhere" in endpoints.unavailable_reason(
-        "fast", spec(**{field: "env:FLYBALL_DATABASE_URL"}), environment
+        "fast", spec(**{field: "env:FLYBALL_DATABASE_URL"}), outside(environment)
     )
 
 

@@ -8,24 +8,35 @@ import msgspec
 import pytest
 import yaml
 
+from flyball.infra.secrets.environment import from_environment
+from flyball.infra.secrets.references import parse
 from flyball.llm import catalog
 from flyball.llm.catalog import names, vendor
 from flyball.models import endpoints, service
-from flyball.models.errors import ModelSpecError
+from flyball.models.errors import ModelNotConfiguredError, ModelSpecError
+from flyball.models.reaching import reaching
 from flyball.models.records import Endpoint, ModelSpec
+from flyball.settings import Settings
 
 ALL_SETTINGS = {
     "base_url": "http://127.0.0.1:9001",
     "api_key": "env:KEY",
-    "access_key_id": "env:ID",
+    "access_key_id": "env:KEY_ID",
     "secret_access_key": "env:SECRET",
-    "service_account": "env:ACCOUNT",
+    "service_account": "env:CREDENTIALS",
     "region": "us-east-1",
     "project": "shop",
     "location": "europe-west4",
 }
 PAGE = (Path(__file__).parents[2] / "docs/providers.md").read_text()
 NEEDS = [(name, need) for name in names() for need in vendor(name).needs]
+
+
+def outside(environment):
+    def look_up(text):
+        return from_environment(parse(text).name, Settings().secret_environment, environment)
+
+    return look_up
 
 
 def spec(**fields):
@@ -69,12 +80,12 @@ def test_a_location_cannot_lead_elsewhere(location):
 
 
 def test_a_service_account_stands_in_its_variable_or_in_a_file_that_it_names(tmp_path):
-    declared = spec(provider="vertex", project="shop", location="global", service_account="env:ACCOUNT")
+    declared = spec(provider="vertex", project="shop", location="global", service_account="env:CREDENTIALS")
     key = tmp_path / "key.json"
     key.write_text('{"client_email": "a"}')
 
-    (written,) = endpoints.resolve("fast", declared, {"ACCOUNT": '{"client_email": "b"}'})
-    (named,) = endpoints.resolve("fast", declared, {"ACCOUNT": str(key)})
+    (written,) = endpoints.resolve("fast", declared, outside({"CREDENTIALS": '{"client_email": "b"}'}))
+    (named,) = endpoints.resolve("fast", declared, outside({"CREDENTIALS": str(key)}))
 
     assert written.upstream.service_account.reveal() == '{"client_email": "b"}'
     assert named.upstream.service_account.reveal() == '{"client_email": "a"}'
@@ -82,24 +93,26 @@ def test_a_service_account_stands_in_its_variable_or_in_a_file_that_it_names(tmp
 
 @pytest.mark.parametrize("value", ["/no/such/file", "not a path\0", "/"])
 def test_a_service_account_that_is_neither_is_not_configured(value):
-    declared = spec(provider="vertex", project="shop", location="global", service_account="env:ACCOUNT")
+    declared = spec(provider="vertex", project="shop", location="global", service_account="env:CREDENTIALS")
 
-    reason = endpoints.unavailable_reason("fast", declared, {"ACCOUNT": value})
+    reason = endpoints.unavailable_reason("fast", declared, outside({"CREDENTIALS": value}))
 
-    assert reason.endswith("ACCOUNT is neither a service account's key nor a file that can be read")
+    assert reason.endswith("CREDENTIALS is neither a service account's key nor a file that can be read")
 
 
-def test_a_key_may_stand_in_a_file(tmp_path):
-    key = tmp_path / "key"
+async def test_a_key_may_stand_in_a_file_of_the_operators(ctx):
+    key = ctx.layout.secrets / "key"
     key.write_text("sk-from-a-file\n")
     declared = spec(provider="openai", api_key=f"file:{key}")
 
     service.check("fast", declared)
-    (found,) = endpoints.resolve("fast", declared, {})
+    (found,) = await reaching(ctx)("default", "fast", declared)
     key.unlink()
+    missing = spec(provider="openai", api_key=f"file:{key}2")
 
     assert found.api_key.reveal() == "sk-from-a-file"
-    assert endpoints.unavailable_reason("fast", declared, {}).endswith("key cannot be read, or is empty")
+    with pytest.raises(ModelNotConfiguredError, match="key2 cannot be read, or is empty"):
+        await reaching(ctx)("default", "fast", missing)
 
 
 @pytest.mark.parametrize("written", ["file:key", "file:", "file:~/key", "sk-1"])

@@ -27,6 +27,7 @@ from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
 from flyball.infra.db.database import Database
 from flyball.infra.lake.lake import Lake
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
 from flyball.projects import sign_in
@@ -186,6 +187,7 @@ async def _served(template_url: str, name: str) -> AsyncIterator[Site]:
         layout=layout,
         clock=SystemClock(),
         settings=settings,
+        keyring=Keyring(settings, layout, SystemClock()),
         project=DEFAULT_PROJECT,
         actor=Actor(id="local:0", kind="local", name="stoker"),
     )

@@ -9,6 +9,7 @@ from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
 from flyball.infra.db.database import Database
 from flyball.infra.lake.lake import Lake
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
 from flyball.settings import Settings
@@ -26,6 +27,7 @@ async def main(folder: str, url: str) -> None:
         layout=layout,
         clock=SystemClock(),
         settings=Settings(data=folder, database_url=url, flush_seconds=0.005),
+        keyring=Keyring(Settings(data=folder), layout, SystemClock()),
         project=DEFAULT_PROJECT,
         actor=Actor(id="system:flusher", kind="system", name="flusher"),
     )

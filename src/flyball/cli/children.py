@@ -4,6 +4,7 @@ import sys
 
 from flyball.infra.processes.child import ChildSpec
 from flyball.kit.layout import Layout
+from flyball.kit.secrets import Secret
 from flyball.settings import KNOBS, Settings
 
 _GATEWAYS, _RUNNERS, _WORKERS, _CONTROL = range(4)  # what calls something else stops before it
@@ -50,6 +51,6 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def _knobs(settings: Settings, layout: Layout, database_url: str) -> dict[str, str]:
-    """Every knob as this start has it, so that no child parses anything else."""
-    values = {knob.variable: str(getattr(settings, knob.name)) for knob in KNOBS}
+    """Every knob as this start has it, so that no child parses anything else. Secret ones are in the environment already."""
+    values = {knob.variable: str(getattr(settings, knob.name)) for knob in KNOBS if knob.type is not Secret}
     return values | {"FLYBALL_DATA": str(layout.root), "FLYBALL_DATABASE_URL": database_url}

@@ -39,6 +39,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.key_cli"
     ),
+    Entry("secrets", "Secrets: what models are called with, encrypted and told to nobody.", "flyball.secrets.cli"),
     Entry("models", "Models: the catalog of what may be called.", "flyball.models.cli"),
     Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
     Entry("functions", "Functions: named tasks and the variants that compete for them.", "flyball.functions.cli"),

@@ -16,6 +16,7 @@ from flyball.functions.execution import run_variant
 from flyball.functions.tools import Tools, open_tools
 from flyball.infra.context import Context
 from flyball.kit.ids import new_id
+from flyball.models.reaching import reaching
 
 from . import items, reporting, results, scoring, store
 from .judging import Ask, judge_item
@@ -31,7 +32,7 @@ async def judge_chunk(ctx: Context, run_id: str, plan: Plan, chunk: int) -> int:
     """Ask all variants the chunk's items, judge and keep the results; how many failed. Chunks are numbered from 1."""
     wanted = await items.between(ctx, plan.dataset, (chunk - 1) * ITEMS_PER_CHUNK, ITEMS_PER_CHUNK)
     variants = await _variants(ctx, plan)
-    async with open_tools(layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings) as tools:
+    async with open_tools(layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings, reach=reaching(ctx)) as tools:
         found = await judge_all(wanted, variants, plan, _asking(tools), ctx)
     await results.append(ctx, run_id, plan.evaluation, chunk, found)
     return sum(result.status == "failed" for result in found)
@@ -90,7 +91,7 @@ async def _variants(ctx: Context, plan: Plan) -> tuple[PinnedVariant, ...]:
         known: Mapping[str, PinnedVariant] = await functions.variants_by_hash(
             connection, ctx.project, [ref.hash for ref in plan.running]
         )
-    return tuple(with_availability(known[ref.hash]) for ref in plan.running)
+        return tuple([await with_availability(connection, ctx, known[ref.hash]) for ref in plan.running])
 
 
 def _asking(tools: Tools) -> Ask:

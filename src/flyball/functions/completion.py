@@ -21,8 +21,8 @@ from flyball.llm.patience import Patience, Rota
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
 from flyball.llm.wire import Reply, Wire
-from flyball.models import endpoints
 from flyball.models.endpoints import ResolvedEndpoint, upstream_of
+from flyball.models.reaching import Reach
 from flyball.models.records import ModelSpec
 from flyball.prompts.records import RenderedMessage
 
@@ -50,13 +50,13 @@ class ModelCaller:
         wire: Wire,
         clock: Clock,
         *,
+        reach: Reach,
         seconds: float = 600,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._wire = wire
         self._clock = clock
         self._seconds = seconds
-        self._environment = environment
+        self._reach = reach
 
     async def complete(
         self,
@@ -65,6 +65,8 @@ class ModelCaller:
         messages: Sequence[RenderedMessage],
         parameters: Mapping[str, Any],
         on_delta: OnDelta | None = None,
+        *,
+        project: str = "",
     ) -> Completion:
         """One answer; its text goes to `on_delta` piece by piece where one is given.
 
@@ -75,7 +77,7 @@ class ModelCaller:
             ModelNotConfiguredError: no endpoint can be called from this process.
             UpstreamError: the last failure.
         """
-        order = _drawn(endpoints.resolve(name, spec, self._environment))
+        order = _drawn(await self._reach(project, name, spec))
         patience = Patience(self._clock, seconds=self._seconds)
         rota = Rota(len(order), self._clock)
         while True:

@@ -10,7 +10,7 @@ import msgspec
 from flyball.kit.errors import FlyballError, UnavailableError
 from flyball.llm.errors import UpstreamTimeoutError
 
-from .availability import unavailable_reason
+from .availability import missing_index
 from .completion import OnDelta
 from .errors import (
     DeclarationError,
@@ -69,7 +69,7 @@ async def run_variant(
 
 
 async def _run(variant: PinnedVariant, input_: Input, tools: Tools, log: SpanLog, on_delta: OnDelta | None) -> Answer:
-    if reason := unavailable_reason(variant.spec):
+    if reason := missing_index(variant.spec):
         raise VariantUnavailableError(f"{_where(variant)} cannot run: {reason}")
     if variant.spec.get("retrieval"):
         await tools.ready_to_search()

@@ -50,7 +50,8 @@ async def look_at_variant(connection: Connection, ctx: Context, function: Functi
     kind, own = await _pinned(connection, ctx, function, name, declared)
     spec = {"input": function.spec.input, "output": function.spec.output, **own}
     hash_ = pinned_hash(function.name, name, kind, spec)
-    return with_availability(PinnedVariant(function=function.name, name=name, kind=kind, spec=spec, hash=hash_))
+    pinned = PinnedVariant(function=function.name, name=name, kind=kind, spec=spec, hash=hash_)
+    return await with_availability(connection, ctx, pinned)
 
 
 async def _pinned(

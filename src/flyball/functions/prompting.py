@@ -38,7 +38,9 @@ async def run_prompt(
     model = msgspec.convert(spec["model"]["spec"], ModelSpec)
     start_ns = tools.clock.now_ns()
     try:
-        done = await tools.models.complete(spec["model"]["name"], model, messages, spec["parameters"], on_delta)
+        done = await tools.models.complete(
+            spec["model"]["name"], model, messages, spec["parameters"], on_delta, project=log.project
+        )
     except FlyballError as error:
         log.llm(start_ns, messages, None, Cost(None, ""), error.message)
         raise

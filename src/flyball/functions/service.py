@@ -51,7 +51,7 @@ async def list_variants(ctx: Context, name: str) -> tuple[PinnedVariant, ...]:
     await get_function(ctx, name)
     async with ctx.db.connection() as connection:
         found = await store.variants_of(connection, ctx.project, name)
-    return tuple(with_availability(variant) for variant in found)
+        return tuple([await with_availability(connection, ctx, variant) for variant in found])
 
 
 async def variants_now(ctx: Context, function: Function) -> tuple[PinnedVariant, ...]:

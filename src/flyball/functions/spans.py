@@ -28,6 +28,11 @@ class SpanLog:
         self._start_ns = clock.now_ns()
         self._children: list[Span] = []
 
+    @property
+    def project(self) -> str:
+        """Whose execution it is; empty where that goes without saying."""
+        return self._ids.project
+
     def retrieval(self, start_ns: int, query: str, k: int, found: Sequence[PassageRef], error: str = "") -> None:
         """One search of the variant's index."""
         retrieval = self._variant.spec["retrieval"]

@@ -10,6 +10,7 @@ from flyball.infra.blobs.store import Blobs
 from flyball.infra.layout import Layout
 from flyball.kit.clock import Clock
 from flyball.llm.wire import Wire
+from flyball.models.reaching import Reach
 from flyball.settings import Settings
 
 from .code import CodeFolder
@@ -33,15 +34,17 @@ class Tools:
 
 
 @asynccontextmanager
-async def open_tools(*, layout: Layout, blobs: Blobs, clock: Clock, settings: Settings) -> AsyncIterator[Tools]:
-    """The tools of this process; connections to models are closed at the end."""
+async def open_tools(
+    *, layout: Layout, blobs: Blobs, clock: Clock, settings: Settings, reach: Reach
+) -> AsyncIterator[Tools]:
+    """The tools of this process, which reaches models by `reach`; connections to them are closed at the end."""
     async with Wire(
         clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds
     ) as wire:
         yield Tools(
             search=partial(engines.search, layout),
             code=CodeFolder(layout.code, blobs),
-            models=ModelCaller(wire, clock, seconds=settings.request_deadline_seconds),
+            models=ModelCaller(wire, clock, reach=reach, seconds=settings.request_deadline_seconds),
             clock=clock,
             ready_to_search=engines.load,
         )

@@ -3,15 +3,25 @@
 import hashlib
 import hmac
 import secrets
+import weakref
+from typing import Any, NoReturn
+
+_SHORTEST_TOLD_APART = 8  # characters; what is shorter stands in any text by chance
 
 
 class Secret:
-    """A value that shows as `***` everywhere but in `reveal()`."""
+    """A value that shows as `***` everywhere but in `reveal()`.
 
-    __slots__ = ("_value",)
+    It cannot be serialised, copied, changed, hashed, measured or used as a path or a number. Two are compared in constant time.
+    """
+
+    __slots__ = ("__weakref__", "_value")
+
+    _value: str
 
     def __init__(self, value: str) -> None:
-        self._value = value
+        object.__setattr__(self, "_value", value)
+        _LIVE[id(self)] = self
 
     def reveal(self) -> str:
         """The value itself; call it at the last moment."""
@@ -22,8 +32,56 @@ class Secret:
 
     __str__ = __repr__
 
-    def __reduce__(self) -> str:
+    def __format__(self, wish: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(_bytes(self._value), _bytes(other._value))
+
+    __hash__ = None  # type: ignore[assignment] # a secret is no key: a table of them would tell whether it holds one
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a Secret does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Secret does not change")
+
+    def __dir__(self) -> list[str]:
+        return ["reveal"]
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Secret is not serialised")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not serialised")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret is not serialised")
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError("a Secret is not copied")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        raise TypeError("a Secret is not copied")
+
+
+_LIVE: "weakref.WeakValueDictionary[int, Secret]" = weakref.WeakValueDictionary()
+
+
+def live_values() -> list[str]:
+    """The values of all secrets that this process holds now, the longest first; for whoever blots them out of texts."""
+    held = [secret for reference in _LIVE.valuerefs() if (secret := reference()) is not None]
+    values = {secret.reveal() for secret in held}
+    return sorted((value for value in values if len(value) >= _SHORTEST_TOLD_APART), key=len, reverse=True)
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
 
 
 def new_token(bits: int = 256) -> str:

@@ -4,14 +4,15 @@ import msgspec
 
 from flyball.surface.http import ContextDep, Router
 
-from . import endpoints, service
+from . import service
+from .reaching import unavailable_reasons
 from .records import Model, Provider
 
 router = Router("/api/models", tag="models")
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
-    """A model, and whether flyball's processes can call it: not where an environment variable is missing."""
+    """A model, and whether flyball's processes can call it: not where a secret or a variable is missing."""
 
     model: Model
     available: bool
@@ -39,7 +40,9 @@ class Providers(msgspec.Struct, frozen=True, kw_only=True):
 @router.get("", permission="models.read", returns=ModelStates)
 async def list_models(ctx: ContextDep) -> ModelStates:
     """The newest version of every model."""
-    return ModelStates(items=tuple(_state(model) for model in await service.list_models(ctx)))
+    found = await service.list_models(ctx)
+    reasons = await unavailable_reasons(ctx, found)
+    return ModelStates(items=tuple(_state(model, reasons[model.id]) for model in found))
 
 
 @router.get("/providers", permission="models.read", returns=Providers)
@@ -57,9 +60,9 @@ async def list_model_versions(ctx: ContextDep, name: str) -> ModelVersions:
 @router.get("/{name:path}", permission="models.read", returns=ModelState)
 async def show_model(ctx: ContextDep, name: str, version: int | None = None) -> ModelState:
     """A model: its newest version, or the asked one."""
-    return _state(await service.get_model(ctx, name, version))
+    model = await service.get_model(ctx, name, version)
+    return _state(model, (await unavailable_reasons(ctx, [model]))[model.id])
 
 
-def _state(model: Model) -> ModelState:
-    reason = endpoints.unavailable_reason(model.name, model.spec)
+def _state(model: Model, reason: str) -> ModelState:
     return ModelState(model=model, available=not reason, unavailable_reason=reason)

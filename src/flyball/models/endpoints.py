@@ -1,16 +1,19 @@
-"""What a model's references, `env:NAME` and `file:/path`, stand for in this process. The only place where an endpoint's secret appears.
+"""What a model's references stand for in this process, and whether they may be sent where the model is called.
 
-A model of which no endpoint can be resolved is not configured: a state with a reason, not an error of its declaration.
+The only place where an endpoint's secret appears. A model of which no endpoint can be resolved is not configured: a state with a
+reason, not an error of its declaration.
 """
 
-import os
 import re
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from flyball.infra.secrets.environment import is_ours
+from flyball.infra.secrets.files import read_small
+from flyball.infra.secrets.hosts import host_of
+from flyball.infra.secrets.references import FORMS, LookUp, Missing, parse
 from flyball.kit.secrets import Secret
 from flyball.llm.catalog import UnknownVendorError, names, vendor
 from flyball.llm.providers.protocol import Upstream
@@ -18,13 +21,9 @@ from flyball.llm.providers.protocol import Upstream
 from .errors import ModelNotConfiguredError, ModelSpecError
 from .records import Endpoint, ModelSpec
 
-_REFERENCE = re.compile(r"^env:([A-Za-z_][A-Za-z0-9_]*)$")
-_FILE = re.compile(r"^file:(/.+)$")  # for secrets alone
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._:-]{0,200}")
-_SECRETS = ("api_key", "secret_access_key", "session_token", "service_account")
-_REFERENCES = ("base_url", "access_key_id", *_SECRETS)
+_SECRETS = ("access_key_id", "api_key", "secret_access_key", "session_token", "service_account")
 _PLAIN = ("dialect", "region", "project", "location", "api_version", "organization")
-_OURS = re.compile(r"^env:FLYBALL_", re.IGNORECASE)  # the address of our own database, for one
 
 
 class ResolvedEndpoint(NamedTuple):
@@ -52,8 +51,25 @@ def address_of(endpoint: Endpoint) -> str:
 
 def references_of(endpoint: Endpoint) -> tuple[str, ...]:
     """The secrets that are sent there, as they are declared."""
-    found = (getattr(endpoint, name) for name in ("access_key_id", *_SECRETS))
+    found = (getattr(endpoint, name) for name in _SECRETS)
     return tuple(value for value in found if value)
+
+
+def references_in(spec: ModelSpec) -> frozenset[str]:
+    """Everything of a declaration that has to be looked up before it can be called."""
+    addresses = (endpoint.base_url for endpoint in spec.endpoints)
+    secrets = (reference for endpoint in spec.endpoints for reference in references_of(endpoint))
+    return frozenset(text for text in (*addresses, *secrets) if parse(text) is not None)
+
+
+def uses_of(spec: ModelSpec) -> frozenset[tuple[str, str]]:
+    """The stored secrets that a declaration names, each with the host to which it would go; empty where a variable says it."""
+    return frozenset(
+        (found.name, host_of(address_of(endpoint)))
+        for endpoint in spec.endpoints
+        for text in references_of(endpoint)
+        if (found := parse(text)) and found.kind == "secret"
+    )
 
 
 def check(name: str, spec: ModelSpec) -> None:
@@ -98,83 +114,69 @@ def _check_one(place: str, endpoint: Endpoint) -> None:
 
 def _check_references(place: str, endpoint: Endpoint) -> None:
     """No secret is written out, none of ours is sent away, and the address is one."""
-    for field in ("access_key_id", *_SECRETS):
-        if (value := getattr(endpoint, field)) and not (_REFERENCE.match(value) or _FILE.match(value)):
+    for field in _SECRETS:
+        if (value := getattr(endpoint, field)) and parse(value) is None:
             raise ModelSpecError(
-                f"{place}.{field} is written out; keys are never stored",
-                next_step="put the key into the environment and write env:NAME, or into a file and write file:/path",
+                f"{place}.{field} is written out; keys are never stored in a configuration",
+                next_step=f"write a reference to it: {FORMS} (`flyball secrets set NAME` keeps one)",
             )
-    url = endpoint.base_url
-    if url and not _REFERENCE.match(url) and (problem := _url_problem(url)):
+    url, reference = endpoint.base_url, parse(endpoint.base_url)
+    if url and not (reference and reference.kind == "env") and (problem := _url_problem(url)):
         raise ModelSpecError(f"{place}.base_url {problem}", next_step="write http(s)://host[:port]/path, or env:NAME")
-    for field in _REFERENCES:
-        if _OURS.match(getattr(endpoint, field)):
+    for field in ("base_url", *_SECRETS):
+        if (found := parse(getattr(endpoint, field))) and found.kind == "env" and is_ours(found.name):
             raise ModelSpecError(
                 f"{place}.{field} names a variable of flyball's own settings, which are sent nowhere",
                 next_step="put the model's address or key into a variable of its own",
             )
 
 
-def resolve(name: str, spec: ModelSpec, environment: Mapping[str, str] | None = None) -> tuple[ResolvedEndpoint, ...]:
+def resolve(name: str, spec: ModelSpec, look_up: LookUp) -> tuple[ResolvedEndpoint, ...]:
     """The endpoints that can be called from this process, as declared.
 
     Raises:
-        ModelNotConfiguredError: there is none; the message names the variables that are missing, never a value.
+        ModelNotConfiguredError: there is none; the message names what is missing, never a value.
     """
-    environment = os.environ if environment is None else environment
-    problems = [_missing(endpoint, environment) for endpoint in spec.endpoints]
-    usable = [endpoint for endpoint, problem in zip(spec.endpoints, problems, strict=True) if not problem]
-    if not usable:
-        reasons = "; ".join(dict.fromkeys(problem for problem in problems if problem))
+    found: list[ResolvedEndpoint] = []
+    problems: list[str] = []
+    for endpoint in spec.endpoints:
+        try:
+            found.append(_resolved(endpoint, look_up))
+        except _MissingError as missing:
+            problems.append(str(missing))
+    if not found:
         raise ModelNotConfiguredError(
-            f"the model {name!r} is not configured: {reasons}",
-            next_step="set it in the environment and start flyball again",
+            f"the model {name!r} is not configured: {'; '.join(dict.fromkeys(problems))}",
+            next_step="make it available where flyball runs, then look at `flyball models list`",
         )
-    return tuple(_resolved(endpoint, environment) for endpoint in usable)
+    return tuple(found)
 
 
-def unavailable_reason(name: str, spec: ModelSpec, environment: Mapping[str, str] | None = None) -> str:
+def unavailable_reason(name: str, spec: ModelSpec, look_up: LookUp) -> str:
     """Why the model cannot be called from this process; empty when it can."""
     try:
-        resolve(name, spec, environment)
+        resolve(name, spec, look_up)
     except ModelNotConfiguredError as error:
         return error.message
     return ""
 
 
-def _missing(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
-    """What keeps the endpoint from being called."""
-    for field in _REFERENCES:
-        value = getattr(endpoint, field)
-        if _OURS.match(value):
-            return f"{value.removeprefix('env:')} is a setting of flyball's own, which is sent nowhere"
-        if (match := _REFERENCE.match(value)) and not environment.get(match.group(1)):
-            return f"{match.group(1)} is not set"
-        if (match := _FILE.match(value)) and not _read(match.group(1)):
-            return f"{match.group(1)} cannot be read, or is empty"
-    if match := _REFERENCE.match(endpoint.base_url):
-        problem = _url_problem(environment[match.group(1)])
-        return f"{match.group(1)} {problem}" if problem else ""
-    return _account_problem(endpoint, environment)
+class _MissingError(Exception):
+    """What keeps an endpoint from being called."""
 
 
-def _account_problem(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
-    if not endpoint.service_account or _account(endpoint, environment):
-        return ""
-    return f"{endpoint.service_account.removeprefix('env:')} is neither a service account's key nor a file that can be read"
-
-
-def _resolved(endpoint: Endpoint, environment: Mapping[str, str]) -> ResolvedEndpoint:
-    address = _look_up(address_of(endpoint), environment).rstrip("/")
+def _resolved(endpoint: Endpoint, look_up: LookUp) -> ResolvedEndpoint:
+    address = _address(endpoint, look_up)
+    access_key_id = _secret(endpoint.access_key_id, address, look_up)
     upstream = Upstream(
         vendor=endpoint.provider,
         base_url=address,
         model=endpoint.model,
-        api_key=_secret(endpoint.api_key, environment),
-        access_key_id=_look_up(endpoint.access_key_id, environment),
-        secret_access_key=_secret(endpoint.secret_access_key, environment),
-        session_token=_secret(endpoint.session_token, environment),
-        service_account=_account(endpoint, environment),
+        api_key=_secret(endpoint.api_key, address, look_up),
+        access_key_id=access_key_id.reveal() if access_key_id else "",
+        secret_access_key=_secret(endpoint.secret_access_key, address, look_up),
+        session_token=_secret(endpoint.session_token, address, look_up),
+        service_account=_account(endpoint, address, look_up),
         **{name: getattr(endpoint, name) for name in _PLAIN},
     )
     return ResolvedEndpoint(
@@ -182,29 +184,51 @@ def _resolved(endpoint: Endpoint, environment: Mapping[str, str]) -> ResolvedEnd
     )
 
 
-def _secret(value: str, environment: Mapping[str, str]) -> Secret | None:
-    found = _look_up(value, environment)
-    return Secret(found) if found else None
+def _address(endpoint: Endpoint, look_up: LookUp) -> str:
+    address = address_of(endpoint)
+    reference = parse(address)
+    if reference is None or reference.kind != "env":
+        return address.rstrip("/")
+    found = look_up(address)
+    if isinstance(found, Missing):
+        raise _MissingError(found.reason)
+    address = found.secret.reveal()
+    if problem := _url_problem(address):
+        raise _MissingError(f"{reference.name} {problem}")
+    return address.rstrip("/")
 
 
-def _account(endpoint: Endpoint, environment: Mapping[str, str]) -> Secret | None:
-    """A service account's key. Its variable may hold the path of a file with it, as Google's own clients have it."""
-    found = _look_up(endpoint.service_account, environment)
-    if found and not found.lstrip().startswith("{"):
-        found = _read(found)
-    return Secret(found) if found else None
+def _secret(text: str, address: str, look_up: LookUp) -> Secret | None:
+    """What a reference stands for, if it may be sent to that address."""
+    if not text:
+        return None
+    found = look_up(text)
+    if isinstance(found, Missing):
+        raise _MissingError(found.reason)
+    host = host_of(address)
+    if found.hosts is not None and host not in found.hosts:
+        name = text.removeprefix("secret:")
+        raise _MissingError(
+            f"the secret {name} is bound to {', '.join(found.hosts)}, and this endpoint is at {host}; "
+            f"`flyball secrets set {name} --host {host}` binds it anew, with its value"
+        )
+    return found.secret
 
 
-def _look_up(value: str, environment: Mapping[str, str]) -> str:
-    if match := _REFERENCE.match(value):
-        return environment[match.group(1)]
-    return _read(match.group(1)) if (match := _FILE.match(value)) else value
+def _account(endpoint: Endpoint, address: str, look_up: LookUp) -> Secret | None:
+    """A service account's key. A variable may hold the path of a file with it, as Google's own clients have it."""
+    found = _secret(endpoint.service_account, address, look_up)
+    reference = parse(endpoint.service_account)
+    if found is None or reference is None or found.reveal().lstrip().startswith("{"):
+        return found
+    if reference.kind == "env" and (text := _read(found.reveal())):  # a path that the operator wrote, nobody else
+        return Secret(text)
+    raise _MissingError(f"{reference.name} is neither a service account's key nor a file that can be read")
 
 
 def _read(path: str) -> str:
-    """What a file says, without the line's end; empty where there is none."""
     try:
-        return Path(path).read_text(errors="replace").strip() if Path(path).is_file() else ""
+        return read_small(Path(path)) if path.startswith("/") else ""
     except (OSError, ValueError):
         return ""
 

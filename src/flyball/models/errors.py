@@ -8,7 +8,7 @@ FlyballError
 ├── ForbiddenError
 │   └── EndpointNotAllowedError    a new address, or a key for it, from someone who may not name one
 └── UnavailableError
-    └── ModelNotConfiguredError    what `env:NAME` stands for is not set in this process
+    └── ModelNotConfiguredError    a secret or a variable that it refers to is missing
 """
 
 from flyball.kit.errors import ForbiddenError, InvalidInputError, NotFoundError, UnavailableError
@@ -30,7 +30,7 @@ class ModelSpecError(InvalidInputError):
 
 
 class ModelNotConfiguredError(UnavailableError):
-    """The environment lacks what the model's endpoints refer to."""
+    """What the model's endpoints refer to is missing, or may not be sent there."""
 
     code = "model_not_configured"
 

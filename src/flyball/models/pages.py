@@ -6,6 +6,7 @@ from flyball.surface.html import Pages
 from flyball.surface.http import ContextDep
 
 from . import endpoints, service
+from .reaching import unavailable_reasons
 from .records import Endpoint, Model
 
 pages = Pages(tag="models", section="/models")
@@ -47,9 +48,8 @@ class ModelPage(msgspec.Struct, frozen=True, kw_only=True):
 async def list_models(ctx: ContextDep) -> ModelList:
     """Every model of the project."""
     found = await service.list_models(ctx)
-    return ModelList(
-        models=tuple(ListedModel(model=m, missing=endpoints.unavailable_reason(m.name, m.spec)) for m in found)
-    )
+    reasons = await unavailable_reasons(ctx, found)
+    return ModelList(models=tuple(ListedModel(model=model, missing=reasons[model.id]) for model in found))
 
 
 @pages.get("/models/{name:path}", permission="models.read", template="models/show.html")
@@ -59,7 +59,7 @@ async def show_model(ctx: ContextDep, name: str, version: int | None = None) -> 
     return ModelPage(
         model=model,
         endpoints=tuple(_shown(endpoint) for endpoint in model.spec.endpoints),
-        missing=endpoints.unavailable_reason(model.name, model.spec),
+        missing=(await unavailable_reasons(ctx, [model]))[model.id],
         versions=await service.list_versions(ctx, name),
     )
 

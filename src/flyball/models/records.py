@@ -1,6 +1,6 @@
 """A model of the catalog: where it is reached, what it costs, under which licence.
 
-Secrets never stand here: `api_key` is a reference (`env:NAME`, `file:/path`) that `endpoints` resolves at the last moment.
+Secrets never stand here: `api_key` is a reference (`secret:NAME`, `env:NAME` and others) that `endpoints` resolves at the last moment.
 """
 
 from typing import Annotated, TypeAlias
@@ -15,7 +15,8 @@ Amount: TypeAlias = str | int | float
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One place that answers for the model. `provider` is a vendor of the catalog, `model` the name that it knows the model by.
 
-    `base_url` is a URL or `env:NAME`, empty where the catalog knows it. Secrets are `env:NAME`, `file:/path` or empty: `api_key`, and for
+    `base_url` is a URL or `env:NAME`, empty where the catalog knows it. Secrets are references or empty (`env:NAME`,
+    `file:/path`, `cmd:NAME`, `vault:path#field`, `secret:NAME`): `api_key`, and for
     Bedrock `access_key_id`, `secret_access_key`, `session_token`, for Vertex `service_account`, whose variable holds the JSON of
     its key or the path of a file with it.
     """

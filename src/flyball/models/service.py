@@ -8,6 +8,7 @@ from flyball.infra.db.database import Connection
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.ids import new_id
 from flyball.llm import catalog
+from flyball.secrets import service as secrets
 
 from . import endpoints, pricing, store
 from .errors import EndpointNotAllowedError, ModelNotFoundError, ModelSpecError
@@ -90,6 +91,7 @@ async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) 
         created_by=ctx.actor.id,
     )
     await store.insert(connection, model)
+    await secrets.note_uses(connection, ctx, name, endpoints.uses_of(spec))
     await audit.record(
         connection,
         ctx,

@@ -165,7 +165,7 @@ async def _refuse_variants(connection: Connection, ctx: Context, release: Releas
                 f"{short(share.variant_hash)} says, or is gone",
                 next_step="evaluate again and propose a new release",
             )
-        ready = with_availability(variant)
+        ready = await with_availability(connection, ctx, variant)
         if not ready.available:
             raise VariantUnavailableError(
                 f"release {release.id} cannot be served: variant {share.variant!r}: {ready.unavailable_reason}",

@@ -14,7 +14,9 @@ import uvloop
 from flyball.app import build_context
 from flyball.infra.context import Context
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.processes.reporting import report
 from flyball.kit.errors import FlyballError
+from flyball.projects.key_uses import uses_of, written
 from flyball.settings import Settings, load_settings
 from flyball.surface.http.shield import Shield
 from flyball.traces.flusher import Flusher
@@ -30,7 +32,7 @@ _PAUSE_SECONDS = 5.0
 def main() -> None:
     """Run until SIGTERM or SIGINT; exit code 1 with one line of reason where it cannot start."""
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    report(settings.log_level)
     wait_to_begin()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -51,7 +53,7 @@ async def serve(settings: Settings) -> None:
         )
         ready = asyncio.Event()
         announcing = asyncio.create_task(_announce(ready))
-        async with _flushing(ctx):
+        async with _flushing(ctx), written(uses_of(ctx.db), ctx.db, ctx.clock):
             await listening.serve_until_told(ready)
         announcing.cancel()
 

@@ -15,6 +15,7 @@ SITE = Site(
             (
                 Link("Runs", "/runs"),
                 Link("Keys", "/keys"),
+                Link("Secrets", "/secrets"),
                 Link("Audit", "/audit"),
                 Link("Account", "/account"),
                 Link("API", "/reference"),

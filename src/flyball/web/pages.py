@@ -12,6 +12,7 @@ from flyball.projects.pages import account_pages as account
 from flyball.prompts.pages import pages as prompts
 from flyball.releases.pages import pages as releases
 from flyball.runs.pages import pages as runs
+from flyball.secrets.pages import pages as secrets
 from flyball.surface.html import Pages
 from flyball.traces.pages import pages as traces
 from flyball.traces.pages import score_pages as scores
@@ -36,6 +37,7 @@ PAGES: tuple[Pages, ...] = (
     lineage,
     runs,
     keys,
+    secrets,
     audit,
     account,
     reference,

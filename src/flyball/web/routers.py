@@ -13,6 +13,7 @@ from flyball.projects.key_api import router as keys
 from flyball.prompts.api import router as prompts
 from flyball.releases.api import router as releases
 from flyball.runs.api import router as runs
+from flyball.secrets.api import router as secrets
 from flyball.surface.http import Router
 from flyball.traces.api import router as traces
 
@@ -20,6 +21,7 @@ ROUTERS: tuple[Router, ...] = (
     configuration,
     projects,
     keys,
+    secrets,
     models,
     prompts,
     functions,

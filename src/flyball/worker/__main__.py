@@ -1,9 +1,9 @@
 """`python -m flyball.worker jobs|runner`: which of the two background processes this one is."""
 
-import logging
 import sys
 from importlib import import_module
 
+from flyball.infra.processes.reporting import report
 from flyball.settings import load_settings
 
 _PROCESSES = {"jobs": "flyball.worker.working", "runner": "flyball.worker.runner"}
@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> None:
     if module is None:
         sys.exit(f"usage: python -m flyball.worker {'|'.join(_PROCESSES)}")
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    report(settings.log_level)
     import_module(module).main(settings)
 
 

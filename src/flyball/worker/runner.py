@@ -1,12 +1,13 @@
 """The runner: executes variants for the gateway, over a Unix socket that only this system's owner reaches.
 
-Here live the operator's code and the retrieval libraries, so that neither lives in the gateway. Needs no SQL: an order
-names everything by version and hash. Knows orders and lines; how a variant runs is `functions.execution`'s business.
+Here live the operator's code and the retrieval libraries, so that neither lives in the gateway. A run needs no SQL: an order
+names everything by version and hash, and secrets are known beforehand. Knows orders and lines; how a variant runs is `functions.execution`'s business.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,11 +20,15 @@ from flyball.functions.tools import Tools, open_tools
 from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder, RunRefusal
 from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
+from flyball.infra.db.database import Database
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.sockets.serving import Server, bind_unix
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError, InvalidInputError
 from flyball.kit.layout import Layout
+from flyball.models.reaching import Reach, following
+from flyball.secrets.following import FollowedSecrets
 from flyball.settings import Settings
 
 _GRACE_SECONDS = 15
@@ -48,7 +53,11 @@ async def serve(settings: Settings) -> None:
     layout = Layout(settings.data_path)
     layout.create()
     blobs = Blobs(settings.blobs_url or layout.blobs.as_uri())
-    async with open_tools(layout=layout, blobs=blobs, clock=SystemClock(), settings=settings) as tools:
+    clock = SystemClock()
+    async with (
+        _followed(settings, Keyring(settings, layout, clock)) as reach,
+        open_tools(layout=layout, blobs=blobs, clock=clock, settings=settings, reach=reach) as tools,
+    ):
         # The engine is loaded beside the first orders: whoever needs none does not wait for it.
         loading = asyncio.create_task(engines.load())
         server = Server(RunnerApp(tools), when_listening=_listens, grace_seconds=_GRACE_SECONDS)
@@ -56,6 +65,19 @@ async def serve(settings: Settings) -> None:
         await server.serve([bind_unix(layout.runner_socket)])
         watching.cancel()
         await loading
+
+
+@asynccontextmanager
+async def _followed(settings: Settings, keyring: Keyring) -> AsyncIterator[Reach]:
+    """Secrets are the one thing of the database that the runner needs; it hears of them beforehand, so that no run waits."""
+    database = Database(settings.database_url, most=1, application="flyball runner")
+    try:
+        await database.open()
+        secrets = FollowedSecrets(database, keyring)
+        async with secrets.kept_fresh():
+            yield following(secrets)
+    finally:
+        await database.close()
 
 
 async def _leave_when_rules_do_not_stop(server: Server) -> None:

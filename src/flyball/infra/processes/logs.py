@@ -1,12 +1,18 @@
-"""What child processes print: kept in files of bounded size, its last lines at hand. Knows bytes and lines, no levels."""
+"""What child processes print: kept in files of bounded size, its last lines at hand, without what looks like a secret.
+
+Knows bytes and lines, no levels. Processes blot their log lines themselves; this is for what was printed in some other way.
+"""
 
 import os
 from collections import deque
 from pathlib import Path
 
+from flyball.kit.redaction import blot_shapes
+
 _LARGEST = 8 * 1024 * 1024  # bytes of one file; with two older ones beside it
 _OLDER = 2
 _REMEMBERED = 20  # lines
+_LONGEST_LINE = 64 * 1024  # bytes; a longer one is written in pieces
 
 
 def rotate(path: Path, *, largest: int = _LARGEST) -> None:
@@ -27,17 +33,26 @@ class ChildLog:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Append what the child printed."""
-        *lines, self._rest = (self._rest[-4096:] + data).split(b"\n")
-        self._last.extend(line.decode(errors="replace") for line in lines if line.strip())
+        """Append what the child printed, line by line: of one that is not complete, what fits is held back."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest)
+            self._rest = b""
+        if lines:
+            self._keep(b"".join(line + b"\n" for line in lines))
+
+    def _keep(self, data: bytes) -> None:
+        text = blot_shapes(data.decode(errors="surrogateescape"))
+        self._last.extend(visible for line in text.split("\n") if (visible := _printable(line)).strip())
         try:
-            self._append(data)
+            self._append(text.encode(errors="surrogateescape"))
         except OSError:
-            self.close()  # the next write tries again
+            self._let_go()  # the next write tries again
 
     def last_lines(self, count: int = 8) -> list[str]:
         """The last lines since the child was started."""
-        lines = [*self._last, *([self._rest.decode(errors="replace")] if self._rest.strip() else [])]
+        rest = _printable(blot_shapes(self._rest.decode(errors="surrogateescape")))
+        lines = [*self._last, *([rest] if rest.strip() else [])]
         return lines[-count:]
 
     def begin(self) -> None:
@@ -46,7 +61,13 @@ class ChildLog:
         self._rest = b""
 
     def close(self) -> None:
-        """Close the file; a write opens it again."""
+        """Write what was held back, and close the file; a write opens it again."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            self._keep(rest)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -55,7 +76,7 @@ class ChildLog:
         if self._descriptor < 0:
             self._open()
         if self._size + len(data) > self._largest and self._size:
-            self.close()
+            self._let_go()
             _shift(self.path)
             self._open()
         self._size += os.write(self._descriptor, data)
@@ -63,6 +84,10 @@ class ChildLog:
     def _open(self) -> None:
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
+
+
+def _printable(line: str) -> str:
+    return line.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _shift(path: Path) -> None:
