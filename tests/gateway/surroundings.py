@@ -13,7 +13,7 @@ from flyball.infra.sockets.serving import Server
 from flyball.kit.secrets import Secret, token_hash
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
-from flyball.projects.records import ActiveKey
+from flyball.projects.key_records import ActiveKey
 
 KEY = "fb_the-callers-own-key"
 TEXT_INPUT = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from flyball.kit.secrets import token_hash
-from flyball.projects.records import ActiveKey
+from flyball.projects.key_records import ActiveKey
 from flyball.testing import Turn
 
 MESSAGES = [{"role": "user", "content": "hello"}]

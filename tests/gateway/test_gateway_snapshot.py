@@ -58,7 +58,7 @@ async def until(condition, seconds=1.0):
 
 @pytest.fixture
 async def snapshots(ctx):
-    snapshots = CurrentSnapshot(ctx.db)
+    snapshots = CurrentSnapshot(ctx.db, ctx.keyring)
     await snapshots.reload()
     async with snapshots.kept_fresh():
         yield snapshots
@@ -68,7 +68,7 @@ async def test_it_holds_keys_models_functions_and_what_is_live(ctx):
     made = await projects.create_key(ctx, "app")
     await put_model(ctx)
     variant = await put_live_function(ctx)
-    snapshots = CurrentSnapshot(ctx.db)
+    snapshots = CurrentSnapshot(ctx.db, ctx.keyring)
     with pytest.raises(NotReadyError):
         snapshots.in_force()
 
@@ -86,7 +86,7 @@ async def test_it_holds_keys_models_functions_and_what_is_live(ctx):
 async def test_a_model_whose_environment_is_missing_is_known_with_the_reason(ctx, monkeypatch):
     endpoint = Endpoint(provider="openai-compatible", base_url="http://x/v1", model="m", api_key="env:NO_SUCH_KEY")
     await put_model(ctx, spec=ModelSpec(endpoints=(endpoint,)))
-    snapshots = CurrentSnapshot(ctx.db)
+    snapshots = CurrentSnapshot(ctx.db, ctx.keyring)
 
     await snapshots.reload()
     assert "NO_SUCH_KEY is not set" in snapshots.in_force().projects["default"].models["fast"].reason

@@ -40,7 +40,7 @@ class GatewayApp:
             if ours:
                 await self._speak(exchange)
             else:
-                await pass_on(exchange, self._house.control)
+                await pass_on(exchange, self._house.control, self._house.proxies)
         except Exception:  # -- the door: a mistake of ours is an answer too, and never one that says nothing
             _logger.exception("%s %r failed", exchange.method, exchange.path)
             speech = Speech(exchange, spoken_at(exchange.path, exchange.headers))

@@ -13,7 +13,7 @@ from flyball.llm.fields import field
 from flyball.llm.translation import dialect
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.errors import ModelNotConfiguredError
-from flyball.projects.records import ActiveKey
+from flyball.projects.key_records import ActiveKey
 
 from .errors import ModelNotFoundError, NoLiveReleaseError, WrongInputError
 from .snapshot import KnownFunction, KnownModel, KnownProject, Snapshot
@@ -44,7 +44,7 @@ def choose(snapshot: Snapshot, caller: ActiveKey, asked: Asked, trace_id: str) -
     """Who answers this call. The same trace id always gets the same variant of the same release.
 
     Raises:
-        ModelNotFoundError: nothing has this name; names what is spelled alike.
+        ModelNotFoundError: nothing that the caller may call has this name; names what is spelled alike.
         ModelNotConfiguredError: the model's endpoints cannot be called from here.
         NoLiveReleaseError: the function has no live release.
         WrongInputError: the function's input is missing or is none, or `flyball` is.
@@ -52,20 +52,30 @@ def choose(snapshot: Snapshot, caller: ActiveKey, asked: Asked, trace_id: str) -
     """
     extension(asked)  # what is wrong in it is refused before anybody is asked
     project = snapshot.projects.get(caller.project, KnownProject())
-    if (function := project.functions.get(asked.model)) is not None:
+    function = project.functions.get(asked.model) if caller.may_call_function(asked.model) else None
+    if function is not None:
         if function.live is None:
             raise NoLiveReleaseError(function.name)
         return FunctionRoute(
             function, _variant(function, function.live, trace_id), function.live, input_of(function, asked)
         )
-    if (model := project.models.get(asked.model)) is not None:
+    model = project.models.get(asked.model) if caller.may_call_model(asked.model) else None
+    if model is not None:
         if not model.endpoints:
             raise ModelNotConfiguredError(
                 model.reason, next_step="set it in the environment of `flyball up` and start it again"
             )
         return ModelRoute(model, in_order(model.endpoints))
-    names = [*project.functions, *project.models]
-    raise ModelNotFoundError(asked.model, tuple(get_close_matches(asked.model[:200], names, n=3)))
+    raise ModelNotFoundError(
+        asked.model, _alike(asked.model, project, caller), limited=bool(caller.models or caller.functions)
+    )
+
+
+def _alike(name: str, project: KnownProject, caller: ActiveKey) -> tuple[str, ...]:
+    """What the caller may call and is spelled like the name."""
+    functions = filter(caller.may_call_function, project.functions)
+    models = filter(caller.may_call_model, project.models)
+    return tuple(get_close_matches(name[:200], [*functions, *models], n=3))
 
 
 def _variant(function: KnownFunction, live: LiveRelease, trace_id: str) -> PinnedVariant:

@@ -4,6 +4,8 @@ FlyballError
 └── GatewayError
     ├── MissingKeyError          401  no key was sent
     ├── UnknownKeyError          401  a key that is unknown or revoked
+    ├── ExpiredKeyError          401  a key whose time is over
+    ├── AddressNotAllowedError   403  a key that may not be used from where the call comes
     ├── KeyNotAllowedError       403  a key that may not call models
     ├── BodyTooLargeError        413
     ├── BodyTooDeepError         400
@@ -11,7 +13,7 @@ FlyballError
     ├── ClientGoneError          499  the client left while its body was read; nobody sees this one
     ├── UnknownPathError         404
     ├── WrongMethodError         405
-    ├── ModelNotFoundError       404  neither a model nor a function has this name
+    ├── ModelNotFoundError       404  neither a model nor a function has this name, or the key may not call it
     ├── NoLiveReleaseError       409  the function exists and nothing serves it
     ├── WrongInputError          400  a function's input that is none
     ├── OverloadedError          503  more calls or bytes in flight than this worker takes
@@ -21,6 +23,7 @@ FlyballError
     └── OwnKeyRefusedError       502  an upstream refused the key that this server has for it
 """
 
+from flyball.kit.clock import to_datetime
 from flyball.kit.errors import FlyballError
 
 
@@ -55,6 +58,32 @@ class UnknownKeyError(GatewayError):
         super().__init__(
             "this API key is unknown or has been revoked",
             next_step="see `flyball keys list`, or make a key with `flyball keys create NAME`",
+        )
+
+
+class ExpiredKeyError(GatewayError):
+    """A key whose time is over."""
+
+    status = 401
+    code = "expired_api_key"
+
+    def __init__(self, name: str, expired_ns: int) -> None:
+        super().__init__(
+            f"the key {name!r} has expired, on {to_datetime(expired_ns):%Y-%m-%d at %H:%M} UTC",
+            next_step="ask for another; `flyball keys create NAME` makes one",
+        )
+
+
+class AddressNotAllowedError(GatewayError):
+    """A key that may not be used from where the call comes."""
+
+    status = 403
+    code = "address_not_allowed"
+
+    def __init__(self, name: str, address: str) -> None:
+        super().__init__(
+            f"the key {name!r} may not be used from {address or 'an address that is not known'}",
+            next_step="call from where it may; behind a reverse proxy, see FLYBALL_TRUSTED_PROXIES",
         )
 
 
@@ -137,17 +166,21 @@ class WrongMethodError(GatewayError):
 
 
 class ModelNotFoundError(GatewayError):
-    """Neither a model nor a function has this name."""
+    """Neither a model nor a function has this name, or the key may not call what has: a caller cannot tell which.
+
+    OpenAI answers both alike as well (404, `model_not_found`); a 403 would tell that the name exists.
+    """
 
     status = 404
     code = "model_not_found"
     param = "model"
 
-    def __init__(self, name: str, near: tuple[str, ...]) -> None:
+    def __init__(self, name: str, near: tuple[str, ...], *, limited: bool = False) -> None:
         hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        who = ", or this key may not call it" if limited else ""
         super().__init__(
-            f"there is no model or function named {name[:100]!r}{hint}",
-            next_step="GET /v1/models lists what there is; `flyball apply` adds to it",
+            f"there is no model or function named {name[:100]!r}{who}{hint}",
+            next_step="GET /v1/models lists what this key may call; `flyball apply` adds to it",
         )
 
 

@@ -25,7 +25,7 @@ async def handle(exchange: Exchange, house: House, route: Route) -> None:
     speech = Speech(exchange, route.dialect, as_array=route.as_array)
     try:
         snapshot = house.snapshots.in_force()
-        caller = identify(exchange, snapshot)
+        caller = identify(exchange, house, snapshot, dialect=route.dialect.name)
     except FlyballError as error:
         await speech.refuse(error)
         return

@@ -1,11 +1,13 @@
 """What all calls of one worker share. Made once, at start; nothing here changes but what is meant to be counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.kit.addresses import Network
 from flyball.kit.clock import Clock
 from flyball.llm.wire import Wire
+from flyball.projects.key_uses import KeyUses
 
 from .admit import Gate
 from .read import Limits
@@ -38,3 +40,5 @@ class House:
     runner: HttpOverUnix
     control: HttpOverUnix
     recorder: Recorder
+    proxies: tuple[Network, ...] = ()  # whose word on where a call comes from is believed
+    uses: KeyUses = field(default_factory=KeyUses)

@@ -1,38 +1,55 @@
-"""Who calls. Knows keys, as the snapshot holds them: by the hash of the whole key; and where each vendor's clients put theirs."""
+"""Who calls. Knows keys, as the snapshot holds them: by the hash of the whole key; and where each vendor's clients put theirs.
+
+Everything that narrows a key is looked at anew in every call: its time by the clock, its addresses, its rights.
+"""
 
 from urllib.parse import parse_qs
 
+from flyball.infra.context import permits
+from flyball.kit.addresses import held
 from flyball.kit.secrets import token_hash
-from flyball.projects.records import ActiveKey
+from flyball.projects.key_records import ActiveKey
 
-from .errors import KeyNotAllowedError, MissingKeyError, UnknownKeyError
+from .address import client_address
+from .errors import AddressNotAllowedError, ExpiredKeyError, KeyNotAllowedError, MissingKeyError, UnknownKeyError
 from .exchange import Exchange
+from .house import House
 from .snapshot import Snapshot
 
 PERMISSION = "gateway.call"
 _HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
+_LONGEST_TOKEN = 200  # ours have 51 characters
 
 
-def identify(exchange: Exchange, snapshot: Snapshot) -> ActiveKey:
-    """The key that calls.
+def identify(exchange: Exchange, house: House, snapshot: Snapshot, *, dialect: str) -> ActiveKey:
+    """The key that calls; its use is noted. `dialect` is that of the path: Google's clients may put their key in the address.
 
     Raises:
         MissingKeyError: none was sent.
         UnknownKeyError: it is not known, or has been revoked.
+        ExpiredKeyError: its time is over.
+        AddressNotAllowedError: it may not be used from where the call comes.
         KeyNotAllowedError: it may do other things, but not this.
     """
-    token = _token(exchange)
+    token = _token(exchange, in_address=dialect == "gemini")
     if not token:
         raise MissingKeyError
-    key = snapshot.keys.get(token_hash(token.decode("latin-1")))
+    key = snapshot.keys.get(token_hash(token.decode("latin-1"))) if len(token) <= _LONGEST_TOKEN else None
     if key is None:
         raise UnknownKeyError
-    if PERMISSION not in key.permissions and "*" not in key.permissions:
+    now_ns = house.clock.now_ns()
+    if key.expires_ns is not None and now_ns >= key.expires_ns:
+        raise ExpiredKeyError(key.name, key.expires_ns)
+    address = client_address(exchange, house.proxies)
+    if key.networks and not held(key.networks, address):
+        raise AddressNotAllowedError(key.name, address)
+    if not permits(key.permissions, PERMISSION):
         raise KeyNotAllowedError(key.name)
+    house.uses.note(key, now_ns, address)
     return key
 
 
-def _token(exchange: Exchange) -> bytes:
+def _token(exchange: Exchange, *, in_address: bool) -> bytes:
     """The key as it was sent: as a bearer token, in the header of a vendor, or, as Google's callers may, in the address."""
     headers = exchange.headers
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
@@ -42,4 +59,7 @@ def _token(exchange: Exchange) -> bytes:
         if sent := headers.get(name, b"").strip():
             return sent
     query = exchange.scope.get("query_string", b"")
-    return parse_qs(query).get(b"key", [b""])[-1] if b"key=" in query else b""
+    if not in_address or b"key=" not in query:
+        return b""
+    sent_in_address = parse_qs(query).get(b"key", [])
+    return sent_in_address[0] if len(sent_in_address) == 1 else b""

@@ -1,4 +1,4 @@
-"""What a caller may name in `model`: configured models, and functions that a release serves; as each vendor lists its own."""
+"""What a caller may name in `model`: models and functions that are served, and that its key may call; as vendors list theirs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ import msgspec
 
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.errors import FlyballError
+from flyball.projects.key_records import ActiveKey
 
 from .errors import ModelNotFoundError
 from .exchange import Exchange
@@ -31,10 +32,10 @@ async def list_models(exchange: Exchange, house: House, route: Route) -> None:
     speech = Speech(exchange, route.dialect)
     try:
         snapshot = house.snapshots.in_force()
-        caller = identify(exchange, snapshot)
-        found = _entries(snapshot.projects.get(caller.project, KnownProject()))
+        caller = identify(exchange, house, snapshot, dialect=route.dialect.name)
+        found = _entries(snapshot.projects.get(caller.project, KnownProject()), caller)
         if route.model and route.model not in found:
-            raise ModelNotFoundError(route.model, ())
+            raise ModelNotFoundError(route.model, (), limited=bool(caller.models or caller.functions))
     except FlyballError as error:
         await speech.refuse(error)
         return
@@ -43,16 +44,16 @@ async def list_models(exchange: Exchange, house: House, route: Route) -> None:
     await speech.whole(200, msgspec.json.encode(entries[0] if route.model else listed(entries)))
 
 
-def _entries(project: KnownProject) -> Mapping[str, _Listed]:
+def _entries(project: KnownProject, caller: ActiveKey) -> Mapping[str, _Listed]:
     models = (
         _Listed(model.name, model.created_ns // NANOSECONDS, {"kind": "model", "version": model.version})
         for model in project.models.values()
-        if model.endpoints
+        if model.endpoints and caller.may_call_model(model.name)
     )
     functions = (
         _Listed(name, function.created_ns // NANOSECONDS, {"kind": "function", "release": function.live.release_id})
         for name, function in project.functions.items()
-        if function.live is not None
+        if function.live is not None and caller.may_call_function(name)
     )
     # A function answers to a name that a model has as well.
     return {listed.name: listed for listed in (*models, *functions)}

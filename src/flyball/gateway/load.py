@@ -1,52 +1,69 @@
-"""Reads a snapshot from PostgreSQL, all of it at one moment. The only file of this room that asks stores."""
+"""Reads what projects' callers may name from PostgreSQL, all of it at one moment. This file and `load_keys` alone ask stores."""
 
+import asyncio
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from flyball.functions import store as function_store
 from flyball.functions.fields import single_text_field
 from flyball.functions.records import Function, LiveRelease, PinnedVariant
 from flyball.infra.db.database import Database, execute
+from flyball.infra.secrets.keyring import Keyring
+from flyball.infra.secrets.references import Found, LookUp, Missing
+from flyball.infra.secrets.safe import Sealed
 from flyball.models import endpoints
 from flyball.models import store as model_store
 from flyball.models.errors import ModelNotConfiguredError
 from flyball.models.records import Model
-from flyball.projects import key_store
+from flyball.secrets import store as secret_store
 
-from .snapshot import KnownFunction, KnownModel, KnownProject, Snapshot
+from .snapshot import KnownFunction, KnownModel, KnownProject
 
 
-async def load_snapshot(database: Database, *, epoch: int) -> Snapshot:
-    """What is in force now. Raises DatabaseAwayError."""
+async def load_projects(database: Database, keyring: Keyring) -> Mapping[str, KnownProject]:
+    """What is in force now; secrets that come from elsewhere are waited for but shortly. Raises DatabaseAwayError."""
     async with database.transaction() as connection:
         await execute(connection, "set transaction isolation level repeatable read, read only")
-        keys = await key_store.active_keys(connection)
         models = await model_store.all_current(connection)
         functions = await function_store.all_current(connection)
         live = {(release.project, release.function): release for release in await function_store.all_live(connection)}
         variants = await function_store.live_variants(connection)
+        sealed = await secret_store.sealed_of_all(connection)
+    look_ups = await _look_ups(keyring, models, sealed)
     known_models: dict[str, dict[str, KnownModel]] = defaultdict(dict)
     for model in models:
-        known_models[model.project][model.name] = _model(model)
+        known_models[model.project][model.name] = _model(model, look_ups[model.project])
     known_functions: dict[str, dict[str, KnownFunction]] = defaultdict(dict)
     for function in functions:
         release = live.get((function.project, function.name))
         known_functions[function.project][function.name] = _function(function, release, variants)
-    return Snapshot(
-        epoch=epoch,
-        keys=MappingProxyType({key.hash: key for key in keys}),
-        projects={
-            project: KnownProject(
-                models=MappingProxyType(known_models[project]), functions=MappingProxyType(known_functions[project])
-            )
-            for project in {*known_models, *known_functions}
-        },
+    return {
+        project: KnownProject(
+            models=MappingProxyType(known_models[project]), functions=MappingProxyType(known_functions[project])
+        )
+        for project in {*known_models, *known_functions}
+    }
+
+
+async def _look_ups(keyring: Keyring, models: Iterable[Model], sealed: Iterable[Sealed]) -> dict[str, LookUp]:
+    """What the references of each project's models stand for in this process."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for model in models:
+        wanted[model.project] |= endpoints.references_in(model.spec)
+    opened = await keyring.safe.open_all(sealed)
+    stored: dict[str, dict[str, Found | Missing]] = defaultdict(dict)
+    for (project, name), found in opened.items():
+        stored[project][name] = found
+    found_all = await asyncio.gather(
+        *(keyring.look_up(texts, stored=stored[project]) for project, texts in wanted.items())
     )
+    return dict(zip(wanted, found_all, strict=True))
 
 
-def _model(model: Model) -> KnownModel:
+def _model(model: Model, look_up: LookUp) -> KnownModel:
     try:
-        resolved, reason = endpoints.resolve(model.name, model.spec), ""
+        resolved, reason = endpoints.resolve(model.name, model.spec, look_up), ""
     except ModelNotConfiguredError as error:
         resolved, reason = (), error.message
     return KnownModel(

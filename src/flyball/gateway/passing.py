@@ -3,13 +3,15 @@
 Knows headers of the hop and of the way; knows nothing of what is said.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import msgspec
 
 from flyball.infra.sockets.errors import PeerError
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
+from flyball.kit.addresses import Network
 
+from .address import client_address, client_scheme
 from .errors import ClientGoneError
 from .exchange import JSON, Exchange, Header, Scope, answer_whole
 
@@ -21,7 +23,7 @@ _OF_THE_HOP = frozenset(
         b"date", b"server",  # our own server says these
     )
 )  # fmt: skip
-# We say who asked; what the outside claims is not passed on.
+# We say who asked, a trusted proxy being believed; what the outside claims is not passed on.
 _OURS_TO_SAY = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip"))
 _SMALL = (
     64 * 1024
@@ -32,16 +34,16 @@ _AWAY = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>flyball 
 If it stays away, run <code>flyball doctor</code>.</p></body></html>"""
 
 
-async def pass_on(exchange: Exchange, control: HttpOverUnix) -> None:
-    """Ask the control process and send its answer on; a plain 503 while it is away."""
+async def pass_on(exchange: Exchange, control: HttpOverUnix, proxies: Sequence[Network] = ()) -> None:
+    """Ask the control process and send its answer on; a plain 503 while it is away. `proxies` are those that are believed."""
     try:
         length = _body_length(exchange.headers)
         if length is not None and length <= _SMALL:
             body = b"".join([piece async for piece in exchange.body()])
             async with exchange.while_client_listens():
-                await _relay(exchange, control, body, len(body))
+                await _relay(exchange, control, _forwarded(exchange, proxies), body, len(body))
         else:
-            await _relay(exchange, control, exchange.body(), length)
+            await _relay(exchange, control, _forwarded(exchange, proxies), exchange.body(), length)
     except ClientGoneError:
         return
     except PeerError as error:
@@ -51,9 +53,12 @@ async def pass_on(exchange: Exchange, control: HttpOverUnix) -> None:
 
 
 async def _relay(
-    exchange: Exchange, control: HttpOverUnix, body: bytes | AsyncIterator[bytes], length: int | None
+    exchange: Exchange,
+    control: HttpOverUnix,
+    headers: list[Header],
+    body: bytes | AsyncIterator[bytes],
+    length: int | None,
 ) -> None:
-    headers = _forwarded(exchange.scope)
     async with control.request(
         exchange.method, _target(exchange.scope), headers=headers, body=body, length=length
     ) as reply:
@@ -77,14 +82,13 @@ def _target(scope: Scope) -> str:
     return f"{path}?{query.decode('latin-1')}" if query else path
 
 
-def _forwarded(scope: Scope) -> list[Header]:
-    client = scope.get("client")
-    headers = [header for header in _without_hop(scope["headers"]) if header[0] not in _OURS_TO_SAY]
+def _forwarded(exchange: Exchange, proxies: Sequence[Network]) -> list[Header]:
+    headers = [header for header in _without_hop(exchange.scope["headers"]) if header[0] not in _OURS_TO_SAY]
     host = next((value for name, value in headers if name == b"host"), b"")
     return [
         *((name, value) for name, value in headers if name != b"content-length"),
-        (b"x-forwarded-for", (client[0] if client else "").encode("latin-1")),
-        (b"x-forwarded-proto", scope["scheme"].encode("latin-1")),
+        (b"x-forwarded-for", client_address(exchange, proxies).encode("latin-1")),
+        (b"x-forwarded-proto", client_scheme(exchange, proxies)),
         (b"x-forwarded-host", host),
     ]
 

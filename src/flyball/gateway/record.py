@@ -21,7 +21,7 @@ from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.pricing import cost
-from flyball.projects.records import ActiveKey
+from flyball.projects.key_records import ActiveKey
 from flyball.traces.records import Span
 
 from .choose import FunctionRoute, ModelRoute, Route, extension

@@ -12,7 +12,7 @@ import msgspec
 from flyball.functions.records import LiveRelease, PinnedVariant
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
-from flyball.projects.records import ActiveKey
+from flyball.projects.key_records import ActiveKey
 
 
 class KnownModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ and `projects.sign_in`.
 """
 
 from .errors import KeyNotFoundError, NameTakenError, SignInRefusedError
-from .records import ActiveKey, Key, MadeKey, MadeLink, Member, Session, SignedIn
+from .key_records import ActiveKey, Key, MadeKey
+from .records import MadeLink, Member, Session, SignedIn
 
 __all__ = [
     "ActiveKey",

@@ -7,10 +7,10 @@ from flyball.surface.http.identity import Proof
 from . import keys, sign_in, tenants
 
 
-async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None) -> Proof | None:
+async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None, address: str = "") -> Proof | None:
     """A key or a session, looked up anew each time; None for what is unknown, expired or revoked."""
     if bearer is not None:
-        by_key = await keys.authenticate_key(ctx, bearer)
+        by_key = await keys.authenticate_key(ctx, bearer, address)
         return Proof(actor=by_key[0], project=by_key[1]) if by_key else None
     if session is not None:
         by_session = await sign_in.authenticate_session(ctx, session)

@@ -1,4 +1,4 @@
-"""What an organisation, a project, a role, a member, a key, a session and a sign-in link are. No record here holds a verifier that could be presented."""
+"""What an organisation, a project, a role, a member, a session and a sign-in link are. No record here holds a verifier that could be presented."""
 
 from typing import NamedTuple
 
@@ -56,30 +56,6 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """How a program calls. The key itself is shown once, when it is made; `prefix` tells keys apart afterwards."""
-
-    id: str
-    project: str
-    name: str
-    prefix: str
-    role: str
-    permissions: tuple[str, ...]
-    created_by: str
-    created_ns: int
-    revoked_ns: int | None = None
-
-
-class ActiveKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as the gateway's snapshot holds it. `hash` is SHA-256 of the whole key."""
-
-    hash: bytes
-    id: str
-    project: str
-    name: str
-    permissions: frozenset[str]
-
-
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-in of a member. `method` is how they proved who they are: `link` or `password`."""
 
@@ -90,13 +66,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     created_ns: int
     expires_ns: int
-
-
-class MadeKey(NamedTuple):
-    """A key just made, and its secret, this once."""
-
-    key: Key
-    secret: Secret
 
 
 class MadeLink(NamedTuple):

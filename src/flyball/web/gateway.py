@@ -20,13 +20,17 @@ from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.processes.reporting import report
+from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.sockets.guarded import Allowance
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server
+from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
 from flyball.llm.wire import Wire
+from flyball.projects.key_uses import uses_of, written
 from flyball.settings import Settings, load_settings
 from flyball.traces.drain import Drain
 from flyball.traces.errors import SpoolInUseError
@@ -44,7 +48,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--fd", type=int, required=True, help="the listening socket, inherited")
     descriptor = parser.parse_args(arguments).fd
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    report(settings.log_level)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a line per malformed request is for strangers to write
     wait_to_begin()
     try:
@@ -84,12 +88,13 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         database = Database(settings.database_url, most=min(2, settings.database_pool), application="flyball gateway")
         stack.push_async_callback(database.close)
         await database.open()
-        snapshots = CurrentSnapshot(database)
+        snapshots = CurrentSnapshot(database, Keyring(settings, layout, clock))
         await snapshots.reload()
         spool = _take_spool(layout, settings)
         stack.callback(spool.close)
         await stack.enter_async_context(_drained(Drain(spool, database, clock)))
         await stack.enter_async_context(snapshots.kept_fresh())
+        await stack.enter_async_context(written(uses_of(database), database, clock))
         wire = Wire(clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds)
         await stack.enter_async_context(wire)
         runner, control = HttpOverUnix(layout.runner_socket), HttpOverUnix(layout.public_socket)
@@ -109,6 +114,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             runner=runner,
             control=control,
             recorder=spool,
+            proxies=networks_in(settings.trusted_proxies, knob="trusted_proxies"),
+            uses=uses_of(database),
         )
 
 

@@ -38,8 +38,10 @@ class Proof:
 class Prover(Protocol):
     """What turns credentials into a proof; None for what is unknown, expired or revoked."""
 
-    async def __call__(self, ctx: Context, *, bearer: Secret | None, session: Secret | None) -> Proof | None:
-        """Look the credential up, each time: a revocation counts from the next request on."""
+    async def __call__(
+        self, ctx: Context, *, bearer: Secret | None, session: Secret | None, address: str = ""
+    ) -> Proof | None:
+        """Look the credential up, each time: a revocation counts from the next request on. `address` is the client's."""
         ...
 
 
@@ -102,7 +104,10 @@ async def _prove(request: Request) -> Context:
         proof = None
         if bearer or session:
             proof = await prover(
-                base, bearer=Secret(bearer) if bearer else None, session=Secret(session) if session else None
+                base,
+                bearer=Secret(bearer) if bearer else None,
+                session=Secret(session) if session else None,
+                address=request.headers.get("x-forwarded-for", ""),  # the gateway's word, which no caller can say
             )
         if not bearer:
             await refuse_forgery(request, by_cookie=proof is not None)
