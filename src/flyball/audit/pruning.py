@@ -30,7 +30,7 @@ _DOUBT_NS = 3_600 * NANOSECONDS
 _DAY_NS = 86_400 * NANOSECONDS
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('flyball.audit.checkpoint ' || %s, 0))"
 
-_log = logging.getLogger("flyball.audit")
+logger = logging.getLogger("flyball.audit")
 
 
 def retention_days(settings: Settings) -> int:
@@ -80,7 +80,7 @@ class Pruner:
             try:
                 await self.look()
             except (FlyballError, psycopg.Error, OSError) as error:
-                _log.warning("the audit record was not pruned and is tried again: %s", error)
+                logger.warning("the audit record was not pruned and is tried again: %s", error)
 
     async def look(self) -> None:
         """Prune where there is something to prune.

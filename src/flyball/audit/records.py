@@ -138,3 +138,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     latest: SignedCheckpoint | None
     retention_days: int
     sinks: tuple[SinkState, ...]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in words: who, what they did, to what. `href` is the page of the object, where it has one."""
+
+    event: Event
+    sentence: str
+    deed: str
+    href: str = ""

@@ -27,7 +27,7 @@ from .verifying import lines_of, trusted_keys, walk_between
 LOOK_SECONDS = 5.0
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('flyball.audit.checkpoint ' || %s, 0))"
 
-_log = logging.getLogger("flyball.audit")
+logger = logging.getLogger("flyball.audit")
 
 
 class _Seen(NamedTuple):
@@ -74,7 +74,7 @@ class Sealer:
             try:
                 await self.look()
             except (FlyballError, psycopg.Error, OSError) as error:
-                _log.warning("the audit record was not signed and is tried again: %s", error)
+                logger.warning("the audit record was not signed and is tried again: %s", error)
             await asyncio.sleep(min(LOOK_SECONDS, self._ctx.settings.audit_checkpoint_seconds))
 
     async def look(self) -> int:
@@ -90,7 +90,7 @@ class Sealer:
                     await seal(self._ctx.within(project, Actor(id="system:control", kind="system", name="control")))
                     made += 1
                 except ChainBrokenError as error:
-                    _log.error("%s", error)
+                    logger.warning("%s", error)
         return made
 
     def _is_time(self, project: str, seq: int, covered: int) -> bool:

@@ -107,14 +107,18 @@ async def show_event(ctx: Context, seq: int) -> Event:
     return found
 
 
-def time_of(text: str) -> int:
-    """Nanoseconds since the epoch of `2026-11-21` or `2026-11-21T13:00:00+01:00`, in UTC where no offset is given; 0 of nothing."""
+def time_of(text: str, *, whole_day: bool = False) -> int:
+    """Nanoseconds since the epoch of `2026-11-21` or `2026-11-21T13:00:00+01:00`, in UTC where no offset is given; 0 of nothing.
+
+    With `whole_day` a date stands for its end.
+    """
     if not text:
         return 0
+    more = 86_400 if whole_day and len(text) == len("2026-11-21") else 0
     try:
         found = datetime.fromisoformat(text)
         found = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return int(found.timestamp()) * 1_000_000_000
+        return (int(found.timestamp()) + more) * 1_000_000_000
     except (ValueError, OverflowError):
         raise TimeUnreadableError(
             f"{text!r:.60} is neither a date nor a time",

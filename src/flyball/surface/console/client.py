@@ -1,6 +1,7 @@
 """How commands speak with the control API: one request at a time, JSON in and out. Knows no route and no noun."""
 
-from typing import Any, Protocol
+import io
+from typing import IO, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -10,13 +11,13 @@ from flyball.settings import Settings
 
 from .errors import ControlError
 from .options import options
-from .transport import Answer, RemoteTransport, SocketTransport
+from .transport import Answer, Payload, RemoteTransport, SocketTransport
 
 
 class Transport(Protocol):
     """What carries one request to the control process."""
 
-    def send(self, method: str, target: str, body: bytes | None, *, timeout: float) -> Answer:
+    def send(self, method: str, target: str, body: Payload, *, timeout: float) -> Answer:
         """The answer, whatever its status; raises NotReachableError where there is none."""
         ...
 
@@ -41,6 +42,13 @@ class ControlClient:
         """GET; query values that are None are left out, lists are repeated."""
         return self._call("GET", path, None, timeout, query)
 
+    def get_bytes(self, path: str, *, timeout: float = 60) -> bytes:
+        """GET something that is no JSON: the answer's body as it is."""
+        answer = self._transport.send("GET", quote(path, safe="/%~:@"), None, timeout=timeout)
+        if answer.status >= 400:
+            raise _refusal(answer, f"GET {path}")
+        return answer.body
+
     def post(self, path: str, body: Any = None, *, timeout: float = 60, **query: Any) -> Any:
         """POST a value (records and dicts become JSON)."""
         return self._call("POST", path, {} if body is None else body, timeout, query)
@@ -49,6 +57,10 @@ class ControlClient:
         """PUT a value."""
         return self._call("PUT", path, body, timeout, {})
 
+    def send_file(self, path: str, file: IO[bytes], *, timeout: float = 3600, **query: Any) -> Any:
+        """POST a file's bytes as they are read; it is not held in memory."""
+        return self._call("POST", path, file, timeout, query)
+
     def delete(self, path: str, *, timeout: float = 60) -> Any:
         """DELETE the thing at the path."""
         return self._call("DELETE", path, None, timeout, {})
@@ -56,7 +68,7 @@ class ControlClient:
     def _call(self, method: str, path: str, body: Any, timeout: float, query: dict[str, Any]) -> Any:
         asked = {name: value for name, value in query.items() if value is not None}
         target = quote(path, safe="/%~:@") + (f"?{urlencode(asked, doseq=True)}" if asked else "")
-        payload = None if body is None else msgspec.json.encode(body)
+        payload: Payload = body if body is None or isinstance(body, io.BufferedReader) else msgspec.json.encode(body)
         answer = self._transport.send(method, target, payload, timeout=timeout)
         if answer.status >= 400:
             raise _refusal(answer, f"{method} {path}")

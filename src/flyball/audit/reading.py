@@ -1,0 +1,82 @@
+"""What an event says in plain words: one table, a row per action that flyball records. Pure.
+
+`{}` is the object's name or id. An action that is not in the table is told as it stands, never guessed at.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from .records import Event, Told
+
+DEEDS: Mapping[str, str] = {
+    "audit.export": "exported the audit record of {}",
+    "audit.prune": "gave up audit events up to number {}, which were older than they are kept",
+    "datasets.create": "made the dataset {}",
+    "datasets.declare": "changed what is declared of the dataset {}",
+    "datasets.export": "exported the rows of the dataset {}",
+    "datasets.import": "asked for an import into the dataset {}",
+    "datasets.publish": "published the dataset version {}",
+    "datasets.read_rows": "read rows of the dataset {}",
+    "evaluations.create": "declared the evaluation {}",
+    "evaluations.report": "completed the evaluation report {}",
+    "evaluations.run": "asked for a run of the evaluation {}",
+    "evaluations.update": "changed the evaluation {}",
+    "functions.create": "declared the function {}",
+    "functions.update": "changed the function {}",
+    "indexes.build": "asked for a build of the index {}",
+    "indexes.create": "declared the index {}",
+    "indexes.declare": "changed what is declared of the index {}",
+    "indexes.publish": "published the index version {}",
+    "keys.create": "made the key {}",
+    "keys.revoke": "revoked the key {}",
+    "links.create": "made the sign-in link {}",
+    "members.create": "added the member {}",
+    "members.set_password": "set the password of the member {}",
+    "models.create": "declared the model {}",
+    "models.update": "changed the model {}",
+    "projects.archive": "archived the project {}",
+    "projects.create": "made the project {}",
+    "organisations.create": "made the organisation {}",
+    "prompts.create": "declared the prompt {}",
+    "prompts.update": "changed the prompt {}",
+    "releases.approve": "approved the release {}",
+    "releases.propose": "proposed the release {}",
+    "releases.reject": "rejected the release {}",
+    "releases.rollback": "asked to roll back, by the release {}",
+    "releases.serve": "put the release {} into service",
+    "roles.remove": "removed the role {}",
+    "roles.set": "set what the role {} permits",
+    "sessions.create": "signed in, with the session {}",
+    "sessions.refuse": "was refused at sign-in as {}",
+    "sessions.revoke": "ended the session {}",
+    "sessions.switch": "went to another project, in the session {}",
+    "traces.read": "read the texts of the trace {}",
+}
+
+# Where the page of an object is, by its kind; only where its id is what the page's address names.
+_PAGES: Mapping[str, str] = {
+    "evaluation": "/evaluations/{}",
+    "evaluation_report": "/reports/{}",
+    "release": "/releases/{}",
+    "trace": "/traces/{}",
+}
+
+
+def tell(event: Event) -> Told:
+    """The event in words."""
+    deed = deed_of(event)
+    page = _PAGES.get(event.object_kind, "")
+    return Told(
+        event=event,
+        sentence=f"{event.actor_name or event.actor_id} {deed}",
+        deed=deed,
+        href=page.format(quote(event.object_id, safe="")) if page and event.object_id else "",
+    )
+
+
+def deed_of(event: Event) -> str:
+    """What was done, without who did it."""
+    known = DEEDS.get(event.action)
+    if known is not None:
+        return known.replace("{}", event.object_id)
+    return f"did {event.action} to the {event.object_kind.replace('_', ' ')} {event.object_id}"

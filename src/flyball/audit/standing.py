@@ -1,0 +1,39 @@
+"""How a project's record stands: its end, what is signed of it, how long it is kept, and how far each sink has come."""
+
+from flyball.infra.context import Context
+
+from . import sink_store, sinks, store
+from .records import SinkState, Standing
+from .signing import signing_key
+from .sink_store import Cursor
+
+
+async def standing(ctx: Context) -> Standing:
+    """For the page and the commands; walks nothing."""
+    async with ctx.db.connection() as connection:
+        head = await store.head(connection, ctx.project)
+        newest = await store.last_checkpoint(connection, ctx.project)
+        covering = await store.last_checkpoint(connection, ctx.project, "checkpoint")
+        pruned = await store.pruned_up_to(connection, ctx.project)
+        cursors = await sink_store.cursors(connection, ctx.project)
+    by_name = {name: cursors.get(sinks.identity_of(name), Cursor()) for name in sinks.names_of(ctx.settings)}
+    return Standing(
+        head=head,
+        begins_at=pruned + 1,
+        key=signing_key(ctx.layout).public,
+        checkpoints=newest.number if newest else 0,
+        latest=covering.read() if covering else None,
+        retention_days=ctx.settings.audit_retention_days,
+        sinks=tuple(_state(name, cursor, head.seq, pruned) for name, cursor in by_name.items()),
+    )
+
+
+def _state(name: str, cursor: Cursor, head: int, pruned: int) -> SinkState:
+    return SinkState(
+        name=name,
+        seq=cursor.seq,
+        behind=max(0, head - max(cursor.seq, pruned)),
+        sent_ns=cursor.sent_ns,
+        failed_ns=cursor.failed_ns,
+        failure=cursor.failure,
+    )
