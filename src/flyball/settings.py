@@ -189,6 +189,18 @@ KNOBS: tuple[Knob, ...] = (
         str,
         "Addresses and networks, separated by commas, of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     ),
+    Knob(
+        "max_weights_bytes",
+        256 * 1024**3,
+        int,
+        "The largest file of weights that `flyball models admit` takes, and the most that an archive of them may unpack to.",
+    ),
+    Knob(
+        "max_weights_header_bytes",
+        8 * 1024 * 1024,
+        int,
+        "The largest header of a safetensors file that is read; the format itself allows 100 MB.",
+    ),
     Knob("log_level", "info", str, "debug, info, warning or error."),
 )
 
@@ -223,6 +235,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_hours: int = 168
     allowed_hosts: str = ""
     allowed_networks: str = ""
+    max_weights_bytes: int = 256 * 1024**3
+    max_weights_header_bytes: int = 8 * 1024 * 1024
     master_key: Secret | None = None
     master_key_file: str = ""
     master_key_command: str = ""

@@ -54,6 +54,11 @@ class Layout:
         return self.root / "staging"
 
     @property
+    def incoming(self) -> Path:
+        """Files on their way in, each in a folder of its own, until they are judged; what is left of a crash may be deleted."""
+        return self.root / "incoming"
+
+    @property
     def spool(self) -> Path:
         """What gateway workers have yet to record."""
         return self.root / "spool"
@@ -115,6 +120,7 @@ class Layout:
             self.code,
             self.indexes,
             self.staging,
+            self.incoming,
             self.spool,
             self.audit,
             self.logs,

@@ -4,9 +4,11 @@ Knows hashes and bytes; knows not what they mean. A blob is immutable, appears w
 is read, and putting it twice is putting it once.
 """
 
+import errno
 import os
 import re
 import secrets
+import shutil
 from pathlib import Path
 
 import fsspec
@@ -48,6 +50,26 @@ class Blobs:
                 next_step="free space or correct FLYBALL_BLOBS_URL, then repeat; `flyball doctor` shows both",
             ) from error
         return hash_
+
+    def put_file(self, file: Path, hash_: str) -> None:
+        """Keep a file whose hash is known, without reading it into memory. The file is given away: do not touch it again.
+
+        Raises:
+            BlobsAwayError: the store cannot take it; nothing is left behind.
+        """
+        path = self._path(hash_)
+        try:
+            if self._size(path) == file.stat().st_size:
+                return
+            if self._local:
+                _move_local(file, Path(path))
+            else:
+                self._files.put_file(str(file), path)
+        except OSError as error:
+            raise BlobsAwayError(
+                f"the blob {hash_} cannot be written to {self.url}: {error}",
+                next_step="free space or correct FLYBALL_BLOBS_URL, then repeat; `flyball doctor` shows both",
+            ) from error
 
     def get(self, hash_: str) -> bytes:
         """The bytes, proven to be those that the hash names.
@@ -113,7 +135,31 @@ def _write_local(path: Path, data: bytes) -> None:
     except BaseException:  # -- whatever stops it, no half file may be left
         beside.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _move_local(file: Path, path: Path) -> None:
+    """Into place by its name alone where that is possible, else by a copy; to the disk before it has its name."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            file.replace(beside)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copyfile(file, beside)
+        with beside.open("rb") as moved:
+            os.fsync(moved.fileno())
+        beside.replace(path)
+    except BaseException:  # -- whatever stops it, no half file may be left
+        beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

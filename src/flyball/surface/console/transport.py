@@ -1,10 +1,12 @@
 """One HTTP exchange, over the data directory's Unix socket or to a remote server. Knows bytes and addresses, no JSON."""
 
 import http.client
+import os
 import socket
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, TypeAlias
 
 from pyreqwest.client import SyncClientBuilder
 from pyreqwest.exceptions import BuilderError, RequestError
@@ -21,6 +23,10 @@ class Answer(NamedTuple):
     body: bytes
 
 
+Payload: TypeAlias = bytes | IO[bytes] | None
+_PIECE = 256 * 1024
+
+
 class SocketTransport:
     """A fresh connection per request to a Unix socket: commands make few."""
 
@@ -28,11 +34,11 @@ class SocketTransport:
         self._path = path
         self._root = root
 
-    def send(self, method: str, target: str, body: bytes | None, *, timeout: float) -> Answer:
+    def send(self, method: str, target: str, body: Payload, *, timeout: float) -> Answer:
         """Ask, and read the whole answer."""
         connection = _UnixConnection(self._path, timeout)
         try:
-            connection.request(method, target, body, {"content-type": "application/json"} if body is not None else {})
+            connection.request(method, target, body, _described(body))
             response = connection.getresponse()
             return Answer(response.status, response.read())
         except (FileNotFoundError, ConnectionRefusedError):
@@ -59,9 +65,20 @@ class SocketTransport:
             connection.close()
 
 
+def _described(body: Payload) -> dict[str, str]:
+    if body is None or isinstance(body, bytes):
+        return {"content-type": "application/json"} if body is not None else {}
+    return {"content-type": "application/octet-stream", "content-length": str(os.fstat(body.fileno()).st_size)}
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+        super().__init__("localhost", timeout=timeout, blocksize=_PIECE)
         self._path = path
 
     def connect(self) -> None:
@@ -78,13 +95,17 @@ class RemoteTransport:
         self._server = server.rstrip("/")
         self._key = key
 
-    def send(self, method: str, target: str, body: bytes | None, *, timeout: float) -> Answer:
+    def send(self, method: str, target: str, body: Payload, *, timeout: float) -> Answer:
         """Ask, and read the whole answer."""
-        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self._key}"} if self._key else {})
+        headers = _described(body) | ({"authorization": f"Bearer {self._key}"} if self._key else {})
         try:
             with SyncClientBuilder().timeout(timedelta(seconds=timeout)).build() as client:
                 request = client.request(method, self._server + target).headers(headers)
-                response = (request if body is None else request.body_bytes(body)).build().send()
+                if body is not None:
+                    request = (
+                        request.body_bytes(body) if isinstance(body, bytes) else request.body_stream(_pieces(body))
+                    )
+                response = request.build().send()
                 return Answer(response.status, bytes(response.bytes()))
         except (RequestError, BuilderError, ValueError) as error:
             raise NotReachableError(

@@ -44,7 +44,7 @@ and one line in `web/routers.py`. `ctx` is the request's context: its project an
 
 from flyball.infra.context import permits
 
-from .bodies import Body
+from .bodies import Body, FileBody, Pieces
 from .cookies import set_cookie
 from .csrf import form_token
 from .identity import AUTHENTICATED, PUBLIC, ContextDep, require
@@ -57,7 +57,9 @@ __all__ = [
     "Body",
     "ContextDep",
     "Failure",
+    "FileBody",
     "Json",
+    "Pieces",
     "Router",
     "form_token",
     "permits",

@@ -1,5 +1,9 @@
-"""Reading a JSON body into a typed record, within caps. Size is capped by the shield, depth here, shape by msgspec."""
+"""Reading a JSON body into a typed record, within caps. Size is capped by the shield, depth here, shape by msgspec.
 
+And the one kind of body that is read piece by piece, whatever its size: a file.
+"""
+
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -11,6 +15,10 @@ from flyball.kit.errors import InvalidInputError
 from flyball.kit.nesting import nests_deeper
 
 from .errors import BodyNotJsonError, BodyTooDeepError, WrongMediaTypeError
+from .shield import CAP
+
+
+OCTETS = "application/octet-stream"
 
 
 def Body(shape: Any) -> Any:  # noqa: N802 -- reads as FastAPI's own markers do: `new: NewKey = Body(NewKey)`
@@ -19,6 +27,24 @@ def Body(shape: Any) -> Any:  # noqa: N802 -- reads as FastAPI's own markers do:
     Give bodies `forbid_unknown_fields=True`, so that a misspelt field is an error and not silence.
     """
     return Depends(BodyReader(shape))
+
+
+def FileBody() -> Any:  # noqa: N802 -- likewise: `file: Pieces = FileBody()`
+    """The request's body as a `Pieces`: bytes that are not held, of a size that the route itself caps."""
+    return Depends(PiecesReader())
+
+
+class Pieces:
+    """A body that is on its way."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    async def read(self, most_bytes: int) -> AsyncIterator[bytes]:
+        """What comes, as it comes. Raises BodyTooLargeError (413) beyond so many bytes."""
+        self._request.scope[CAP](most_bytes)
+        async for piece in self._request.stream():
+            yield piece
 
 
 class BodyReader:
@@ -53,6 +79,23 @@ class BodyReader:
             raise BodyNotJsonError(
                 f"the body is not JSON: {error}", next_step="send one JSON object, encoded in UTF-8"
             ) from None
+
+
+class PiecesReader(BodyReader):
+    """Takes a file's bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(bytes)
+
+    async def __call__(self, request: Request) -> Pieces:
+        """Raises WrongMediaTypeError (415): a form of another site cannot send this type without asking first."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != OCTETS:
+            raise WrongMediaTypeError(
+                f"this route takes a file's bytes, and the Content-Type is {media_type or 'missing'!r:.80}",
+                next_step=f"send the header `Content-Type: {OCTETS}`",
+            )
+        return Pieces(request)
 
 
 def _plain(error: msgspec.ValidationError) -> str:

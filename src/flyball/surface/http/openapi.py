@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from flyball import __version__
 
+from .bodies import OCTETS
 from .identity import AUTHENTICATED, PUBLIC
 from .responses import Failure, Json
 from .router import RegisteredRoute, registered
@@ -51,7 +52,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = _Schemas()
     for route in routes:
         for shape in (route.returns, route.body):
-            if shape is not None:
+            if shape not in (None, bytes):
                 schemas.add(shape, route.tag)
 
     document: dict[str, Any] = get_openapi(
@@ -95,9 +96,11 @@ def _operation(route: RegisteredRoute, schemas: _Schemas) -> dict[str, Any]:
         if route.permission != AUTHENTICATED:
             parts["description"] = _described(route)
     if route.body is not None:
+        is_file = route.body is bytes
+        schema = {"type": "string", "format": "binary"} if is_file else schemas.of(route.body)
         parts["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schemas.of(route.body)}},
+            "content": {OCTETS if is_file else "application/json": {"schema": schema}},
         }
     return parts
 

@@ -22,6 +22,8 @@ from .responses import failure
 
 logger = logging.getLogger("flyball.http")
 
+CAP = "flyball.raise_body_cap"  # in the scope: how a route that reads its body piece by piece lifts the cap, once its guard has let the caller in
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -79,10 +81,11 @@ class Shield:
         scope["flyball.door"] = self._door
         answer = _Answer(scope, send)
         headers = Headers(scope=scope)
-        most = self._most(headers)
+        capped = _Capped(receive, self._most(headers), _announced(headers))
+        scope[CAP] = capped.raise_to
         try:
-            self._check(headers, most)
-            await self._app(scope, _Capped(receive, most), answer)
+            self._check(headers)
+            await self._app(scope, capped, answer)
         except FlyballError as error:
             await self._fail(scope, receive, answer, error)
         except ClientDisconnect:
@@ -96,16 +99,13 @@ class Shield:
         is_form = headers.get("content-type", "").strip().lower().startswith(FORMS)
         return min(self._most_bytes, _MOST_FORM_BYTES) if is_form else self._most_bytes
 
-    def _check(self, headers: Headers, most: int) -> None:
+    def _check(self, headers: Headers) -> None:
         host = headers.getlist("host")
         if self._door == "public" and (len(host) != 1 or host[0] not in self._hosts):
             raise HostRefusedError(
                 f"this server does not answer for the host {', '.join(host) or 'none given'!r:.100}",
                 next_step="add the name to FLYBALL_ALLOWED_HOSTS and start flyball again",
             )
-        length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > most:
-            raise too_large(most)
 
     async def _fail(self, scope: Scope, receive: Receive, answer: "_Answer", error: FlyballError) -> None:
         if not answer.started:
@@ -133,19 +133,30 @@ class _Answer:
 
 
 class _Capped:
-    """Counts the bytes of the body as they arrive, whatever its Content-Length said."""
+    """Counts the bytes of the body as they arrive, whatever was announced; what is announced too large is not begun."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, receive: Receive, most: int, announced: int) -> None:
         self._receive = receive
         self._most = most
+        self._announced = announced
         self._read = 0
 
+    def raise_to(self, most: int) -> None:
+        self._most = most
+
     async def __call__(self) -> Message:
+        if self._announced > self._most:
+            raise too_large(self._most)
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > self._most:
             raise too_large(self._most)
         return message
+
+
+def _announced(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0
 
 
 def too_large(most: int) -> BodyTooLargeError:
