@@ -1,4 +1,4 @@
-"""The control process: its API and pages on two Unix sockets, and the flusher beside them.
+"""The control process: its API and pages on two Unix sockets, with the flusher and the audit record's own tasks beside them.
 
 The admin socket carries the authority of the operating-system user who owns the data directory; the public one carries
 what the gateway passes on, and every caller there proves who they are.
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import uvloop
 
 from flyball.app import build_context
+from flyball.audit.keeping import keeping as keeping_audit
 from flyball.infra.context import Context
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
@@ -53,7 +54,7 @@ async def serve(settings: Settings) -> None:
         )
         ready = asyncio.Event()
         announcing = asyncio.create_task(_announce(ready))
-        async with _flushing(ctx), written(uses_of(ctx.db), ctx.db, ctx.clock):
+        async with keeping_audit(ctx), _flushing(ctx), written(uses_of(ctx.db), ctx.db, ctx.clock):
             await listening.serve_until_told(ready)
         announcing.cancel()
 
