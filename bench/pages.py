@@ -23,6 +23,7 @@ from trace_pages import WORDS, fill, machine
 
 from flyball.datasets import service as datasets
 from flyball.datasets.records import Declaration
+from flyball.identity import sign_in
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import Actor, Context
 from flyball.infra.db.database import Database
@@ -32,7 +33,6 @@ from flyball.infra.lake.lake import Lake
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
-from flyball.projects import sign_in
 from flyball.settings import Settings
 from flyball.surface.http.shield import Shield
 from flyball.testing.asgi import AsgiClient

@@ -23,6 +23,7 @@ import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from flyball.identity import sign_in
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
 from flyball.infra.db.database import Database
@@ -30,7 +31,6 @@ from flyball.infra.lake.lake import Lake
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
-from flyball.projects import sign_in
 from flyball.settings import Settings
 from flyball.surface.http.shield import Shield
 from flyball.web.application import build_application

@@ -1,7 +1,7 @@
 """Keys, sessions and the audit record over HTTP."""
 
+from flyball.identity import sign_in
 from flyball.kit.secrets import Secret
-from flyball.projects import sign_in
 
 ORIGIN = {"origin": "http://127.0.0.1:4000"}
 

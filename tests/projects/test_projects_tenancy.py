@@ -2,10 +2,11 @@
 
 import pytest
 
+from flyball.identity import SignInRefusedError, sign_in
 from flyball.infra.context import Actor
 from flyball.infra.db.database import execute, fetch_all, fetch_one
 from flyball.kit.secrets import Secret
-from flyball.projects import keys, members, own_roles, sign_in, tenants
+from flyball.projects import keys, members, own_roles, tenants
 from flyball.projects.errors import (
     ExceedsOwnRightsError,
     InvalidNameError,
@@ -14,7 +15,6 @@ from flyball.projects.errors import (
     NameTakenError,
     ProjectNotFoundError,
     RoleInUseError,
-    SignInRefusedError,
     UnknownPermissionError,
     UnknownRoleError,
 )

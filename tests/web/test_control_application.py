@@ -2,8 +2,8 @@
 
 import pytest
 
+from flyball.identity import sign_in
 from flyball.kit.secrets import Secret
-from flyball.projects import sign_in
 from flyball.projects.roles import PERMISSIONS
 from flyball.surface.http import AUTHENTICATED, PUBLIC
 from flyball.surface.http.router import registered

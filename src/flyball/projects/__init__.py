@@ -1,23 +1,11 @@
-"""Tenants, their members, and the keys by which programs call.
+"""Tenants, their members and roles, and the keys by which programs call.
 
-A member signs in by a one-time link or a password and gets a session; a program presents a key. Both have a role, and
-a role is a set of permissions (`projects.roles`). Verbs are in `projects.keys`, `projects.members`
-and `projects.sign_in`.
+Members and keys have a role in a project, and a role is a set of permissions (`projects.roles`). Verbs are in
+`projects.tenants`, `projects.members`, `projects.own_roles` and `projects.keys`. How people prove who they are is the room `identity`.
 """
 
-from .errors import KeyNotFoundError, NameTakenError, SignInRefusedError
+from .errors import KeyNotFoundError, NameTakenError
 from .key_records import ActiveKey, Key, MadeKey
-from .records import MadeLink, Member, Session, SignedIn
+from .records import Member
 
-__all__ = [
-    "ActiveKey",
-    "Key",
-    "KeyNotFoundError",
-    "MadeKey",
-    "MadeLink",
-    "Member",
-    "NameTakenError",
-    "Session",
-    "SignInRefusedError",
-    "SignedIn",
-]
+__all__ = ["ActiveKey", "Key", "KeyNotFoundError", "MadeKey", "Member", "NameTakenError"]

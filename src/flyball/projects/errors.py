@@ -1,4 +1,4 @@
-"""What can go wrong with keys and signing in.
+"""What can go wrong with tenants, members, roles and keys.
 
 FlyballError
 ├── NotFoundError
@@ -6,8 +6,7 @@ FlyballError
 │   ├── MemberNotFoundError
 │   ├── OrganisationNotFoundError
 │   ├── ProjectNotFoundError
-│   ├── RoleNotFoundError
-│   └── SessionNotFoundError
+│   └── RoleNotFoundError
 ├── ConflictError
 │   ├── NameTakenError        something in use has this name, or one that looks like it
 │   ├── RoleInUseError
@@ -15,22 +14,16 @@ FlyballError
 ├── InvalidInputError
 │   ├── InvalidNameError
 │   ├── UnknownPermissionError
-│   ├── WeakPasswordError
 │   └── UnknownRoleError
-├── ForbiddenError
-│   └── ExceedsOwnRightsError  nobody gives, or takes over, more than they have
-├── UnauthenticatedError
-│   └── SignInRefusedError    wrong name, password or link; says nothing about which
-└── TooManySignInsError       429
+└── ForbiddenError
+    └── ExceedsOwnRightsError  nobody gives, or takes over, more than they have
 """
 
 from flyball.kit.errors import (
     ConflictError,
-    FlyballError,
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
-    UnauthenticatedError,
 )
 
 
@@ -94,38 +87,13 @@ class ExceedsOwnRightsError(ForbiddenError):
     code = "exceeds_own_rights"
 
 
-class SessionNotFoundError(NotFoundError):
-    """No live session has this id."""
-
-    code = "session_not_found"
-
-
 class NameTakenError(ConflictError):
     """Something in use has this name, or one that looks like it."""
 
     code = "name_taken"
 
 
-class WeakPasswordError(InvalidInputError):
-    """The password is too short or too long to be hashed."""
-
-    code = "weak_password"
-
-
 class UnknownRoleError(InvalidInputError):
     """There is no such role."""
 
     code = "unknown_role"
-
-
-class SignInRefusedError(UnauthenticatedError):
-    """The link or the password is not valid, any more or at all."""
-
-    code = "sign_in_refused"
-
-
-class TooManySignInsError(FlyballError):
-    """Signing in failed too often in a short time."""
-
-    status = 429
-    code = "too_many_sign_ins"

@@ -9,7 +9,7 @@ from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.ids import new_id
 from flyball.kit.names import name_key
 
-from . import session_store, store
+from . import store
 from .errors import InvalidNameError, LastOwnerError, MemberNotFoundError, NameTakenError, UnknownRoleError
 from .granting import permissions_of, refuse_more_than_own
 from .records import Member
@@ -90,7 +90,7 @@ async def remove_member(ctx: Context, name: str) -> Member:
         member = await _changeable(connection, ctx, name, f"remove {name}")
         await _keep_an_owner(connection, ctx, member)
         await store.delete_membership(connection, ctx.project, member.id)
-        await session_store.revoke_sessions_in(connection, ctx.project, member.id, ctx.clock.now_ns())
+        await store.end_sessions_in(connection, ctx.project, member.id, ctx.clock.now_ns())
         await _record(connection, ctx, "members.remove", member, before=member)
     return member
 

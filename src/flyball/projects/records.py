@@ -1,10 +1,6 @@
-"""What an organisation, a project, a role, a member, a session and a sign-in link are. No record here holds a verifier that could be presented."""
-
-from typing import NamedTuple
+"""What an organisation, a project, a role and a member are. Keys: `key_records`; sessions: `identity.records`."""
 
 import msgspec
-
-from flyball.kit.secrets import Secret
 
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,31 +50,3 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     owner: bool = False
     has_password: bool
     created_ns: int
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A sign-in of a member. `method` is how they proved who they are: `link` or `password`."""
-
-    id: str
-    project: str
-    member: str
-    member_name: str
-    method: str
-    created_ns: int
-    expires_ns: int
-
-
-class MadeLink(NamedTuple):
-    """A one-time sign-in link just made: the token for its address, whose it is, until when it works."""
-
-    token: Secret
-    member: Member
-    expires_ns: int
-
-
-class SignedIn(NamedTuple):
-    """A session just made: the token for the browser's cookie, and whose it is."""
-
-    token: Secret
-    member: Member
-    session: Session

@@ -1,4 +1,4 @@
-"""All SQL of organisations, projects and members. No clock, no ids, no authorisation. Keys: `key_store`; sessions: `session_store`."""
+"""All SQL of organisations, projects and members. No clock, no ids, no authorisation. Keys: `key_store`; sessions: `identity.session_store`."""
 
 from typing import NamedTuple
 
@@ -137,6 +137,17 @@ async def set_membership(connection: Connection, member: Member, created_by: str
 async def delete_membership(connection: Connection, project: str, member_id: str) -> None:
     """Take a member's role in a project away."""
     await execute(connection, "delete from memberships where project = %s and member = %s", project, member_id)
+
+
+async def end_sessions_in(connection: Connection, project: str, member_id: str, now_ns: int) -> int:
+    """End every session of a member in one project; how many there were. All else about sessions is the room `identity`'s."""
+    return await execute(
+        connection,
+        "update sessions set revoked_ns = %s where project = %s and member = %s and revoked_ns is null",
+        now_ns,
+        project,
+        member_id,
+    )
 
 
 async def person(connection: Connection, name_key: str) -> Person | None:

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from flyball import __version__
+from flyball.identity.proving import find_project, prove
 from flyball.infra.context import Context
-from flyball.projects.proving import find_project, prove
 from flyball.surface.html import assets, failure_page
 from flyball.surface.http.answers import install_error_answers
 from flyball.surface.http.openapi import OpenApiDocument

@@ -4,11 +4,11 @@ from flyball.audit.pages import pages as audit
 from flyball.datasets.pages import pages as datasets
 from flyball.evaluations.pages import pages as evaluations
 from flyball.functions.pages import pages as functions
+from flyball.identity.sign_in_pages import account_pages as account
 from flyball.indexes.pages import pages as indexes
 from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
 from flyball.projects.key_pages import pages as keys
-from flyball.projects.pages import account_pages as account
 from flyball.prompts.pages import pages as prompts
 from flyball.releases.pages import pages as releases
 from flyball.runs.pages import pages as runs

@@ -5,6 +5,7 @@ from flyball.configuration.api import router as configuration
 from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
 from flyball.functions.api import router as functions
+from flyball.identity.api import router as identity
 from flyball.indexes.api import router as indexes
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
@@ -20,6 +21,7 @@ from flyball.traces.api import router as traces
 ROUTERS: tuple[Router, ...] = (
     configuration,
     projects,
+    identity,
     keys,
     secrets,
     models,

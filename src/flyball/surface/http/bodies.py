@@ -17,7 +17,6 @@ from flyball.kit.nesting import nests_deeper
 from .errors import BodyNotJsonError, BodyTooDeepError, WrongMediaTypeError
 from .shield import CAP
 
-
 OCTETS = "application/octet-stream"
 
 

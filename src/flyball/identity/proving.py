@@ -2,9 +2,10 @@
 
 from flyball.infra.context import Context
 from flyball.kit.secrets import Secret
+from flyball.projects import keys, tenants
 from flyball.surface.http.identity import Proof
 
-from . import keys, sign_in, tenants
+from . import sign_in
 
 
 async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None, address: str = "") -> Proof | None:

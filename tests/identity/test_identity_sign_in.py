@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from flyball.audit import service as audit
+from flyball.identity import SignInRefusedError, sign_in
+from flyball.identity.errors import SessionNotFoundError, TooManySignInsError, WeakPasswordError
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
 from flyball.kit.secrets import Secret
-from flyball.projects import SignInRefusedError, members, sign_in
-from flyball.projects.errors import MemberNotFoundError, SessionNotFoundError, TooManySignInsError, WeakPasswordError
+from flyball.projects import members
+from flyball.projects.errors import MemberNotFoundError
 
 PASSWORD = Secret("four unrelated words")
 

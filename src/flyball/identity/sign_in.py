@@ -16,19 +16,16 @@ from flyball.kit.clock import NANOSECONDS
 from flyball.kit.ids import new_id
 from flyball.kit.names import name_key
 from flyball.kit.secrets import Secret, hash_password, new_token, token_hash, verify_password
+from flyball.projects import store
+from flyball.projects.errors import MemberNotFoundError, ProjectNotFoundError
+from flyball.projects.granting import refuse_more_than_own
+from flyball.projects.records import Member, Project
+from flyball.projects.roles import ROLES
+from flyball.projects.tenants import DEFAULT_ORGANISATION
 
-from . import session_store, store
-from .errors import (
-    MemberNotFoundError,
-    ProjectNotFoundError,
-    SessionNotFoundError,
-    SignInRefusedError,
-    WeakPasswordError,
-)
-from .granting import refuse_more_than_own
-from .records import MadeLink, Member, Project, Session, SignedIn
-from .roles import ROLES
-from .tenants import DEFAULT_ORGANISATION
+from . import session_store
+from .errors import SessionNotFoundError, SignInRefusedError, WeakPasswordError
+from .records import MadeLink, Session, SignedIn
 from .tries import tries_of
 
 ADMINISTRATOR = "administrator"  # the name of the first member

@@ -68,17 +68,6 @@ async def revoke_session(connection: Connection, project: str, session_id: str, 
     )
 
 
-async def revoke_sessions_in(connection: Connection, project: str, member_id: str, now_ns: int) -> int:
-    """End every session of a member in one project; how many there were."""
-    return await execute(
-        connection,
-        "update sessions set revoked_ns = %s where project = %s and member = %s and revoked_ns is null",
-        now_ns,
-        project,
-        member_id,
-    )
-
-
 async def set_project(connection: Connection, session_id: str, project: str) -> None:
     """Let a session act in another project."""
     await execute(connection, "update sessions set project = %s where id = %s", project, session_id)

@@ -15,7 +15,7 @@ from . import sign_in
 from .errors import SignInRefusedError, TooManySignInsError, WeakPasswordError
 from .records import Session
 
-account_pages = Pages(tag="projects", section="/account")
+account_pages = Pages(tag="identity", section="/account")
 
 
 class SignInPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,13 +36,13 @@ class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
     own_session: str
 
 
-@account_pages.get("/sign-in", permission=PUBLIC, template="projects/sign-in.html")
+@account_pages.get("/sign-in", permission=PUBLIC, template="identity/sign-in.html")
 async def show_sign_in(next: str = "") -> SignInPage:  # noqa: A002 -- the name that it has in the address
     """The form for name and password; `next` is the page that was asked for."""
     return SignInPage(token="", next=_own_page(next))
 
 
-@account_pages.get("/sign-in/{token}", permission=PUBLIC, template="projects/sign-in.html")
+@account_pages.get("/sign-in/{token}", permission=PUBLIC, template="identity/sign-in.html")
 async def show_link(token: str) -> SignInPage:
     """A one-time link: it is used up by the button, not by looking, so that a preview of the link harms nothing."""
     return SignInPage(token=token, next="")
@@ -79,7 +79,7 @@ async def do_sign_out(request: Request, ctx: ContextDep) -> See:
     return See("/sign-in", "Signed out.")
 
 
-@account_pages.get("/account", permission=AUTHENTICATED, template="projects/account.html")
+@account_pages.get("/account", permission=AUTHENTICATED, template="identity/account.html")
 async def show_account(request: Request, ctx: ContextDep) -> AccountPage:
     """One's own password and sessions."""
     found = await sign_in.authenticate_session(ctx, Secret(session_token(request)))
