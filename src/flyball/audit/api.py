@@ -9,7 +9,7 @@ from flyball.kit.paging import Page
 from flyball.surface.http import ContextDep, Router
 
 from . import exporting, pruning, reading, sealing, service, standing, verifying
-from .records import Event, Head, Pruned, SignedCheckpoint, Standing, Told, Verification, Wanted
+from .records import Event, Head, Pruned, Standing, Told, Verification, Wanted
 
 router = Router("/api/audit", tag="audit")
 
@@ -76,10 +76,11 @@ async def export(ctx: ContextDep) -> StreamingResponse:
     )
 
 
-@router.post("/checkpoints", permission="audit.write", returns=SignedCheckpoint | None)
-async def seal(ctx: ContextDep) -> SignedCheckpoint | None:
-    """Sign where the chain stands now; null while it is empty."""
-    return await sealing.seal(ctx)
+@router.post("/checkpoints", permission="audit.write", returns=Standing)
+async def seal(ctx: ContextDep) -> Standing:
+    """Sign where the chain stands now, unless it is empty or nothing happened since the last checkpoint."""
+    await sealing.seal(ctx)
+    return await standing.standing(ctx)
 
 
 @router.post("/prunings", permission="audit.write", returns=Pruned)

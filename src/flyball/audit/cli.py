@@ -111,10 +111,10 @@ def standing() -> None:
 @app.command("checkpoint")
 def checkpoint() -> None:
     """Sign where the chain stands now, instead of waiting until it is time."""
-    signed = control().post("/api/audit/checkpoints", timeout=_HOUR)
-    if signed is None:
+    latest = control().post("/api/audit/checkpoints", timeout=_HOUR)["latest"]
+    if latest is None:
         return say("There is nothing to sign yet.")
-    return show_one(signed["checkpoint"] | {"signature": signed["signature"]})
+    return show_one(latest["checkpoint"] | {"signature": latest["signature"]})
 
 
 @app.command("prune")
