@@ -2,6 +2,7 @@
 
 FlyballError
 ├── NotFoundError
+│   ├── ModelFileNotFoundError     no file of weights of that hash in this project
 │   └── ModelNotFoundError         no model of that name in this project
 ├── InvalidInputError
 │   └── ModelSpecError             an endpoint, a price or a reference that cannot be understood
@@ -21,6 +22,15 @@ class ModelNotFoundError(NotFoundError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no model named {name!r}", next_step="see `flyball models list`")
+
+
+class ModelFileNotFoundError(NotFoundError):
+    """No file of weights of that hash in this project."""
+
+    code = "model_file_not_found"
+
+    def __init__(self, hash_: str) -> None:
+        super().__init__(f"there is no file of weights {hash_!r:.80}", next_step="see `flyball models files`")
 
 
 class ModelSpecError(InvalidInputError):

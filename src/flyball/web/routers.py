@@ -9,6 +9,7 @@ from flyball.identity.api import router as identity
 from flyball.indexes.api import router as indexes
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
+from flyball.models.file_api import router as model_files
 from flyball.projects.api import router as projects
 from flyball.projects.key_api import router as keys
 from flyball.prompts.api import router as prompts
@@ -25,6 +26,7 @@ ROUTERS: tuple[Router, ...] = (
     keys,
     secrets,
     models,
+    model_files,
     prompts,
     functions,
     datasets,
