@@ -14,10 +14,14 @@ from flyball.functions.records import FunctionSpec, LiveRelease, RulesVariant
 from flyball.gateway.current import CurrentSnapshot
 from flyball.gateway.errors import NotReadyError
 from flyball.gateway.snapshot import KnownProject
-from flyball.kit.secrets import token_hash
+from flyball.infra.secrets.keyring import Keyring
+from flyball.kit.secrets import Secret, token_hash
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec, Prices
 from flyball.projects import keys as projects
+from flyball.secrets import rotation
+from flyball.secrets import service as secrets
+from flyball.settings import Settings
 
 QUESTION = {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]}
 SPEC = ModelSpec(
@@ -135,3 +139,49 @@ async def test_the_last_snapshot_stays_while_postgresql_is_away_and_news_is_caug
             connection.execute("update keys set revoked_ns = 1")  # and no news of it
 
     await until(lambda: hash_ not in snapshots.in_force().keys, seconds=8)
+
+
+async def test_a_secret_that_was_set_exchanged_or_removed_counts_within_a_second(ctx, snapshots):
+    endpoint = Endpoint(provider="openai", model="m", api_key="secret:openai")
+    await put_model(ctx, spec=ModelSpec(endpoints=(endpoint,)))
+
+    def in_force():
+        model = snapshots.in_force().projects.get("default", KnownProject()).models.get("fast")
+        return model and (model.endpoints[0].api_key.reveal() if model.endpoints else model.reason)
+
+    await until(lambda: "there is no secret named openai" in (in_force() or ""))
+    for value in ("sk-first-of-all", "sk-second-of-all"):
+        await secrets.set_secret(ctx, "openai", Secret(value), ["api.openai.com"])
+        await until(lambda value=value: in_force() == value)
+    await rotation.rotate_data_key(ctx)
+    await rotation.rotate_master(ctx)
+    await secrets.set_secret(ctx, "openai", Secret("sk-third-of-all"), ["api.openai.com"])
+    await until(lambda: in_force() == "sk-third-of-all")
+    await secrets.set_secret(ctx, "openai", Secret("sk-fourth-of-all"), ["elsewhere.example"])
+    await until(lambda: "bound to elsewhere.example" in in_force())
+    await secrets.remove_secret(ctx, "openai")
+    await until(lambda: "there is no secret named openai" in in_force())
+
+
+async def test_a_slow_command_for_a_key_does_not_keep_a_revocation_from_counting(ctx, snapshots, tmp_path):
+    commands = tmp_path / "commands.yaml"
+    commands.write_text("slow: [sh, -c, 'sleep 3; echo sk-at-last']\n")
+    keyring = Keyring(Settings(secret_commands=str(commands)), ctx.layout, ctx.clock)
+    slow = CurrentSnapshot(ctx.db, keyring)
+    await slow.reload()
+    async with slow.kept_fresh():
+        made = await projects.create_key(ctx, "app")
+        hash_ = token_hash(made.secret.reveal())
+        await until(lambda: hash_ in slow.in_force().keys)
+        endpoint = Endpoint(provider="openai", model="m", api_key="cmd:slow")
+        await put_model(ctx, spec=ModelSpec(endpoints=(endpoint,)))
+        await projects.revoke_key(ctx, "app")
+
+        await until(lambda: hash_ not in slow.in_force().keys)
+
+        def in_force():
+            model = slow.in_force().projects.get("default", KnownProject()).models.get("fast")
+            return model and (model.endpoints[0].api_key.reveal() if model.endpoints else model.reason)
+
+        await until(lambda: "still being fetched" in (in_force() or ""))
+        await until(lambda: in_force() == "sk-at-last", seconds=20)

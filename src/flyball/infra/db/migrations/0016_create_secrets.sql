@@ -37,12 +37,6 @@ create table secret_uses (
 
 create index secret_uses_of_secret on secret_uses (project, secret);
 
-do $$
-begin
-    if to_regprocedure('flyball_guard_table(regclass)') is not null then
-        perform flyball_guard_table('data_keys');
-        perform flyball_guard_table('secrets');
-        perform flyball_guard_table('secret_uses');
-    end if;
-end
-$$;
+select flyball_guard_table('data_keys');
+select flyball_guard_table('secrets');
+select flyball_guard_table('secret_uses');
