@@ -1,6 +1,7 @@
 """Files of weights: judged, kept by their hash, audited, seen by their project alone, and never held in memory."""
 
 import io
+import os
 import zipfile
 
 import pytest
@@ -31,7 +32,7 @@ async def test_a_file_is_kept_by_its_hash_and_noted(ctx):
     assert ctx.blobs.get(admitted.hash) == WEIGHTS
     [event] = (await audit.list_events(ctx)).items
     assert (event.action, event.object_id) == ("models.admit", admitted.hash)
-    assert [*ctx.layout.incoming.iterdir()] == []
+    assert [*ctx.layout.staging.iterdir()] == []
 
 
 async def test_letting_a_file_in_twice_is_letting_it_in_once(ctx):
@@ -47,8 +48,20 @@ async def test_what_is_refused_leaves_nothing_behind(ctx):
         await files.admit(ctx, "model.safetensors", in_pieces(b"\x80\x04\x8c\x02os\x8c\x06system\x93."))
 
     assert (await files.list_files(ctx)).items == ()
-    assert [*ctx.layout.incoming.iterdir()] == []
+    assert [*ctx.layout.staging.iterdir()] == []
     assert [path for path in ctx.layout.blobs.rglob("*") if path.is_file()] == []
+
+
+async def test_what_a_crash_left_goes_after_two_days(ctx):
+    for name, days in (("incoming-old", 3), ("incoming-new", 1), ("imports", 9)):
+        folder = ctx.layout.staging / name
+        folder.mkdir()
+        at = ctx.clock.now_ns() - days * 86_400 * 10**9
+        os.utime(folder, ns=(at, at))
+
+    await files.admit(ctx, "model.safetensors", in_pieces(WEIGHTS))
+
+    assert {path.name for path in ctx.layout.staging.iterdir()} == {"incoming-new", "imports"}
 
 
 async def test_an_archive_is_the_list_of_its_files(ctx):

@@ -50,13 +50,8 @@ class Layout:
 
     @property
     def staging(self) -> Path:
-        """Rows on their way from a source into the lake; emptied when an import ends, and made again where it is lost."""
+        """Rows on their way from a source into the lake, and files of weights until they are judged; emptied when an import ends, and made again where it is lost."""
         return self.root / "staging"
-
-    @property
-    def incoming(self) -> Path:
-        """Files on their way in, each in a folder of its own, until they are judged; what is left of a crash may be deleted."""
-        return self.root / "incoming"
 
     @property
     def spool(self) -> Path:
@@ -120,7 +115,6 @@ class Layout:
             self.code,
             self.indexes,
             self.staging,
-            self.incoming,
             self.spool,
             self.audit,
             self.logs,

@@ -33,7 +33,7 @@ async def admit(ctx: Context, name: str, pieces: AsyncIterator[bytes]) -> ModelF
             f"{name!r:.80} is no name of a file", next_step="give 1 to 200 characters that can be printed"
         )
     limits = Limits(file_bytes=ctx.settings.max_weights_bytes, json_header_bytes=ctx.settings.max_weights_header_bytes)
-    with private_folder(ctx.layout.incoming) as folder:
+    with private_folder(ctx.layout.staging, ctx.clock.now_ns()) as folder:
         received, digest = await receive(pieces, folder, most_bytes=limits.file_bytes)
         kept = await asyncio.to_thread(let_in, received, digest, name, limits)
         file = _described(ctx, name, kept)

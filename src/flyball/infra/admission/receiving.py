@@ -5,9 +5,10 @@ An archive's files are unpacked into that folder under numbers, never under the 
 
 import asyncio
 import hashlib
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from .records import Judged
 from .source import Limits, Source
 
 _PIECE = 1024 * 1024
+_PREFIX = "incoming-"
+_TWO_DAYS_NS = 2 * 86_400 * 1_000_000_000
 _WEIGHTS = ("safetensors", "gguf")
 
 
@@ -31,9 +34,13 @@ class Kept(NamedTuple):
 
 
 @contextmanager
-def private_folder(parent: Path) -> Iterator[Path]:
-    """A folder (0700) for one file on its way in."""
-    with tempfile.TemporaryDirectory(dir=parent, prefix="incoming-") as folder:
+def private_folder(parent: Path, now_ns: int) -> Iterator[Path]:
+    """A folder (0700) for one file on its way in. What a crash left of others goes after two days."""
+    for left in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if now_ns - left.stat().st_mtime_ns > _TWO_DAYS_NS:
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=_PREFIX) as folder:
         yield Path(folder)
 
 
