@@ -72,7 +72,7 @@ class Bench:
         file.write_text("\n".join(json.dumps(question(number)) for number in range(items)))
         source = Declaration(source="jsonl", location=str(file))
         await datasets.import_later(self.ctx, "questions", source)
-        job = Job("datasets.import", import_dataset)
+        job = Job("datasets.import", import_dataset, permission="datasets.write")
         arguments = {"dataset": "questions", "source": {"source": "jsonl", "location": str(file)}}
         await run_immediately(self.ctx, job, arguments, run_id="run_import")
 

@@ -18,7 +18,7 @@ from flyball.surface.console import Column, Commands, as_ago, control, follow_ru
 app = Commands("keys", help="API keys: how a program calls.")
 
 
-@app.command("list")
+@app.command("list", permission="keys.read")
 def list_keys(limit: Annotated[int, typer.Option(help="How many.")] = 50) -> None:
     """List the keys, newest first."""
     keys = control().get("/api/keys", limit=limit, cursor=None)
@@ -29,19 +29,19 @@ def list_keys(limit: Annotated[int, typer.Option(help="How many.")] = 50) -> Non
     )
 
 
-@app.command("create")
+@app.command("create", permission="keys.read")
 def create(name: str) -> None:
     """Create a key."""
     show_one(control().post("/api/keys", {"name": name}))
 
 
-@app.command("show")
+@app.command("show", permission="keys.read")
 def show(name: str) -> None:
     """Show a key."""
     show_one(control().get(f"/api/keys/{segment(name)}"))
 
 
-@app.command("import")
+@app.command("import", permission="keys.read")
 def run_import(run_id: str = "run_good") -> None:
     """Follow a run."""
     show_one(follow_run(control(), run_id))
@@ -187,7 +187,7 @@ def test_a_command_that_declares_a_common_option_is_refused_when_it_is_written()
         """Add a row."""
 
     with pytest.raises(TypeError, match="add_row declares data, which every command has"):
-        app.command("add-row")(add_row)
+        app.command("add-row", permission="keys.write")(add_row)
 
 
 def test_every_command_has_the_common_options_in_its_help(data: Path) -> None:

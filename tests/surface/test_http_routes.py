@@ -21,6 +21,9 @@ from flyball.testing.asgi import AsgiClient
 KEY = {"authorization": "Bearer good"}
 
 
+KNOWN = frozenset({"things.read", "things.write"})
+
+
 class Thing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A thing."""
 
@@ -107,14 +110,19 @@ def test_a_route_without_a_permission_cannot_be_declared():
 
 
 def test_an_application_with_a_route_from_elsewhere_does_not_start(app):
-    refuse_unguarded(app)
+    refuse_unguarded(app, KNOWN)
 
     @app.get("/backdoor")
     async def backdoor() -> str:
         return "hello"
 
     with pytest.raises(UnguardedRouteError, match="/backdoor"):
-        refuse_unguarded(app)
+        refuse_unguarded(app, KNOWN)
+
+
+def test_an_application_with_a_permission_that_nobody_gives_does_not_start(app):
+    with pytest.raises(UnguardedRouteError, match="no role could give"):
+        refuse_unguarded(app, KNOWN - {"things.read"})
 
 
 @pytest.mark.parametrize(

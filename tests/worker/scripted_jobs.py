@@ -48,7 +48,10 @@ async def go_wrong(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]
     return {"never": 1 // arguments["zero"]}
 
 
-JOBS = (Job("test.count", count), Job("test.break", break_down), Job("test.wrong", go_wrong))
+JOBS = tuple(
+    Job(kind, work, permission="runs.write")
+    for kind, work in (("test.count", count), ("test.break", break_down), ("test.wrong", go_wrong))
+)
 
 if __name__ == "__main__":
     logging.basicConfig(level="INFO")

@@ -29,7 +29,7 @@ _HOUR = 3_600.0
 HeadOption = Annotated[str, typer.Option(help="SEQ:HASH of a head noted earlier; the chain must pass through it.")]
 
 
-@app.command("list")
+@app.command("list", permission="audit.read")
 def list_events(
     *,
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
@@ -56,7 +56,7 @@ def show(seq: Annotated[int, typer.Argument(help="The event's number.")]) -> Non
     show_one({"sentence": told["sentence"]} | told["event"])
 
 
-@app.command("verify")
+@app.command("verify", permission="audit.read")
 def verify(
     head: HeadOption = "",
     file: Annotated[Path | None, typer.Option(help="An export to check by itself: no server is asked.")] = None,

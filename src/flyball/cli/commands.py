@@ -1,11 +1,14 @@
 """Every command in one flat table, and the shelf that loads a command's module when it is called. Knows names, no deed."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from flyball.surface.console import Commands
 
 from .errors import MissingExtraError
 
@@ -40,6 +43,7 @@ COMMANDS: tuple[Entry, ...] = (
         "keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.key_cli"
     ),
     Entry("secrets", "Secrets: what models are called with, encrypted and told to nobody.", "flyball.secrets.cli"),
+    Entry("permissions", "What every route, page, job and command needs.", "flyball.cli.permissions", verb=True),
     Entry("models", "Models: the catalog of what may be called.", "flyball.models.cli"),
     Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
     Entry("functions", "Functions: named tasks and the variants that compete for them.", "flyball.functions.cli"),
@@ -68,6 +72,18 @@ def load(entry: Entry) -> TyperCommand | TyperGroup:
     command = group.commands[entry.name]
     assert isinstance(command, TyperCommand)  # noqa: S101 -- typer makes nothing else of a function
     return command
+
+
+def declared() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every command as it is typed, and the permissions that its caller needs on the server."""
+    for entry in COMMANDS:
+        module = import_module(entry.module)
+        group: Commands = module.verbs if entry.verb else module.app
+        for word, permissions in group.permissions.items():
+            if not entry.verb:
+                yield f"flyball {entry.name} {word}", permissions
+            elif word == entry.name:
+                yield f"flyball {word}", permissions
 
 
 def load_all() -> dict[str, TyperCommand | TyperGroup]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flyball.surface.console import Commands
+from flyball.surface.console import LOCAL, Commands
 from flyball.surface.console.options import options
 
 from .commands import load_server_part
@@ -13,7 +13,7 @@ from .commands import load_server_part
 verbs = Commands("demo", help="The main job, from documents to an explained answer.")
 
 
-@verbs.command("demo")
+@verbs.command("demo", permission=LOCAL)
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End after the last step and leave nothing running.")] = False,

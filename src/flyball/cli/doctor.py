@@ -7,7 +7,7 @@ from flyball.infra.processes.lock import Holder, holder_of
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
 from flyball.settings import Settings
-from flyball.surface.console import Column, Commands, ExitCode, control, say, show_list
+from flyball.surface.console import LOCAL, Column, Commands, ExitCode, control, say, show_list
 from flyball.surface.console.options import options
 
 from .commands import load_server_part
@@ -20,7 +20,7 @@ verbs = Commands("doctor", help="Check everything that flyball needs and say wha
 _COLUMNS = (Column("check"), Column("state"), Column("found"), Column("next_step", "what to do"))
 
 
-@verbs.command("doctor")
+@verbs.command("doctor", permission=LOCAL)
 def doctor() -> None:
     """Check everything that flyball needs and say what to do; exit code 1 if a check failed."""
     settings = options().settings()

@@ -12,7 +12,7 @@ from flyball.surface.console import Commands, control, print_json, say, show_tab
 verbs = Commands("sql", help="Ask the tables a question in SQL.")
 
 
-@verbs.command("sql")
+@verbs.command("sql", permission="traces.read")
 def sql(
     query: Annotated[
         str, typer.Argument(help="One SELECT over spans, scores and audit; - reads it from standard input.")

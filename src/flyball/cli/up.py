@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flyball.surface.console import Commands
+from flyball.surface.console import LOCAL, Commands
 from flyball.surface.console.options import options
 
 from .commands import load_server_part
@@ -12,7 +12,7 @@ from .commands import load_server_part
 verbs = Commands("up", help="Start flyball on a data directory and stay until stopped.")
 
 
-@verbs.command("up")
+@verbs.command("up", permission=LOCAL)
 def up(
     config: Annotated[
         str | None, typer.Option(metavar="FILE", help="A flyball.yaml to apply at start (FLYBALL_CONFIG).")

@@ -17,7 +17,7 @@ _CHANGES = (Column("action"), Column("kind"), Column("name"))
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A flyball.yaml, or the folder that it is in.")]
 
 
-@verbs.command("diff")
+@verbs.command("diff", permission="configuration.read")
 def diff(file: File = Path(DEFAULT_FILE)) -> None:
     """Show what `apply` would change."""
     changes = control().post("/api/configuration/diff", bundle(file))
@@ -35,7 +35,7 @@ def diff(file: File = Path(DEFAULT_FILE)) -> None:
     say(f"{len(differing)} to change: `flyball apply {file}`" if differing else "Nothing differs.")
 
 
-@verbs.command("apply")
+@verbs.command("apply", permission="configuration.write")
 def apply(file: File = Path(DEFAULT_FILE)) -> None:
     """Make everything as the file says, in one transaction."""
     changes = control().post("/api/configuration/apply", bundle(file), timeout=120)
@@ -51,7 +51,7 @@ def apply(file: File = Path(DEFAULT_FILE)) -> None:
             say(f"next: flyball index build {change['name']}")
 
 
-@verbs.command("export")
+@verbs.command("export", permission="configuration.read")
 def export(
     folder: Annotated[
         Path | None, typer.Argument(help="Where to write flyball.yaml and its files; else it is printed.")

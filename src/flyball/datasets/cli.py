@@ -66,7 +66,7 @@ class What(StrEnum):
     declared = "declared"
 
 
-@app.command("import")
+@app.command("import", permission=("datasets.write", "runs.read"))
 def import_(
     what: Annotated[
         What,
@@ -87,13 +87,13 @@ def import_(
     return print_json(ended["result"]) if wants_json() else say(ended["result"]["message"])
 
 
-@app.command("list")
+@app.command("list", permission="datasets.read")
 def list_datasets() -> None:
     """List the datasets with their newest versions."""
     show_list(control().get("/api/datasets"), _LIST, empty="No datasets yet: `flyball datasets import docs FOLDER`.")
 
 
-@app.command("show")
+@app.command("show", permission="datasets.read")
 def show(name: str, version: VersionOption = None) -> None:
     """Show a version: hash, rows, licences, source, and what was refused and why."""
     found = control().get(f"/api/datasets/{segment(name)}/versions/{version or 'newest'}")
@@ -104,7 +104,7 @@ def show(name: str, version: VersionOption = None) -> None:
         show_list(refusals, _REFUSALS, empty="")
 
 
-@app.command("versions")
+@app.command("versions", permission="datasets.read")
 def versions(name: str) -> None:
     """List the versions of a dataset, newest first."""
     found = control().get(f"/api/datasets/{segment(name)}/versions")
@@ -113,7 +113,7 @@ def versions(name: str) -> None:
     show_list(found, (*columns, Column("created_ns", "made", as_ago)), empty=empty)
 
 
-@app.command("rows")
+@app.command("rows", permission="datasets.read")
 def rows(
     name: str,
     version: VersionOption = None,
@@ -125,7 +125,7 @@ def rows(
     show_list(control().get(path, limit=limit, cursor=cursor or None), _ROWS, empty="This version has no rows.")
 
 
-@app.command("add-row")
+@app.command("add-row", permission="datasets.write")
 def add_row(
     name: str,
     trace: Annotated[str, typer.Option(help="The trace that the row is made from.")],

@@ -42,4 +42,4 @@ async def _import(run: RunContext, name: str, source: Declaration, version_id: s
     return await run.step("publish", importing.finish, run.ctx, name, collected, source, run.run_id)
 
 
-JOBS: tuple[Job, ...] = (Job(kind="datasets.import", work=import_dataset),)
+JOBS: tuple[Job, ...] = (Job(kind="datasets.import", work=import_dataset, permission="datasets.write"),)

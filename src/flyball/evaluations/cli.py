@@ -38,7 +38,7 @@ _REPORTS = (
 )
 
 
-@app.command("list")
+@app.command("list", permission="evaluations.read")
 def list_evaluations() -> None:
     """List the evaluations, by name."""
     columns = (
@@ -56,7 +56,7 @@ def list_evaluations() -> None:
     )
 
 
-@app.command("run")
+@app.command("run", permission=("evaluations.read", "evaluations.write", "runs.read"))
 def run(
     name: str,
     dataset_version: Annotated[int | None, typer.Option(help="The dataset's version; the newest unless given.")] = None,
@@ -70,7 +70,7 @@ def run(
     raise typer.Exit(exit_code_of_verdict(report["findings"]["verdict"]))
 
 
-@app.command("show")
+@app.command("show", permission="evaluations.read")
 def show(
     name: Annotated[str, typer.Argument(help="An evaluation's name, or a report's id.")],
     cursor: Annotated[str, typer.Option(help="Where the page of reports before ended.")] = "",
@@ -90,7 +90,7 @@ def show(
     show_list(reports, _REPORTS, empty=f"No report yet: `flyball eval run {name}` makes one.")
 
 
-@app.command("compare")
+@app.command("compare", permission="evaluations.read")
 def compare(
     before: Annotated[str, typer.Argument(help="The earlier report's id.")],
     after: Annotated[str, typer.Argument(help="The later report's id.")],
@@ -106,7 +106,7 @@ def compare(
         say(line)
 
 
-@app.command("results")
+@app.command("results", permission="evaluations.read")
 def results(
     report_id: str,
     item: Annotated[str, typer.Option(help="The answers to this item only.")] = "",
@@ -126,7 +126,7 @@ def results(
     show_list(shown, columns, empty="No such answers.")
 
 
-@app.command("check")
+@app.command("check", permission="evaluations.read")
 def check(report_id: str) -> None:
     """Compute a report again from its stored results and say whether it holds."""
     checked = control().get(f"/api/reports/{segment(report_id)}/check")

@@ -40,4 +40,4 @@ async def _report(ctx: Context, run_id: str, plan: Plan) -> dict[str, Any]:
     }
 
 
-JOBS = (Job(KIND, evaluate),)
+JOBS = (Job(KIND, evaluate, permission="evaluations.write"),)

@@ -49,7 +49,7 @@ _VARIANTS = (
 Name = Annotated[str, typer.Argument(help="The function's name.")]
 
 
-@app.command("list")
+@app.command("list", permission="functions.read")
 def list_functions() -> None:
     """List the functions and their variants."""
     show_list(
@@ -59,7 +59,7 @@ def list_functions() -> None:
     )
 
 
-@app.command("show")
+@app.command("show", permission="functions.read")
 def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the newest one.")] = None) -> None:
     """Show a function, its variants as they would run now, and what serves it."""
     view = control().get(f"/api/functions/{segment(name)}", version=version)
@@ -73,13 +73,13 @@ def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the n
         say(f"\nNothing serves it yet: `flyball release propose {name}` proposes a release.")
 
 
-@app.command("versions")
+@app.command("versions", permission="functions.read")
 def versions(name: Name) -> None:
     """List a function's versions, newest first."""
     show_list(control().get(f"/api/functions/{segment(name)}/versions"), _LIST, empty="")
 
 
-@app.command("variants")
+@app.command("variants", permission="functions.read")
 def variants(name: Name) -> None:
     """List every variant of a function that was ever evaluated or released, newest first."""
     empty = f"None was pinned yet: `flyball eval run` and `flyball release propose {name}` do."

@@ -44,7 +44,7 @@ _PASSAGES = (
 )
 
 
-@app.command("build")
+@app.command("build", permission=("indexes.write", "runs.read"))
 def build(
     name: str,
     *,
@@ -68,7 +68,7 @@ def build(
     return print_json(ended["result"]) if wants_json() else say(ended["result"]["message"])
 
 
-@app.command("list")
+@app.command("list", permission="indexes.read")
 def list_indexes() -> None:
     """List the indexes with their newest versions."""
     show_list(
@@ -76,7 +76,7 @@ def list_indexes() -> None:
     )
 
 
-@app.command("versions")
+@app.command("versions", permission="indexes.read")
 def versions(name: str) -> None:
     """List the versions of an index, newest first."""
     columns = (
@@ -91,7 +91,7 @@ def versions(name: str) -> None:
     show_list(control().get(f"/api/indexes/{segment(name)}/versions"), columns, empty=empty)
 
 
-@app.command("search")
+@app.command("search", permission="indexes.read")
 def search(
     name: str,
     query: str,

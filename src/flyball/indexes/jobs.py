@@ -51,4 +51,4 @@ async def _build(run: RunContext, planned: Plan, total: int, *, rebuild: bool) -
     return await run.step("write and publish", building.finish, run.ctx, planned, run.run_id)
 
 
-JOBS: tuple[Job, ...] = (Job(kind="indexes.build", work=build_index),)
+JOBS: tuple[Job, ...] = (Job(kind="indexes.build", work=build_index, permission="indexes.write"),)

@@ -24,7 +24,7 @@ _MARKS = {True: "verified", False: "ALTERED", None: ""}
 _SHORT = 100
 
 
-@verbs.command("why")
+@verbs.command("why", permission="traces.read")
 def why(trace: Annotated[str, typer.Argument(help="The trace's id (the header x-flyball-trace-id).")]) -> None:
     """Print what an answer rests on, by content hash. Exit code 1 when something is not what its hash says."""
     found = control().get(f"/api/why/{segment(trace)}")

@@ -69,7 +69,7 @@ _FILE = (
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
 
-@app.command("list")
+@app.command("list", permission="models.read")
 def list_models() -> None:
     """List the models, and which of them are configured."""
     show_list(
@@ -77,19 +77,19 @@ def list_models() -> None:
     )
 
 
-@app.command("providers")
+@app.command("providers", permission="models.read")
 def providers() -> None:
     """List the vendors that a model's endpoint may name, and what each needs to be told."""
     show_list(control().get("/api/models/providers"), _PROVIDERS, empty="")
 
 
-@app.command("show")
+@app.command("show", permission="models.read")
 def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the newest one.")] = None) -> None:
     """Show a model."""
     show_one(control().get(f"/api/models/{segment(name)}", version=version), _ONE)
 
 
-@app.command("versions")
+@app.command("versions", permission="models.read")
 def versions(name: Name) -> None:
     """List a model's versions, newest first."""
     show_list(control().get(f"/api/models/{segment(name)}/versions"), _VERSIONS, empty="")

@@ -41,7 +41,7 @@ _ONE = (
 Name = Annotated[str, typer.Argument(help="The prompt's name.")]
 
 
-@app.command("list")
+@app.command("list", permission="prompts.read")
 def list_prompts() -> None:
     """List the prompts."""
     show_list(
@@ -51,7 +51,7 @@ def list_prompts() -> None:
     )
 
 
-@app.command("show")
+@app.command("show", permission="prompts.read")
 def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the newest one.")] = None) -> None:
     """Show a prompt and its source."""
     view = control().get(f"/api/prompts/{segment(name)}", version=version)
@@ -59,7 +59,7 @@ def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the n
     say("\n" + view["prompt"]["source"])
 
 
-@app.command("versions")
+@app.command("versions", permission="prompts.read")
 def versions(name: Name) -> None:
     """List a prompt's versions, newest first."""
     show_list(control().get(f"/api/prompts/{segment(name)}/versions"), _LIST, empty="")

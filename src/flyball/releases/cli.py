@@ -24,7 +24,7 @@ from .errors import SharesError
 app = Commands("release", help="Releases: what serves a function, and why.")
 
 
-@app.command("list")
+@app.command("list", permission="releases.read")
 def list_releases(
     function: Annotated[str, typer.Option(help="Releases of this function only.")] = "",
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
@@ -45,7 +45,7 @@ def list_releases(
     show_list(found, columns, empty="No releases yet: `flyball release propose FUNCTION --evidence REPORT` makes one.")
 
 
-@app.command("propose")
+@app.command("propose", permission="releases.write")
 def propose(
     function: str,
     evidence: Annotated[list[str] | None, typer.Option(help="A report's id; may be repeated.")] = None,
@@ -67,7 +67,7 @@ def propose(
     _show(control().post("/api/releases", asked))
 
 
-@app.command("approve")
+@app.command("approve", permission=("releases.approve", "releases.read"))
 def approve(
     release_id: str,
     comment: Annotated[str, typer.Option(help="What you looked at, or why.")] = "",
@@ -84,7 +84,7 @@ def approve(
     _show_detail(client.post(f"{path}/approvals", decision))
 
 
-@app.command("serve")
+@app.command("serve", permission="releases.write")
 def serve(
     release_id: str,
     replacing: Annotated[
@@ -95,7 +95,7 @@ def serve(
     _show(control().post(f"/api/releases/{segment(release_id)}/promotion", {"replacing": replacing}))
 
 
-@app.command("rollback")
+@app.command("rollback", permission="releases.write")
 def rollback(
     function: str,
     to: Annotated[str | None, typer.Option(help="The release to bring back; the one before unless given.")] = None,
@@ -105,7 +105,7 @@ def rollback(
     _show(control().post("/api/releases/rollbacks", {"function": function, "to": to, "reason": reason}))
 
 
-@app.command("show")
+@app.command("show", permission="releases.read")
 def show(release_id: str) -> None:
     """Show one release with its evidence and its decisions."""
     _show_detail(control().get(f"/api/releases/{segment(release_id)}"))

@@ -19,7 +19,7 @@ _LIST = (
 )
 
 
-@app.command("list")
+@app.command("list", permission="runs.read")
 def list_runs(
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
     cursor: Annotated[str, typer.Option(help="Where the page before ended.")] = "",
@@ -31,7 +31,7 @@ def list_runs(
     show_list(runs, _LIST, empty="Nothing has run yet: `flyball datasets import` would be a start.")
 
 
-@app.command("show")
+@app.command("show", permission="runs.read")
 def show(run_id: str) -> None:
     """Show one run: how far it is, and how it ended."""
     show_one(control().get(f"/api/runs/{segment(run_id)}"))

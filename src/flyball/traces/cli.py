@@ -34,7 +34,7 @@ class Verdict(StrEnum):
     down = "down"
 
 
-@app.command("list")
+@app.command("list", permission="traces.read")
 def list_traces(
     *,
     function: Annotated[str, typer.Option(help="Only of this function.")] = "",
@@ -69,7 +69,7 @@ def list_traces(
     return None
 
 
-@app.command("show")
+@app.command("show", permission="traces.read")
 def show(trace: Annotated[str, typer.Argument(help="The trace's id (the header x-flyball-trace-id).")]) -> None:
     """Show one trace: its spans as a tree, and its scores."""
     tree = control().get(f"/api/traces/{segment(trace)}")
@@ -98,7 +98,7 @@ def show(trace: Annotated[str, typer.Argument(help="The trace's id (the header x
     return None
 
 
-@verbs.command("feedback")
+@verbs.command("feedback", permission="scores.write")
 def feedback(
     trace: Annotated[str, typer.Argument(help="The trace's id.")],
     verdict: Annotated[Verdict, typer.Argument(help="up or down.")],

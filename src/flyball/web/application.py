@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from flyball import __version__
 from flyball.identity.proving import find_project, prove
 from flyball.infra.context import Context
+from flyball.projects.roles import PERMISSIONS
 from flyball.surface.html import assets, failure_page
 from flyball.surface.http.answers import install_error_answers
 from flyball.surface.http.openapi import OpenApiDocument
@@ -33,5 +34,5 @@ def build_application(ctx: Context) -> FastAPI:
     app.state.document = OpenApiDocument(app)
     install(app, [health.router, *ROUTERS, assets, *(pages.router for pages in PAGES)])
     install_error_answers(app, failure_page)
-    refuse_unguarded(app)
+    refuse_unguarded(app, PERMISSIONS)
     return app

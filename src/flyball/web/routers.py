@@ -19,6 +19,8 @@ from flyball.secrets.api import router as secrets
 from flyball.surface.http import Router
 from flyball.traces.api import router as traces
 
+from .permissions import router as permissions
+
 ROUTERS: tuple[Router, ...] = (
     configuration,
     projects,
@@ -37,4 +39,5 @@ ROUTERS: tuple[Router, ...] = (
     lineage,
     runs,
     audit,
+    permissions,
 )

@@ -18,11 +18,11 @@ from flyball.infra.jobs import Job
 from flyball.infra.jobs.engine import JobEngine
 from flyball.infra.lake.schema import TableSchema
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.jobs import JOBS
 from flyball.kit.errors import UnavailableError
 from flyball.runs.ledger import RunLedger
 from flyball.settings import Settings
 
-from .jobs import JOBS
 from .tables import TABLES
 from .upkeep import keep_in_order
 

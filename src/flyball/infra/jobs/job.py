@@ -7,7 +7,7 @@ A room's `jobs.py`:
         await run.progress(1, 2, "read")
         return await run.step("write", write_rows, run.ctx, rows)
 
-    JOBS = (Job("indexes.build", build),)
+    JOBS = (Job("indexes.build", build, permission="indexes.write"),)
 
 Rules. A step that has finished is never done again: after a crash its result is read back, so it returns something small
 that can be pickled. A step that was cut off is done again, so it must be safe to repeat. Outside of steps a job only
@@ -57,7 +57,8 @@ class RunContext:
 
 
 class Job(NamedTuple):
-    """A kind of run and the function that does it."""
+    """A kind of run, the function that does it, and the permission of whoever may ask for it."""
 
     kind: str
     work: Callable[[RunContext, dict[str, Any]], Awaitable[dict[str, Any]]]
+    permission: str

@@ -10,26 +10,26 @@ A room's `cli.py` imports typer, this package, its own records and kit, nothing 
 
     app = Commands("keys", help="API keys: how a program calls.")
 
-    @app.command("list")
+    @app.command("list", permission="keys.read")
     def list_keys(limit: Annotated[int, typer.Option(help="How many.")] = 50) -> None:
         '''List the keys, newest first.'''
         keys = control().get("/api/keys", limit=limit)
         columns = (Column("name"), Column("prefix"), Column("created_ns", "created", as_ago))
         show_list(keys, columns, empty="No keys yet: `flyball keys create NAME` makes one.")
 
-    @app.command("create")
+    @app.command("create", permission="keys.write")
     def create(name: str) -> None:
         '''Create a key and print it, this once.'''
         show_one(control().post("/api/keys", {"name": name}))
 
-`Commands` adds `--json --data --server --key` to every command and prints a FlyballError as `error: ...` and `  next: ...` with
+A command says which permission its caller needs, as a route does, or LOCAL. `Commands` adds `--json --data --server --key` to every command and prints a FlyballError as `error: ...` and `  next: ...` with
 the documented exit code, so a command declares none of the four and catches nothing. `show_list`, `show_one`, `say` and
 `follow_run` obey `--json` by themselves. A command of the top level (`flyball why`) lives in a second group of its room,
 `verbs = Commands("verbs", help="...")`; `cli/commands.py` names each noun and each verb in one line.
 """
 
 from .client import ControlClient, control, segment
-from .commands import Commands
+from .commands import LOCAL, Commands
 from .errors import ControlError, NotReachableError, RunFailedError
 from .exits import ExitCode, exit_code_of_verdict
 from .options import wants_json
@@ -49,6 +49,7 @@ from .tables import (
 )
 
 __all__ = [
+    "LOCAL",
     "Column",
     "Commands",
     "ControlClient",

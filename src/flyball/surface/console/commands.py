@@ -1,9 +1,9 @@
-"""A group of commands that all take the common options and all print errors alike. Knows no command of its own."""
+"""A group of commands that all take the common options, print errors alike, and say what they need. Knows no command of its own."""
 
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -16,6 +16,8 @@ from .exits import ExitCode, exit_code_of
 from .options import DataOption, JsonOption, KeyOption, Options, ServerOption, choose, wants_json
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
+
+LOCAL = "local"  # the command asks no server: whoever may start it may run it
 
 _COMMON = {
     "as_json": (JsonOption, False),
@@ -34,12 +36,26 @@ class Commands(typer.Typer):
         )
         # Without a callback, a group of one command would lose its name.
         self.callback(help=help, no_args_is_help=True)(_nothing)
+        self.permissions: Mapping[str, tuple[str, ...]] = {}
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[CommandFunction], CommandFunction]:
-        """Register a command; the function itself stays as it was, so that tests may call it."""
+    def command(
+        self, name: str | None = None, *, permission: str | tuple[str, ...] = (), **settings: Any
+    ) -> Callable[[CommandFunction], CommandFunction]:
+        """Register a command; the function itself stays as it was, so that tests may call it.
+
+        `permission` is what its caller has to have on the server, or LOCAL where it asks none. Raises TypeError without.
+        """
         register = super().command(name, **settings)
+        needed = (permission,) if isinstance(permission, str) else permission
 
         def decorate(function: CommandFunction) -> CommandFunction:
+            word = name or function.__name__
+            if not needed:
+                raise TypeError(
+                    f"the command {word!r} declares no permission: write "
+                    f'`@app.command("{word}", permission="<noun>.<deed>")`, or permission=LOCAL'
+                )
+            self.permissions = {**self.permissions, word: needed}
             register(with_common_options(function))
             return function
 

@@ -5,7 +5,7 @@ was made some other way.
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
@@ -115,12 +115,18 @@ def registered(route: BaseRoute) -> RegisteredRoute | None:
     return found
 
 
-def refuse_unguarded(app: FastAPI) -> None:
-    """Raise UnguardedRouteError when the application has a route that no guard protects."""
+def refuse_unguarded(app: FastAPI, permissions: Collection[str]) -> None:
+    """Raise UnguardedRouteError when the application has a route that no guard protects, or by a permission that nobody gives."""
     for route in app.routes:
         if isinstance(route, Mount) or not isinstance(route, APIRoute) or registered(route) is None:
             raise UnguardedRouteError(
                 f"the route {getattr(route, 'path', route)!r} was not made by surface.http.Router, so nothing guards it"
+            )
+        needed = registered(route).permission  # type: ignore[union-attr] # it was found above
+        if needed not in permissions and needed not in (PUBLIC, AUTHENTICATED):
+            raise UnguardedRouteError(
+                f"the route {route.path!r} needs the permission {needed!r}, which no role could give: "
+                "projects/roles.py has the table"
             )
 
 
