@@ -21,6 +21,7 @@ from flyball.infra.db.database import Database, fetch_one
 from flyball.infra.events import SNAPSHOT
 from flyball.models import service as models
 from flyball.prompts import service as prompts
+from flyball.surface.http.errors import PermissionMissingError
 
 
 def actions(changes):
@@ -214,7 +215,8 @@ async def test_names_of_what_is_there_already_count(ctx, folder):
 
 
 async def test_who_may_not_do_everything_may_bring_no_code_and_no_path(ctx, folder):
-    developer = ctx.acting_as(Actor(id="key_1", kind="key", name="ci", permissions=frozenset({"configuration.write"})))
+    may = frozenset({"configuration.write", "functions.write", "datasets.write"})
+    developer = ctx.acting_as(Actor(id="key_1", kind="key", name="ci", permissions=may))
 
     with pytest.raises(CodeNotAllowedError):
         await service.apply(developer, Bundle(text=RULES, files={"m.py": "def f(i, t): ..."}))
@@ -223,6 +225,17 @@ async def test_who_may_not_do_everything_may_bring_no_code_and_no_path(ctx, fold
 
     assert caught.value.status == 403
     assert await functions.list_functions(ctx) == ()
+
+
+async def test_applying_needs_the_permission_of_every_kind_that_would_change(ctx, folder):
+    clerk = ctx.acting_as(Actor(id="key_1", kind="key", name="ci", permissions=frozenset({"configuration.write"})))
+
+    with pytest.raises(PermissionMissingError, match="write"):
+        await service.apply(clerk, bundle(folder))
+
+    assert await functions.list_functions(ctx) == ()
+    await service.apply(ctx, bundle(folder))
+    assert not (await service.apply(clerk, bundle(folder))).differs  # nothing would change, and nothing is asked
 
 
 async def test_a_disk_that_cannot_keep_the_code_changes_nothing(ctx, folder, monkeypatch):

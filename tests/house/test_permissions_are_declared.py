@@ -3,6 +3,7 @@
 from commands_and_routes import SOURCE, routes_called
 
 from flyball.cli.commands import COMMANDS, declared
+from flyball.configuration.service import WRITING
 from flyball.gateway.identify import PERMISSION
 from flyball.jobs import JOBS
 from flyball.projects.roles import DESCRIPTIONS, PERMISSIONS, ROLES, unknown
@@ -32,13 +33,13 @@ def test_every_permission_that_something_needs_can_be_given():
 def test_every_permission_is_needed_by_something():
     needed = {route.permission for route in ROUTES} | {job.permission for job in JOBS} | {PERMISSION}
     needed |= {route.permission for pages in PAGES for route in pages.router.routes}
-    needed |= IN_A_VERB.keys()
+    needed |= IN_A_VERB
 
     assert sorted(PERMISSIONS - needed) == []
 
 
-# What a verb asks of its caller beyond the route's permission, or what a room that is being built will need.
-IN_A_VERB = {}
+# What a verb asks of its caller beyond the route's permission.
+IN_A_VERB = frozenset(WRITING.values())
 
 
 def test_the_routes_for_anybody_are_few_and_known():

@@ -28,8 +28,8 @@ from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
 from flyball.infra.db.database import Database
 from flyball.infra.lake.lake import Lake
-from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
+from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.settings import Settings
 from flyball.surface.http.shield import Shield

@@ -49,7 +49,7 @@ async def go_wrong(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]
 
 
 JOBS = tuple(
-    Job(kind, work, permission="runs.write")
+    Job(kind, work, permission="datasets.write")
     for kind, work in (("test.count", count), ("test.break", break_down), ("test.wrong", go_wrong))
 )
 

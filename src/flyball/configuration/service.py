@@ -1,6 +1,7 @@
 """The verbs of configuration: diff, apply, export."""
 
 import asyncio
+from collections.abc import Mapping
 
 from flyball.datasets import service as datasets
 from flyball.evaluations import service as evaluations
@@ -11,6 +12,7 @@ from flyball.infra.db.database import Connection, execute
 from flyball.kit.errors import FlyballError
 from flyball.models import service as models
 from flyball.prompts import service as prompts
+from flyball.surface.http.identity import require
 
 from . import existing, exporting
 from .errors import ConfigurationError
@@ -18,8 +20,17 @@ from .existing import Existing
 from .loading import Loaded, load, located
 from .naming import check_names
 from .planning import plan
-from .records import Bundle, Changes, Export
+from .records import Bundle, Changes, Export, Kind
 from .tree import Path
+
+WRITING: Mapping[Kind, str] = {
+    "dataset": "datasets.write",
+    "evaluation": "evaluations.write",
+    "function": "functions.write",
+    "index": "indexes.write",
+    "model": "models.write",
+    "prompt": "prompts.write",
+}
 
 
 async def diff(ctx: Context, bundle: Bundle) -> Changes:
@@ -35,6 +46,7 @@ async def apply(ctx: Context, bundle: Bundle) -> Changes:
 
     Raises:
         ConfigurationError: everything that is wrong, with line and column.
+        PermissionMissingError: the actor may not change something of a kind that the file would change.
         CodeNotAllowedError: new rules code from someone who may not bring any.
     """
     loaded = await asyncio.to_thread(load, bundle)
@@ -44,6 +56,7 @@ async def apply(ctx: Context, bundle: Bundle) -> Changes:
         await _one_at_a_time(connection, ctx)
         changes = _checked(ctx, loaded, await existing.read(connection, ctx.project))
         if changes.differs:
+            _refuse_what_is_not_theirs(ctx, changes)
             await _put(connection, ctx, loaded)
     return changes
 
@@ -59,6 +72,12 @@ def _checked(ctx: Context, loaded: Loaded, found: Existing) -> Changes:
     if problems := check_names(loaded, found, ctx.project):
         raise ConfigurationError(problems)
     return Changes(items=plan(loaded, found))
+
+
+def _refuse_what_is_not_theirs(ctx: Context, changes: Changes) -> None:
+    """To apply is to make and change things: each kind needs its own permission, as it would by a route of its own."""
+    for kind in sorted({change.kind for change in changes.items if change.action in ("create", "update")}):
+        require(ctx, WRITING[kind])
 
 
 async def _put(connection: Connection, ctx: Context, loaded: Loaded) -> None:

@@ -78,10 +78,10 @@ def approve(
 ) -> None:
     """Approve a release: sign its bundle."""
     client = control()
-    path = f"/api/releases/{segment(release_id)}"
-    looked_at = bundle or client.get(path)["release"]["hash"]
+    release = segment(release_id)
+    looked_at = bundle or client.get(f"/api/releases/{release}")["release"]["hash"]
     decision = {"decision": "rejected" if reject else "approved", "comment": comment, "bundle_hash": looked_at}
-    _show_detail(client.post(f"{path}/approvals", decision))
+    _show_detail(client.post(f"/api/releases/{release}/approvals", decision))
 
 
 @app.command("serve", permission="releases.write")

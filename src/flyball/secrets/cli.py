@@ -30,7 +30,7 @@ _LIST = (
 Name = Annotated[str, typer.Argument(help="The secret's name; models refer to it as secret:NAME.")]
 
 
-@app.command("list")
+@app.command("list", permission="secrets.read")
 def list_secrets() -> None:
     """List the secrets, without their values."""
     show_list(
@@ -40,7 +40,7 @@ def list_secrets() -> None:
     )
 
 
-@app.command("set")
+@app.command("set", permission=("secrets.read", "secrets.write"))
 def set_secret(
     name: Name,
     host: Annotated[
@@ -76,19 +76,19 @@ def _value(name: str) -> str:
     return sys.stdin.read(_LONGEST).rstrip("\r\n")
 
 
-@app.command("remove")
+@app.command("remove", permission="secrets.write")
 def remove(name: Name) -> None:
     """Forget a value; models that name it cannot be called from then on."""
     show_one(control().delete(f"/api/secrets/{segment(name)}"), _LIST)
 
 
-@app.command("rotate-data-key")
+@app.command("rotate-data-key", permission="secrets.write")
 def rotate_data_key() -> None:
     """Encrypt the project's secrets anew under a new data key."""
     show_one(control().post("/api/data-key/rotations", timeout=600))
 
 
-@app.command("rotate-master")
+@app.command("rotate-master", permission="secrets.write")
 def rotate_master() -> None:
     """Put all data keys under the current master key; the earlier one stands in FLYBALL_MASTER_KEY_OLD, or behind it.
 
@@ -98,7 +98,7 @@ def rotate_master() -> None:
     say("The earlier master key is needed no more.")
 
 
-@app.command("master-key")
+@app.command("master-key", permission="secrets.read")
 def show_master_key() -> None:
     """Show where the master key comes from, which it is, and whether it opens everything."""
     show_one(control().get("/api/master-key"))

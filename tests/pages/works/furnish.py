@@ -21,7 +21,6 @@ from flyball.functions import store as functions
 from flyball.functions.execution import run_variant
 from flyball.functions.records import CallIds
 from flyball.functions.tools import open_tools
-from flyball.models.reaching import reaching
 from flyball.indexes import service as indexes
 from flyball.indexes.jobs import JOBS as INDEX_JOBS
 from flyball.infra.jobs.immediate import run_immediately
@@ -29,6 +28,7 @@ from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.llm.usage import Usage
+from flyball.models.reaching import reaching
 from flyball.projects import keys as projects
 from flyball.releases import service as releases
 from flyball.releases import serving

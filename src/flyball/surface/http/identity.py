@@ -121,8 +121,10 @@ async def _prove(request: Request) -> Context:
 
 async def _named_project(request: Request, base: Context) -> str:
     name = request.headers.get(PROJECT_HEADER, "")
+    if not name:
+        return DEFAULT_PROJECT
     find: ProjectFinder = request.app.state.project_finder
-    return await find(base, name) if name else DEFAULT_PROJECT
+    return await find(base, name)
 
 
 def _bearer(request: Request) -> str:
