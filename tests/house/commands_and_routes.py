@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/flyball"
-_CALLS = ("get", "post", "put", "delete")
+_CALLS = {"get": "GET", "get_bytes": "GET", "post": "POST", "send_file": "POST", "put": "PUT", "delete": "DELETE"}
 
 
 def routes_called(path: Path, routes) -> dict[str, set[str]]:
@@ -53,7 +53,7 @@ def _permissions(function: ast.FunctionDef, texts: dict[str, str | None], routes
             continue
         text = texts.get(node.args[0].id) if isinstance(node.args[0], ast.Name) else _text(node.args[0])
         if text and text.startswith("/api"):
-            found.add(_permission(node.func.attr.upper(), text.partition("?")[0], routes, function.name))
+            found.add(_permission(_CALLS[node.func.attr], text.partition("?")[0], routes, function.name))
     return found
 
 

@@ -49,7 +49,7 @@ def list_events(
     show_list(events, _LIST, empty="Nothing of that kind was recorded: `flyball apply` would be a start.")
 
 
-@app.command("show")
+@app.command("show", permission="audit.read")
 def show(seq: Annotated[int, typer.Argument(help="The event's number.")]) -> None:
     """Show one event in words, with its hash."""
     told = control().get(f"/api/audit/events/{seq}")
@@ -83,7 +83,7 @@ def verify(
         say("By itself the file is in order. Whose it is, --public-key says: compare with `flyball audit key`.")
 
 
-@app.command("export")
+@app.command("export", permission="audit.read")
 def export(file: Annotated[Path, typer.Argument(help="Where to write; an existing file is not replaced.")]) -> None:
     """Write the whole chain with its checkpoints as JSON lines that verify by themselves."""
     data = control().get_bytes("/api/audit/export", timeout=_HOUR)
@@ -92,7 +92,7 @@ def export(file: Annotated[Path, typer.Argument(help="Where to write; an existin
     show_one({"file": str(file), "lines": lines, "bytes": len(data)})
 
 
-@app.command("key")
+@app.command("key", permission="audit.read")
 def key() -> None:
     """Print the public key that signs this server's checkpoints, and the last of them."""
     stands = control().get("/api/audit/standing")
@@ -102,13 +102,13 @@ def key() -> None:
     )
 
 
-@app.command("standing")
+@app.command("standing", permission="audit.read")
 def standing() -> None:
     """Show the chain's end, its last checkpoint, the retention, and how far each sink has come."""
     show_one(control().get("/api/audit/standing"))
 
 
-@app.command("checkpoint")
+@app.command("checkpoint", permission="audit.write")
 def checkpoint() -> None:
     """Sign where the chain stands now, instead of waiting until it is time."""
     latest = control().post("/api/audit/checkpoints", timeout=_HOUR)["latest"]
@@ -117,7 +117,7 @@ def checkpoint() -> None:
     return show_one(latest["checkpoint"] | {"signature": latest["signature"]})
 
 
-@app.command("prune")
+@app.command("prune", permission="audit.write")
 def prune() -> None:
     """Give up what is older than FLYBALL_AUDIT_RETENTION_DAYS now, instead of within the hour."""
     show_one(control().post("/api/audit/prunings", timeout=_HOUR))

@@ -73,7 +73,7 @@ _ROTATED = (
 _REVOKED = (Column("name"), Column("prefix"), Column("revoked_ns", "revoked", as_time), Column("id"))
 
 
-@app.command("list")
+@app.command("list", permission="keys.read")
 def list_keys(
     text: Annotated[str, typer.Argument(help="Only those with this in their name.")] = "",
     state: Annotated[str, typer.Option(help="usable or ended; all unless given.")] = "",
@@ -89,13 +89,13 @@ def list_keys(
     show_list(keys, _LIST, empty=none)
 
 
-@app.command("show")
+@app.command("show", permission="keys.read")
 def show(name: Annotated[str, typer.Argument(help="The key's name or id.")]) -> None:
     """Show one key: its rights, its limits, who used it last."""
     show_one(control().get(f"/api/keys/{segment(name)}"), _ONE)
 
 
-@app.command("create")
+@app.command("create", permission="keys.write")
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     *,
@@ -133,7 +133,7 @@ def create(
     say("Keep the key now: it is not shown again.")
 
 
-@app.command("rotate")
+@app.command("rotate", permission="keys.write")
 def rotate(
     name: Annotated[str, typer.Argument(help="The key's name or id.")],
     overlap: Annotated[str, typer.Option(help="How long the old one works on: 24h, 30m, 7d, 0.")] = "24h",
@@ -145,7 +145,7 @@ def rotate(
     say("Keep the new key now: it is not shown again.")
 
 
-@app.command("revoke")
+@app.command("revoke", permission="keys.write")
 def revoke(
     name: Annotated[str, typer.Argument(help="The key's name, with all that it replaced; or one's id.")],
 ) -> None:
@@ -153,7 +153,7 @@ def revoke(
     show_one(control().delete(f"/api/keys/{segment(name)}"), _REVOKED)
 
 
-@app.command("sign-in-link")
+@app.command("sign-in-link", permission="members.write")
 def sign_in_link(
     member: Annotated[str, typer.Option(help="For whom.")] = "administrator",
 ) -> None:
