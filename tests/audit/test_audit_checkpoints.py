@@ -10,7 +10,7 @@ import pytest
 from flyball.audit import Head, chain, checkpoints, noted, service, store
 from flyball.audit.errors import ChainBrokenError, SigningKeyError
 from flyball.audit.sealing import Sealer, note_new, seal
-from flyball.audit.signing import SigningKey, is_signed, signing_key
+from flyball.audit.signing import SigningKey, audit_folder, is_signed, signing_key
 from flyball.audit.standing import standing
 from flyball.audit.verifying import verify
 from flyball.infra.context import Context
@@ -233,10 +233,10 @@ async def another_project(ctx: Context) -> Context:
 async def test_the_key_is_for_its_owner_alone_and_stays_the_same(layout):
     key = signing_key(layout)
 
-    path = layout.audit / "signing.key"
+    path = audit_folder(layout) / "signing.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert signing_key(layout).public == key.public
-    assert sorted(each.name for each in layout.audit.iterdir()) == ["signing.key"]
+    assert sorted(each.name for each in audit_folder(layout).iterdir()) == ["signing.key"]
     assert isinstance(key, SigningKey)
     with pytest.raises(TypeError):
         key.__reduce__()
@@ -244,7 +244,7 @@ async def test_the_key_is_for_its_owner_alone_and_stays_the_same(layout):
 
 def test_a_key_that_others_can_read_or_that_is_none_is_refused(layout):
     signing_key(layout)
-    path = layout.audit / "signing.key"
+    path = audit_folder(layout) / "signing.key"
 
     path.chmod(0o640)
     with pytest.raises(SigningKeyError, match="read by others"):

@@ -11,8 +11,10 @@ RECORD = "flyball.audit.service.record"
 
 # Transactions in which nobody changes anything that they are accountable for, and why.
 UNAUDITED = {
-    "flyball.audit.service.verify": "reads",
-    "flyball.gateway.load.load_snapshot": "reads",
+    "flyball.audit.verifying.verify": "reads",
+    "flyball.audit.exporting._lines": "reads; who exports is recorded before",
+    "flyball.audit.sealing.seal": "signs what is recorded, and changes nothing of it",
+    "flyball.gateway.load": "reads",
     "flyball.traces.": "what happened, not what somebody changed: spans and scores are append-only records themselves",
     "flyball.runs.ledger.": "how far a run is; asking for one is audited by the verb that asks",
     "flyball.evaluations.planning.make": "pins variants: content named by its own hash; the run that needs it is audited",
@@ -22,6 +24,8 @@ UNAUDITED = {
 # Routes that are no GET and change nothing that anybody is accountable for, and why.
 UNAUDITED_ROUTES = {
     "flyball.audit.pages.verify": "reads; a form, because it takes its time",
+    "flyball.audit.pages.seal": "signs what is recorded, and changes nothing of it",
+    "flyball.audit.api.seal": "likewise",
     "flyball.configuration.api.": "diff only compares",
     "flyball.traces.": "spans and scores are append-only records themselves",
 }

@@ -14,6 +14,7 @@ from flyball.kit.layout import Layout
 
 from .chain import Marked, checkpoint_body, checkpoint_line, read_checkpoint
 from .records import SignedCheckpoint
+from .signing import audit_folder
 
 _BEGINNING = b'{"checkpoint":'
 _PLACE = re.compile(
@@ -25,7 +26,7 @@ _PLACE = re.compile(
 
 def noted_file(layout: Layout) -> Path:
     """Where they are noted; it only grows."""
-    return layout.audit / "checkpoints.jsonl"
+    return audit_folder(layout) / "checkpoints.jsonl"
 
 
 def noted_checkpoints(layout: Layout, project: str) -> list[Marked]:
@@ -46,7 +47,6 @@ def note(layout: Layout, checkpoints: Iterable[SignedCheckpoint]) -> None:
     if not lines:
         return
     path = noted_file(layout)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
         size = file.seek(0, os.SEEK_END)

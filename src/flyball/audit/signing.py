@@ -37,13 +37,20 @@ class SigningKey:
         return self._private.sign(data)
 
 
+def audit_folder(layout: Layout) -> Path:
+    """What of the audit record lies beside the database: the key, and the checkpoints again. Its owner's alone."""
+    folder = layout.root / "audit"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def signing_key(layout: Layout) -> SigningKey:
     """The key of this data directory, made at its first use. Of two processes that make one at once both get the same.
 
     Raises:
         SigningKeyError: the file is there and is no Ed25519 key, or others may read it.
     """
-    path = layout.audit / "signing.key"
+    path = audit_folder(layout) / "signing.key"
     if not path.exists():
         _make(path)
     if path.stat().st_mode & 0o077:
@@ -78,7 +85,6 @@ def is_signed(data: bytes, signature: str, public: str) -> bool:
 
 def _make(path: Path) -> None:
     """Write a new key beside its place and link it there, whole or not at all; who comes second finds the first's."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     beside = path.with_name(f".{secrets.token_hex(8)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

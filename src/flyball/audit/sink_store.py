@@ -16,6 +16,13 @@ class Cursor(NamedTuple):
 
 
 _COLUMNS = "seq, checkpoint, sent_ns, failed_ns, failure"
+_ONE = f"select {_COLUMNS} from audit_sinks where project = %s and sink = %s"
+_ALL = f"select sink, {_COLUMNS} from audit_sinks where project = %s"
+_WRITE = f"""
+    insert into audit_sinks (project, sink, {_COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s)
+    on conflict (project, sink) do update set seq = excluded.seq, checkpoint = excluded.checkpoint,
+        sent_ns = excluded.sent_ns, failed_ns = excluded.failed_ns, failure = excluded.failure
+"""
 
 
 async def take(connection: Connection, sink: str) -> bool:
@@ -34,15 +41,13 @@ async def give_back(connection: Connection, sink: str) -> None:
 
 async def cursor(connection: Connection, project: str, sink: str) -> Cursor:
     """Where a sink is; at the beginning where it took nothing yet."""
-    row = await fetch_one(
-        connection, f"select {_COLUMNS} from audit_sinks where project = %s and sink = %s", project, sink
-    )
+    row = await fetch_one(connection, _ONE, project, sink)
     return Cursor(**row) if row else Cursor()
 
 
 async def cursors(connection: Connection, project: str) -> dict[str, Cursor]:
     """Every sink's place in a project's chain."""
-    rows = await fetch_all(connection, f"select sink, {_COLUMNS} from audit_sinks where project = %s", project)
+    rows = await fetch_all(connection, _ALL, project)
     return {row.pop("sink"): Cursor(**row) for row in rows}
 
 
@@ -58,12 +63,4 @@ async def fail(connection: Connection, project: str, sink: str, *, at_ns: int, w
 
 
 async def _write(connection: Connection, project: str, sink: str, to: Cursor) -> None:
-    await execute(
-        connection,
-        f"insert into audit_sinks (project, sink, {_COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s) "
-        "on conflict (project, sink) do update set seq = excluded.seq, checkpoint = excluded.checkpoint, "
-        "sent_ns = excluded.sent_ns, failed_ns = excluded.failed_ns, failure = excluded.failure",
-        project,
-        sink,
-        *to,
-    )
+    await execute(connection, _WRITE, project, sink, *to)
