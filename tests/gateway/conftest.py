@@ -41,8 +41,9 @@ class Answered(NamedTuple):
 class Gateway:
     """What tests drive and look at."""
 
-    def __init__(self, base, house, upstream):
+    def __init__(self, base, app, house, upstream):
         self.base = base
+        self.app = app
         self.house = house
         self.upstream = upstream
         self.snapshots = house.snapshots
@@ -128,8 +129,9 @@ async def gateway(upstream, data_dir, seeded):
             control=HttpOverUnix(data_dir / "control.sock"),
             recorder=Recorded(),
         )
-        async with serving(GatewayApp(house)) as address:
-            yield Gateway(f"http://127.0.0.1:{address[1]}", house, upstream)
+        app = GatewayApp(house)
+        async with serving(app) as address:
+            yield Gateway(f"http://127.0.0.1:{address[1]}", app, house, upstream)
         house.runner.close()
         house.control.close()
 

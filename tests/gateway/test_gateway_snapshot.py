@@ -13,12 +13,16 @@ from flyball.functions.pinning import pin_variants
 from flyball.functions.records import FunctionSpec, LiveRelease, RulesVariant
 from flyball.gateway.current import CurrentSnapshot
 from flyball.gateway.errors import NotReadyError
+from flyball.gateway.load_keys import KnownKeys, load_keys, newer_keys
 from flyball.gateway.snapshot import KnownProject
 from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.secrets import Secret, token_hash
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec, Prices
 from flyball.projects import keys as projects
+from flyball.projects import members
+from flyball.projects.keys import KeyGrant
+from flyball.projects.roles import ROLES
 from flyball.secrets import rotation
 from flyball.secrets import service as secrets
 from flyball.settings import Settings
@@ -185,3 +189,113 @@ async def test_a_slow_command_for_a_key_does_not_keep_a_revocation_from_counting
 
         await until(lambda: "still being fetched" in (in_force() or ""))
         await until(lambda: in_force() == "sk-at-last", seconds=20)
+
+
+@pytest.fixture
+async def deaf(ctx, monkeypatch):
+    """A snapshot that hears no news: every notice is lost."""
+
+    async def silence(*_):
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr("flyball.gateway.current.listen", silence)
+    snapshots = CurrentSnapshot(ctx.db, ctx.keyring)
+    await snapshots.reload()
+    async with snapshots.kept_fresh():
+        yield snapshots
+
+
+async def test_a_revocation_counts_although_the_notice_of_it_was_lost(ctx, deaf):
+    made = await projects.create_key(ctx, "app")
+    hash_ = token_hash(made.secret.reveal())
+    await until(lambda: hash_ in deaf.in_force().keys, seconds=5)
+    known = deaf.in_force().projects
+
+    await projects.revoke_key(ctx, "app")
+
+    await until(lambda: hash_ not in deaf.in_force().keys, seconds=5)
+    assert deaf.in_force().projects is known  # nothing else had to be read
+
+
+async def test_a_member_who_loses_rights_is_felt_although_the_notice_of_it_was_lost(ctx, deaf):
+    await members.add_member(ctx, "maria", "maintainer")
+    made = await projects.create_key(ctx, "laptop", grant=KeyGrant(personal=True, member="maria"))
+    hash_ = token_hash(made.secret.reveal())
+
+    def permissions():
+        key = deaf.in_force().keys.get(hash_)
+        return key.permissions if key else None
+
+    await until(lambda: permissions() == ROLES["maintainer"], seconds=5)
+    await members.set_role(ctx, "maria", "viewer")
+    await until(lambda: permissions() == ROLES["viewer"], seconds=5)
+    await members.remove_member(ctx, "maria")
+    await until(lambda: permissions() is None, seconds=5)
+
+
+async def test_a_revocation_counts_while_the_rest_of_the_snapshot_is_still_being_read(ctx, snapshots, monkeypatch):
+    made = await projects.create_key(ctx, "app")
+    hash_ = token_hash(made.secret.reveal())
+    await until(lambda: hash_ in snapshots.in_force().keys, seconds=5)
+    reading = asyncio.Event()
+
+    async def for_ever(*_):
+        reading.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("flyball.gateway.current.load_projects", for_ever)
+    await put_model(ctx)
+    await projects.create_key(ctx, "other")
+    await asyncio.wait_for(reading.wait(), 5)
+
+    await projects.revoke_key(ctx, "app")
+
+    await until(lambda: hash_ not in snapshots.in_force().keys, seconds=5)
+
+
+async def test_a_change_that_is_committed_after_a_later_one_is_not_missed(ctx, database_url):
+    late = (await projects.create_key(ctx, "late")).secret
+    database = ctx.db.across_projects()
+    known = await load_keys(database)
+    async with await psycopg.AsyncConnection.connect(database_url) as slow:
+        await slow.execute("select set_config('flyball.project', '*', false)")
+        await slow.execute("update keys set revoked_ns = 1 where name = 'late'")
+        await projects.create_key(ctx, "soon")
+        known = await newer_keys(database, known)
+        assert {key.name for key in known.keys.values()} == {"late", "soon"}
+
+        await slow.commit()
+
+    known = await newer_keys(database, known)
+    assert token_hash(late.reveal()) not in known.keys
+
+
+async def test_what_has_not_changed_is_not_made_anew(ctx):
+    await projects.create_key(ctx, "app")
+    database = ctx.db.across_projects()
+    known = await load_keys(database)
+
+    assert (await newer_keys(database, known)).keys is known.keys
+
+
+async def test_a_database_that_counts_its_transactions_from_further_back_is_read_as_a_whole(ctx):
+    await projects.create_key(ctx, "app")
+    database = ctx.db.across_projects()
+    known = await load_keys(database)
+
+    assert len((await newer_keys(database, KnownKeys({}, known.seen + 1_000_000))).keys) == 1
+
+
+async def test_many_keys_are_read_in_portions_and_none_is_left_out(ctx):
+    async with ctx.db.connection() as connection:
+        await connection.execute(
+            "insert into keys (id, project, name, name_key, prefix, hash, role, permissions, created_by, created_ns) "
+            "select 'key_' || n, 'default', 'k' || n, 'k' || n, 'flyball_', sha256(n::text::bytea), 'application', "
+            "array['gateway.call'], 'test', n from generate_series(1, 1203) n"
+        )
+
+    known = await load_keys(ctx.db.across_projects())
+
+    assert len(known.keys) == 1203
+    assert len({id(key.permissions) for key in known.keys.values()}) == 1

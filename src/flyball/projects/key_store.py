@@ -92,7 +92,7 @@ async def get_key(connection: Connection, project: str, id_or_name: str) -> Key 
     row = await fetch_one(
         connection,
         f"{_KEY} where k.project = %s and (k.id = %s or k.name = %s) "
-        "order by (k.id = %s) desc, k.revoked_ns is null desc, k.created_ns desc limit 1",
+        "order by (k.id = %s) desc, k.revoked_ns is null desc, k.replaced_ns is null desc, k.created_ns desc limit 1",
         project,
         id_or_name,
         id_or_name,
