@@ -11,6 +11,7 @@ from flyball.audit import service as audit
 from flyball.datasets import service as datasets
 from flyball.datasets.records import Declaration
 from flyball.infra.context import permits
+from flyball.infra.db.database import Database
 from flyball.kit.secrets import Secret
 from flyball.projects import keys, members, own_roles, tenants
 from flyball.projects.roles import ROLES
@@ -150,8 +151,15 @@ async def test_no_verb_but_the_declared_ones_is_answered(application, admin):
     assert answered_otherwise == []
 
 
+@pytest.fixture(params=["both walls", "the queries alone"])
+def walls(request, monkeypatch):
+    """With and without the database's own guard: each query has to name its project, whatever stands behind it."""
+    if request.param == "the queries alone":
+        monkeypatch.setattr(Database, "bound_to", lambda self, _project: self.across_projects())
+
+
 @pytest.fixture
-async def other(ctx):
+async def other(walls, ctx):
     """Another tenant with something of everything, each thing marked; and the ids that it has."""
     project = await tenants.create_project(ctx, MARK)
     inside = ctx.within(project.id, ctx.actor)
