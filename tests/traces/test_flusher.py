@@ -14,6 +14,7 @@ from flyball.infra.db.database import execute, fetch_all
 from flyball.infra.lake.errors import LakeAwayError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.traces import inbox, service
+from flyball.traces.flusher import _LOCK as LOCK
 from flyball.traces.flusher import Flusher
 from flyball.traces.mending import REFUSED
 from flyball.traces.records import Score, Span
@@ -208,6 +209,32 @@ async def test_at_a_graceful_stop_the_last_rows_are_flushed(ctx: Context) -> Non
 
     assert await flusher.finish()
     assert len(stored_keys(ctx)) == 20
+
+
+async def test_a_stop_waits_for_the_lock_of_a_flusher_that_was_killed_in_the_middle_of_a_statement(
+    ctx: Context,
+) -> None:
+    await keep(ctx, a_span())
+    async with ctx.db.connection() as dying:
+        await execute(dying, "select pg_advisory_lock(%s)", LOCK)
+        finishing = asyncio.create_task(Flusher(ctx).finish())
+        await asyncio.sleep(0.2)
+        assert not finishing.done()
+        await execute(dying, "select pg_advisory_unlock(%s)", LOCK)
+
+    assert await finishing
+    assert len(stored_keys(ctx)) == 1
+
+
+async def test_a_stop_does_not_wait_for_a_lock_for_ever(ctx: Context) -> None:
+    await keep(ctx, a_span())
+    async with ctx.db.connection() as other:
+        await execute(other, "select pg_advisory_lock(%s)", LOCK)
+
+        assert not await Flusher(ctx).finish(seconds=0.2)
+
+        await execute(other, "select pg_advisory_unlock(%s)", LOCK)
+    assert await waiting(ctx) == 1
 
 
 async def test_the_flusher_goes_on_after_the_lake_came_back(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ _LOCK = 0x666C757368  # "flush"
 _MOST_ROWS = 5_000
 _MOST_BYTES = 64 * 1024 * 1024
 _LONGEST_PAUSE_SECONDS = 30.0
+_LOCKED_SECONDS = 0.02
 _COMPACT_AT_FILES = 240  # the worker joins files long before; this is for when it is away
 _FORGET_EVERY_NS = 300 * 1_000_000_000
 
@@ -72,12 +73,16 @@ class Flusher:
         """Flush all that is there, after `run` was cancelled; False when the rest waits for the next start."""
         with contextlib.suppress(TimeoutError, FlyballError, psycopg.Error, OSError):
             async with asyncio.timeout(seconds):
-                while await self.flush():
-                    pass
+                # One that was killed keeps its lock as long as its statement runs, and nobody says when that ends.
+                while await self.flush() or await self._waiting():  # noqa: ASYNC110 -- there is no event to wait for
+                    await asyncio.sleep(_LOCKED_SECONDS)
         with contextlib.suppress(FlyballError):
-            async with self._db.connection() as connection:
-                return (await inbox.waiting(connection)).rows == 0
+            return not await self._waiting()
         return False
+
+    async def _waiting(self) -> int:
+        async with self._db.connection() as connection:
+            return (await inbox.waiting(connection)).rows
 
     async def flush(self) -> int:
         """Finish what was begun, then one new batch of each kind; the rows of the largest. 0 while another one flushes."""
