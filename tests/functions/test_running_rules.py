@@ -156,6 +156,7 @@ async def test_a_rule_that_takes_too_long_is_given_up_and_its_thread_ends(rule, 
     assert threading.active_count() <= before
 
 
+@pytest.mark.alone
 async def test_a_slow_rule_holds_up_nobody_else(rule, tools):
     slow = rule("import time\ndef answer(input, tools):\n    time.sleep(0.5)\n    return 'slow'")
     waiting = asyncio.create_task(run_variant(slow, ASKED, tools=tools))

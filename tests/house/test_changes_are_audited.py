@@ -1,6 +1,7 @@
 """No change without an event: whatever opens a transaction appends to the audit record in it, or says here why not."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 from flyball.web.pages import PAGES
@@ -84,6 +85,7 @@ def reach(calls: dict[str, set[str]], goal: str) -> set[str]:
     return found
 
 
+@cache
 def read_package() -> tuple[dict[str, set[str]], set[str]]:
     calls: dict[str, set[str]] = {}
     opens: set[str] = set()

@@ -111,6 +111,7 @@ def _assert_chain(links, release_id, report_id):
     assert by_kind["passage"][0]["facts"]["quote"] == "Its crew is called by two green rockets."
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_the_whole_loop_from_documents_to_an_explained_answer_and_back(begin, corpus, application):
     flyball = begin()

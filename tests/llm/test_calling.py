@@ -146,6 +146,7 @@ async def test_a_failure_that_may_pass_is_tried_again_and_one_that_may_not_is_re
     assert b"scripted failure" in caught.value.body
 
 
+@pytest.mark.alone
 async def test_retry_after_is_obeyed_and_beyond_the_deadline_it_means_giving_up(wire, upstream):
     loop = asyncio.get_running_loop()
     upstream.then(Turn(fault="status", status=429, retry_after="0.4"), Turn(text="after the wait"))

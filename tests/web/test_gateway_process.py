@@ -210,6 +210,7 @@ async def test_told_to_stop_it_lets_a_stream_end_and_records_it(start_gateway, c
     assert len((await recorded(database_url, 1))[1]) == 1
 
 
+@pytest.mark.alone
 async def test_a_revoked_key_is_refused_within_a_second(ctx, start_gateway, client):
     await start_gateway()
     async with client() as calling:

@@ -180,6 +180,7 @@ async def test_a_child_that_will_not_stop_is_killed_after_its_grace(supervise, t
     assert "was killed: it did not stop in time" in told[-1]
 
 
+@pytest.mark.alone
 async def test_a_second_signal_shortens_the_grace_and_a_third_ends_it(supervise, told):
     supervisor = supervise(spec("control", "stubborn", grace_seconds=60))
     await supervisor.begin()
