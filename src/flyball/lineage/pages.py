@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from flyball.audit import service as audit
 from flyball.kit.hashing import short
 from flyball.surface.html import Pages
 from flyball.surface.http import ContextDep
@@ -60,6 +61,7 @@ class WhyPage(msgspec.Struct, frozen=True, kw_only=True):
 async def show_why(ctx: ContextDep, trace_id: str) -> WhyPage:
     """The chain behind the answers of one trace."""
     found = await story.why(ctx, trace_id)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
     lines = tuple(_line(number, found.links) for number in range(len(found.links)))
     states = [line.state for line in lines]
     return WhyPage(

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from fastapi import Depends
 
+from flyball.audit import service as audit
 from flyball.kit.paging import Page
 from flyball.surface.http import Body, ContextDep, Router
 
@@ -97,14 +98,18 @@ async def count_traces(ctx: ContextDep, since_ns: int = 0) -> TraceCounts:
 
 @router.get("/traces/{trace_id}", permission="traces.read", returns=TraceTree)
 async def get_trace(ctx: ContextDep, trace_id: str) -> TraceTree:
-    """One trace: its spans as a tree, and the scores that count."""
-    return await service.get_trace(ctx, trace_id)
+    """One trace: its spans as a tree, and the scores that count. Reading it is recorded, once an hour."""
+    tree = await service.get_trace(ctx, trace_id)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
+    return tree
 
 
 @router.get("/traces/{trace_id}/spans/{span_id}/{side}", permission="traces.read", returns=Text)
 async def get_text(ctx: ContextDep, trace_id: str, span_id: str, side: Side) -> Text:
-    """A span's whole `input` or `output`."""
-    return Text(text=await service.get_text(ctx, trace_id, span_id, side))
+    """A span's whole `input` or `output`. Reading it is recorded, once an hour for each trace."""
+    text = await service.get_text(ctx, trace_id, span_id, side)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
+    return Text(text=text)
 
 
 @router.post("/feedback", permission="scores.write", returns=Score, status=201)
@@ -125,7 +130,8 @@ async def list_scores(
 
 @router.post("/sql", permission="traces.read", returns=Answer)
 async def ask(ctx: ContextDep, question: Question = Body(Question)) -> Answer:
-    """Answer one SELECT over the project's `spans`, `scores` and `audit`; reads only."""
+    """Answer one SELECT over the project's `spans`, `scores` and `audit`; reads only. Asking is recorded, once an hour."""
+    await audit.record_read(ctx, action="traces.ask", object_kind="table", object_id="texts")
     return await questions.ask(ctx, question.sql, limit=question.limit)
 
 

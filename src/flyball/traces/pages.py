@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 
+from flyball.audit import service as audit
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
 
@@ -76,6 +77,7 @@ async def show_trace(ctx: ContextDep, trace_id: str, span: str = "") -> TracePag
     tree = await service.get_trace(ctx, trace_id)
     chosen = next((node.span for node in tree.nodes if node.span.span_id == span), tree.nodes[0].span)
     texts = await service.get_texts(ctx, chosen)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
     return TracePage(
         tree=tree,
         nodes=tree.nodes[:_MOST_NODES],
