@@ -145,3 +145,38 @@ def test_missing_libraries_are_named_with_the_command_that_installs_them(monkeyp
 
     assert "missing for `flyball up`: duckdb" in finding.found
     assert finding.next_step == "pip install 'flyball[server]'"
+
+
+@pytest.mark.parametrize(
+    ("given", "made", "state", "said"),
+    [
+        ({}, False, "ok", "none given"),
+        ({}, True, "warning", "lies beside what it protects"),
+        ({"FLYBALL_MASTER_KEY": "0" * 64}, True, "ok", "from the environment"),
+        ({"FLYBALL_MASTER_KEY_COMMAND": "cat /x"}, False, "ok", "from the command"),
+        ({"FLYBALL_MASTER_KEY_FILE": "/no/such/file"}, False, "failed", "cannot be read"),
+        (
+            {"FLYBALL_MASTER_KEY": "0" * 64, "FLYBALL_MASTER_KEY_FILE": "/x"},
+            False,
+            "failed",
+            "by environment and by file",
+        ),
+    ],
+)
+def test_where_the_master_key_comes_from_is_told(tmp_path, given, made, state, said):
+    if made:
+        Layout(tmp_path).master_key.touch(mode=0o600)
+
+    _, found = examine(tmp_path, **given)
+
+    assert (found["master key"]["state"], said in found["master key"]["found"]) == (state, True)
+
+
+def test_a_master_key_in_a_file_that_others_read_is_warned_of(tmp_path):
+    file = tmp_path / "key"
+    file.touch(mode=0o644)
+    file.chmod(0o644)
+
+    _, found = examine(tmp_path, FLYBALL_MASTER_KEY_FILE=str(file))
+
+    assert found["master key"]["next_step"] == f"chmod 600 {file}"

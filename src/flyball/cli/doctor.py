@@ -68,8 +68,12 @@ def _of_the_server(settings: Settings, layout: Layout, holder: Holder | None) ->
     try:
         server = load_server_part("flyball.cli.diagnosis.server")
     except MissingExtraError as error:
-        return [not_checked(name, error.message, error.next_step) for name in ("port", "database")]
-    return [server.check_port(settings, holder), *server.check_database(settings, layout, holder)]
+        return [not_checked(name, error.message, error.next_step) for name in ("port", "master key", "database")]
+    return [
+        server.check_port(settings, holder),
+        server.check_master_key(settings, layout),
+        *server.check_database(settings, layout, holder),
+    ]
 
 
 def _control(settings: Settings) -> Finding:

@@ -150,7 +150,7 @@ class _Start:
         if greeting.configured:
             tell(f"  {'config':<10} {greeting.configured}")
         tell(f"Ready in {seconds:.1f} s: {self._address}")
-        if greeting.sign_in:
+        if greeting.sign_in and not wants_json():  # what is below goes to who asked; what is here may go to a log
             tell(f"Sign in, once, within the hour: {greeting.sign_in}")
         tell("Stop with Ctrl-C.")
         if wants_json():

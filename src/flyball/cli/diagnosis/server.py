@@ -1,6 +1,8 @@
-"""The port and the database. Needs the libraries of the `server` extra."""
+"""The port, the database and the master key. Needs the libraries of the `server` extra."""
 
+import stat
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,6 +11,8 @@ from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import list_migrations
 from flyball.infra.processes.lock import Holder
 from flyball.infra.processes.ports import bind
+from flyball.infra.secrets.errors import MasterKeyError
+from flyball.infra.secrets.master import origin_of
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
 from flyball.settings import Settings
@@ -30,6 +34,35 @@ def check_port(settings: Settings, holder: Holder | None) -> Finding:
     except FlyballError as error:
         return (warning if holder else failed)("port", error.message, error.next_step)
     return ok("port", f"{port} on {settings.host} is free")
+
+
+def check_master_key(settings: Settings, layout: Layout) -> Finding:
+    """Where the key comes from under which secrets are encrypted; apart from the data is better."""
+    apart = "give FLYBALL_MASTER_KEY, _FILE or _COMMAND, then `flyball secrets rotate-master`"
+    try:
+        origin = origin_of(settings, layout)
+    except MasterKeyError as error:
+        return failed("master key", error.message, error.next_step)
+    if origin == "none":
+        return ok("master key", "none given; with the first secret a file is made in the data directory")
+    if origin == "data directory":
+        found = f"{layout.master_key} lies beside what it protects: whoever copies the directory has both"
+        return warning("master key", found, apart)
+    if origin == "file" and (problem := _file_problem(Path(settings.master_key_file))):
+        return problem
+    return ok("master key", f"from the {origin}, apart from the data")
+
+
+def _file_problem(path: Path) -> Finding | None:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        return failed(
+            "master key", f"{path} cannot be read ({error.strerror})", "let the user who runs flyball read it"
+        )
+    if mode & 0o077:
+        return warning("master key", f"{path} is open to others (mode {mode:04o})", f"chmod 600 {path}")
+    return None
 
 
 def check_database(settings: Settings, layout: Layout, holder: Holder | None) -> list[Finding]:
