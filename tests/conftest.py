@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ from flyball.infra.layout import Layout
 from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.settings import Settings
+
+# Tests start hundreds of Pythons; without byte code, half of what each costs is compiling what was compiled before.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _TEMPLATE = "flyball_template"
 _ROOM = 2 * 1024**3  # bytes; a session takes a few hundred million
