@@ -3,9 +3,10 @@
 Who can write to the database alone cannot make it forget what stands here. A line that a kill cut off counts for nothing.
 """
 
+import fcntl
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,20 +42,22 @@ def last_noted(layout: Layout) -> dict[str, int]:
     return {msgspec.json.decode(match["project"], type=str): int(match["number"]) for match in found}
 
 
-def note(layout: Layout, checkpoints: Iterable[SignedCheckpoint]) -> None:
-    """Add lines; they are on the disk when this returns."""
-    lines = b"".join(checkpoint_line(each) + b"\n" for each in checkpoints)
-    if not lines:
-        return
-    path = noted_file(layout)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+def note(layout: Layout, checkpoints: Sequence[SignedCheckpoint]) -> int:
+    """Add lines for those that are not there yet; how many. They are on the disk when this returns."""
+    if not checkpoints:
+        return 0
+    descriptor = os.open(noted_file(layout), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two who note at once; a kill gives it back
+        there = last_noted(layout)
+        new = [each for each in checkpoints if each.checkpoint.number > there.get(each.checkpoint.project, 0)]
         size = file.seek(0, os.SEEK_END)
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             file.write(b"\n")  # what a kill cut off stays a line by itself, and counts for nothing
-        file.write(lines)
+        file.write(b"".join(checkpoint_line(each) + b"\n" for each in new))
         file.flush()
         os.fsync(file.fileno())
+    return len(new)
 
 
 def marked(signed: SignedCheckpoint) -> Marked:

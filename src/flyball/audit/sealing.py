@@ -57,8 +57,7 @@ async def note_new(ctx: Context) -> int:
     async with ctx.db.across_projects().connection() as connection:
         for project in await store.heads(connection):
             new += [each.read() for each in await store.checkpoints(connection, project, after=noted.get(project, 0))]
-    await asyncio.to_thread(note, ctx.layout, new)
-    return len(new)
+    return await asyncio.to_thread(note, ctx.layout, new)
 
 
 class Sealer:
