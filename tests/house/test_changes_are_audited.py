@@ -19,6 +19,7 @@ UNAUDITED = {
     "flyball.traces.": "what happened, not what somebody changed: spans and scores are append-only records themselves",
     "flyball.runs.ledger.": "how far a run is; asking for one is audited by the verb that asks",
     "flyball.evaluations.planning.make": "pins variants: content named by its own hash; the run that needs it is audited",
+    "flyball.secrets.rotation._forget_earlier": "only holds a lock; the exchange before it is audited",
     "flyball.infra.": "machinery under the nouns",
 }
 
