@@ -74,7 +74,7 @@ async def migrate(database: Database, directory: Path = MIGRATIONS) -> list[str]
 
 async def missing(database: Database, directory: Path = MIGRATIONS) -> list[str]:
     """The names of the files that this database has yet to apply; the same errors as `migrate` where files and database differ."""
-    async with database.connection() as connection:
+    async with database.owner_connection() as connection:
         applied: dict[str, str] = {}
         if await fetch_all(connection, "select 1 where to_regclass('schema_migrations') is not null"):
             rows = await fetch_all(connection, "select name, hash from schema_migrations")
