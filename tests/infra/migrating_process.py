@@ -25,9 +25,12 @@ def main() -> None:
         if child == 0:
             asyncio.run(bring_up_to_date(line.strip()))
             os._exit(0)
-        print(child, flush=True)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
         _, status = os.waitpid(child, 0)
-        print("killed" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL else status, flush=True)
+        ended = "killed" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL else status
+        sys.stdout.write(f"{ended}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
