@@ -6,7 +6,7 @@ from importlib import import_module
 from flyball.infra.processes.reporting import report
 from flyball.settings import load_settings
 
-_PROCESSES = {"jobs": "flyball.worker.working", "runner": "flyball.worker.runner"}
+_PROCESSES = {"jobs": "flyball.worker.jobs", "runner": "flyball.worker.runner"}
 
 
 def main(arguments: list[str]) -> None:

@@ -17,24 +17,16 @@ from flyball.infra.events.listen import listen
 from flyball.infra.jobs import Job
 from flyball.infra.jobs.engine import JobEngine
 from flyball.infra.lake.schema import TableSchema
-from flyball.infra.processes.handshake import say_ready, wait_to_begin
-from flyball.jobs import JOBS
+from flyball.infra.processes.handshake import say_ready
 from flyball.kit.errors import UnavailableError
 from flyball.runs.ledger import RunLedger
 from flyball.settings import Settings
 
-from .tables import TABLES
 from .upkeep import keep_in_order
 
 _LOCK = 0x666C790001  # one worker per database, for pg_advisory_lock
 _POLL_SECONDS = 5.0
 _log = logging.getLogger(__name__)
-
-
-def main(settings: Settings) -> None:
-    """The process `python -m flyball.worker jobs`."""
-    wait_to_begin()
-    asyncio.run(work(settings, JOBS, TABLES))
 
 
 async def work(settings: Settings, jobs: tuple[Job, ...], tables: tuple[TableSchema, ...] = ()) -> None:
