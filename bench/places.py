@@ -26,7 +26,7 @@ from flyball.infra.layout import Layout
 from flyball.kit.clock import SystemClock
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec, Prices
-from flyball.projects import service as projects
+from flyball.projects import keys as projects
 from flyball.settings import Settings
 
 MEASURED, OTHERS = 0, 1

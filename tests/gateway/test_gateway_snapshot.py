@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import MappingProxyType
 
 import psycopg
 import pytest
@@ -284,7 +285,7 @@ async def test_a_database_that_counts_its_transactions_from_further_back_is_read
     database = ctx.db.across_projects()
     known = await load_keys(database)
 
-    assert len((await newer_keys(database, KnownKeys({}, known.seen + 1_000_000))).keys) == 1
+    assert len((await newer_keys(database, KnownKeys(MappingProxyType({}), known.seen + 1_000_000))).keys) == 1
 
 
 async def test_many_keys_are_read_in_portions_and_none_is_left_out(ctx):

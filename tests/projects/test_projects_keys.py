@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from flyball.audit import service as audit
+from flyball.audit.records import Wanted
+from flyball.audit.verifying import verify
 from flyball.infra.context import Actor
 from flyball.infra.db.database import execute, fetch_all, fetch_one
 from flyball.kit.errors import InvalidInputError
@@ -148,16 +150,16 @@ async def test_making_and_revoking_are_audited_and_told_to_the_gateway(ctx, data
 
         told = [notice.channel async for notice in listener.notifies(timeout=1, stop_after=2)]
 
-    events = (await audit.list_events(ctx, object_kind="key", object_id=key.id)).items
+    events = (await audit.list_events(ctx, wanted=Wanted(object_kind="key", object_id=key.id))).items
     assert told == ["flyball_snapshot"] * 2
     assert [event.action for event in events] == ["keys.revoke", "keys.create"]
     assert events[0].before
-    assert (await audit.verify(ctx)).ok
+    assert (await verify(ctx)).ok
 
 
 async def test_a_change_whose_event_cannot_be_written_does_not_happen(ctx):
     async with ctx.db.owner_connection() as connection, connection.transaction():
-        await execute(connection, "alter table audit_head rename to audit_head_away")
+        await execute(connection, "alter table audit_heads rename to audit_heads_away")
 
     with pytest.raises(psycopg.errors.UndefinedTable):
         await keys.create_key(ctx, "billing")

@@ -4,11 +4,12 @@ import msgspec
 import pytest
 
 from flyball.gateway.load_keys import load_keys, newer_keys
+from flyball.identity import sign_in
 from flyball.infra.context import Actor
 from flyball.infra.db.database import execute, fetch_one
 from flyball.kit.errors import InvalidInputError
 from flyball.kit.secrets import token_hash
-from flyball.projects import keys, members, own_roles, sign_in, tenants
+from flyball.projects import keys, members, own_roles, tenants
 from flyball.projects.errors import ExceedsOwnRightsError, MemberNotFoundError
 from flyball.projects.keys import KeyGrant
 from flyball.projects.personal import permissions_now

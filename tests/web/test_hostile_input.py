@@ -58,7 +58,11 @@ async def test_no_address_and_no_question_makes_a_route_fail(application, admin,
 
 
 BODIES = {
-    "POST /api/keys": {"name": "n", "role": "viewer"},
+    "POST /api/keys": {
+        "name": "n", "role": "viewer", "scopes": ["traces.read"], "kind": "service", "member": "m", "expires": "90d",
+        "models": ["m"], "functions": ["f"], "addresses": ["10.0.0.0/8"],
+    },
+    "POST /api/keys/{id_or_name}/rotations": {"overlap": "24h", "expires": "90d"},
     "POST /api/sign-in-links": {"member": "administrator"},
     "POST /api/sessions": {"name": "administrator", "password": "x"},
     "POST /api/configuration/diff": {"text": "project: default\n", "path": "f", "root": "/r", "files": {}, "unread": {}},

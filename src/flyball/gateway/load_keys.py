@@ -4,7 +4,6 @@ A hundred thousand keys are read in about a second; what changed of them in less
 """
 
 import asyncio
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from flyball.projects.key_records import ActiveKey
 class KnownKeys(NamedTuple):
     """Every usable key by its hash, and the transaction below which all that was committed is in there."""
 
-    keys: Mapping[bytes, ActiveKey]
+    keys: MappingProxyType[bytes, ActiveKey]
     seen: int
 
 
@@ -26,11 +25,9 @@ async def load_keys(database: Database) -> KnownKeys:
     async with database.transaction() as connection:
         await execute(connection, "set transaction isolation level repeatable read, read only")
         seen = await key_store.seen_until(connection)
-        portion = await key_store.active_keys(connection)
-        while portion:
+        async for portion in key_store.active_portions(connection):
             found |= {key.hash: key for key in portion}
             await asyncio.sleep(0)
-            portion = await key_store.active_keys(connection, after=portion[-1].id)
     return KnownKeys(MappingProxyType(found), seen)
 
 
@@ -44,7 +41,8 @@ async def newer_keys(database: Database, known: KnownKeys) -> KnownKeys:
     gone = known.keys.keys() & set(changes.ended)
     if not new and not gone:
         return known._replace(seen=changes.seen)
-    keys = {**known.keys, **new}
+    keys = known.keys.copy()
+    keys.update(new)
     for hash_ in gone:
         del keys[hash_]
     return KnownKeys(MappingProxyType(keys), changes.seen)

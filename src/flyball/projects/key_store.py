@@ -1,6 +1,6 @@
 """All SQL of keys. No clock, no ids, no authorisation. Members: `store`; last uses: `key_uses`."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ _INSERT = f"""
     insert into keys ({_WRITTEN}, name_key, hash) values ({", ".join(["%s"] * (len(_WRITTEN.split(",")) + 2))})
     on conflict (project, name_key) where revoked_ns is null and replaced_ns is null do nothing
 """
-_KEY = f"""
+_SHOWN = f"""
     select {", ".join(f"k.{column.strip()}" for column in _WRITTEN.split(","))}, k.replaced_ns, k.revoked_ns,
         coalesce(m.name, '') as member_name, u.used_ns, coalesce(u.address, '') as used_from
-    from keys k left join members m on m.id = k.member left join key_uses u on u.key = k.id
 """
+_JOINED = "left join members m on m.id = k.member left join key_uses u on u.key = k.id"
 _CURRENT = """
     select id from keys where project = %s and revoked_ns is null
         and (id = %s or (name = %s and replaced_ns is null))
@@ -32,28 +32,43 @@ _TO_REVOKE = """
     select id from keys where project = %s and revoked_ns is null and (id = %s or name = %s)
     order by id for update
 """
+_ONE = f"""
+    {_SHOWN} from keys k {_JOINED} where k.project = %s and (k.id = %s or k.name = %s)
+    order by (k.id = %s) desc, k.revoked_ns is null desc, k.replaced_ns is null desc, k.created_ns desc limit 1
+"""
+# The page is cut before anything is joined to it.
 _NEWEST = f"""
-    {_KEY} where k.project = %s and (%s::bigint is null or (k.created_ns, k.id) < (%s::bigint, %s))
-        and (%s = '' or strpos(lower(k.name), lower(%s)) > 0)
-        and (%s = '' or (k.revoked_ns is null and (k.expires_ns is null or k.expires_ns > %s)) = (%s = 'usable'))
-        and (%s = '' or k.kind = %s) and (%s = '' or k.member = %s)
-    order by k.created_ns desc, k.id desc limit %s
+    {_SHOWN} from (
+        select * from keys
+        where project = %s and (%s::bigint is null or (created_ns, id) < (%s::bigint, %s))
+            and (%s = '' or strpos(lower(name), lower(%s)) > 0)
+            and (%s = '' or (revoked_ns is null and (expires_ns is null or expires_ns > %s)) = (%s = 'usable'))
+            and (%s = '' or kind = %s) and (%s = '' or member = %s)
+        order by created_ns desc, id desc limit %s
+    ) k {_JOINED}
+    order by k.created_ns desc, k.id desc
 """
 _LIVING = "k.revoked_ns is null and p.archived_ns is null and (k.kind = 'service' or m.owner or s.member is not null)"
 # A key as it is checked: with the role that its member has in its project now, where it is personal.
-_CHECKED = f"""
-    select k.hash, k.id, k.project, k.name, k.kind, k.permissions, k.expires_ns, k.models, k.functions, k.addresses,
-        k.changed, ({_LIVING}) is not true as ended,
-        case when m.owner then 'owner' else s.role end as member_role, r.permissions as role_permissions
-    from keys k
+_CHECKED_COLUMNS = f"""
+    k.hash, k.id, k.project, k.name, k.kind, k.permissions, k.expires_ns, k.models, k.functions, k.addresses,
+    ({_LIVING}) is not true as ended,
+    case when m.owner then 'owner' else s.role end as member_role, r.permissions as role_permissions
+"""
+_WITH_ROLES = """
     join projects p on p.id = k.project
     left join members m on m.id = k.member and m.removed_ns is null and m.organisation = p.organisation
     left join memberships s on s.project = k.project and s.member = m.id
     left join roles r on r.project = k.project and r.name = s.role
 """
+_CHECKED = f"select {_CHECKED_COLUMNS} from keys k {_WITH_ROLES}"
+_BY_HASH = f"{_CHECKED} where k.hash = %s"
+_ACTIVE = f"{_CHECKED} where {_LIVING}"
+# Asked twice a second by each worker: what has changed is found by its index alone, whatever the planner believes.
 _CHANGED = f"""
+    with changed as materialized (select * from keys where changed >= %s)
     select w.seen, c.* from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as seen) w
-    left join ({_CHECKED}) c on c.changed >= %s
+    left join (select {_CHECKED_COLUMNS} from changed k {_WITH_ROLES}) c on true
 """
 _PORTION = 500  # some milliseconds of the event loop
 
@@ -91,8 +106,7 @@ async def get_key(connection: Connection, project: str, id_or_name: str) -> Key 
     """The key of this id; else the newest of this name, those in use first."""
     row = await fetch_one(
         connection,
-        f"{_KEY} where k.project = %s and (k.id = %s or k.name = %s) "
-        "order by (k.id = %s) desc, k.revoked_ns is null desc, k.replaced_ns is null desc, k.created_ns desc limit 1",
+        _ONE,
         project,
         id_or_name,
         id_or_name,
@@ -142,7 +156,7 @@ async def newest_keys(
 
 async def key_by_hash(connection: Connection, hash_: bytes) -> ActiveKey | None:
     """The key with this hash, unless it has been revoked, its project archived or its member gone."""
-    row = await fetch_one(connection, f"{_CHECKED} where k.hash = %s", hash_)
+    row = await fetch_one(connection, _BY_HASH, hash_)
     return None if row is None or row["ended"] else _active(row)
 
 
@@ -152,15 +166,17 @@ async def seen_until(connection: Connection) -> int:
     return int(row["seen"]) if row else 0
 
 
-async def active_keys(connection: Connection, after: str = "", most: int = _PORTION) -> tuple[ActiveKey, ...]:
-    """Keys of every project that are not revoked, by id, from behind `after` on; fewer than `most` are the last."""
-    rows = await fetch_all(
-        connection,
-        f"{_CHECKED} where {_LIVING} and k.id > %s order by k.id limit %s",
-        after,
-        most,
-    )
-    return tuple(_active(row) for row in rows)
+async def active_portions(connection: Connection) -> AsyncIterator[tuple[ActiveKey, ...]]:
+    """The keys of every project that have not ended, expired ones included, in portions; inside a transaction."""
+    async with connection.cursor("active_keys") as cursor:
+        await cursor.execute(_ACTIVE)
+        while rows := await cursor.fetchmany(_PORTION):
+            yield tuple(_active(row) for row in rows)
+
+
+async def active_keys(connection: Connection) -> tuple[ActiveKey, ...]:
+    """All of them at once."""
+    return tuple(_active(row) for row in await fetch_all(connection, _ACTIVE))
 
 
 async def changed_keys(connection: Connection, seen: int) -> Changes:

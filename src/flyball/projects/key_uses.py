@@ -57,7 +57,7 @@ class KeyUses:
         try:
             async with database.across_projects().connection() as connection:
                 await _write(connection, sorted(uses.items()), now_ns)
-        except BaseException:
+        except BaseException:  # -- cancelled or failed, nothing that was noted is lost
             self._uses = uses | self._uses  # what came meanwhile is newer
             raise
         return len(uses)

@@ -247,7 +247,7 @@ async def list_keys(
 
 
 async def active_keys(connection: Connection) -> tuple[ActiveKey, ...]:
-    """The first of the keys of every project that are not revoked."""
+    """The keys of every project that have not ended."""
     return await store.active_keys(connection)
 
 
