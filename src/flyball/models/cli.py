@@ -95,7 +95,7 @@ def versions(name: Name) -> None:
     show_list(control().get(f"/api/models/{segment(name)}/versions"), _VERSIONS, empty="")
 
 
-@app.command("admit")
+@app.command("admit", permission="models.write")
 def admit(
     file: Annotated[Path, typer.Argument(help="A .safetensors or .gguf file, or a zip of them with JSON and text.")],
 ) -> None:
@@ -112,7 +112,7 @@ def admit(
         ) from None
 
 
-@app.command("files")
+@app.command("files", permission="models.read")
 def files(limit: Annotated[int, typer.Option(help="How many.")] = 50) -> None:
     """List the files of weights that were let in, newest first."""
     show_list(
@@ -120,7 +120,7 @@ def files(limit: Annotated[int, typer.Option(help="How many.")] = 50) -> None:
     )
 
 
-@app.command("file")
+@app.command("file", permission="models.read")
 def file_(hash_: Annotated[str, typer.Argument(metavar="HASH", help="The whole hash, sha256:...")]) -> None:
     """Show a file of weights that was let in."""
     show_one(control().get(f"/api/model-files/{segment(hash_)}"), _FILE)
