@@ -146,6 +146,8 @@ async def create_limited_key(ctx: ContextDep, form: FormDep) -> KeyForm:
         ),
         personal=form.get("kind") == "personal",
     )
+    if not (grant.role or grant.scopes or grant.personal):
+        return msgspec.structs.replace(await _form(ctx, form), wrong="Choose a role, or at least one scope.")
     try:
         made = await keys.create_key(ctx, form.get("name", ""), grant=grant)
     except FlyballError as error:
