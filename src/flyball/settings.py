@@ -14,12 +14,13 @@ _NAMEABLE = "*KEY,*KEY_ID,*TOKEN,*SECRET,*CREDENTIALS,*URL,*ENDPOINT"
 
 
 class Knob(NamedTuple):
-    """A row of the table: the field's name, its environment variable, default, type and one sentence of help."""
+    """A row of the table: the field's name, its environment variable, default, type and one sentence of help; `choices` where only some words count."""
 
     name: str
     default: Any
     type: type
     help: str
+    choices: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
@@ -59,6 +60,12 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob("server", "", str, "A remote flyball that the commands talk to; empty: the local one, through its socket."),
     Knob("key", "", str, "The API key that commands and the SDK present to a remote flyball."),
+    Knob(
+        "project",
+        "",
+        str,
+        "The project in which commands at the server itself act: project, or organisation/project; empty: the project default.",
+    ),
     Knob("max_body_bytes", 32 * 1024 * 1024, int, "The largest request body that is read; above it the answer is 413."),
     Knob("max_json_depth", 64, int, "The deepest nesting of a JSON body that is parsed; above it the answer is 400."),
     Knob("most_calls", 1000, int, "Model calls that one gateway worker takes at once; above it the answer is 503."),
@@ -98,7 +105,21 @@ KNOBS: tuple[Knob, ...] = (
         "How much a gateway worker keeps of what it could not record yet; beyond it spans are dropped and counted.",
     ),
     Knob("flush_seconds", 1.0, float, "How often the flusher moves the inbox into the tables."),
-    Knob("session_hours", 168, int, "How long a sign-in lasts."),
+    Knob("session_hours", 168, int, "How long a sign-in lasts at most."),
+    Knob("session_idle_hours", 24, int, "How long a sign-in lasts without being used; 0: as long as `session_hours`."),
+    Knob(
+        "require_totp",
+        "none",
+        str,
+        "Who needs a second factor who signs in by password or link: none, owners or everybody. Until it is set up, they may do nothing else.",
+        ("none", "owners", "everybody"),
+    ),
+    Knob(
+        "public_url",
+        "",
+        str,
+        "The address by which browsers reach the pages, such as https://flyball.example.com; empty: the one that each request names.",
+    ),
     Knob(
         "allowed_hosts",
         "",
@@ -219,6 +240,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     blobs_url: str = ""
     server: str = ""
     key: str = ""
+    project: str = ""
     max_body_bytes: int = 32 * 1024 * 1024
     max_json_depth: int = 64
     most_calls: int = 1000
@@ -233,6 +255,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_bytes: int = 64 * 1024 * 1024
     flush_seconds: float = 1.0
     session_hours: int = 168
+    session_idle_hours: int = 24
+    require_totp: str = "none"
+    public_url: str = ""
     allowed_hosts: str = ""
     allowed_networks: str = ""
     max_weights_bytes: int = 256 * 1024**3
@@ -274,6 +299,11 @@ def load_settings(environment: Mapping[str, str] | None = None, **options: Any) 
             values[knob.name] = options[knob.name]
         elif knob.variable in environment:
             values[knob.name] = _parse(knob, environment[knob.variable])
+        if knob.choices and values.get(knob.name, knob.default) not in knob.choices:
+            raise InvalidInputError(
+                f"{knob.variable}={values[knob.name]!r:.60} is none of {', '.join(knob.choices)}",
+                next_step=f"set {knob.variable} to one of them",
+            )
     return Settings(**values)
 
 

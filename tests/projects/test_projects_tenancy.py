@@ -2,7 +2,7 @@
 
 import pytest
 
-from flyball.identity import SignInRefusedError, sign_in
+from flyball.identity import SignInRefusedError, sessions, sign_in
 from flyball.infra.context import Actor
 from flyball.infra.db.database import execute, fetch_all, fetch_one
 from flyball.kit.secrets import Secret
@@ -26,7 +26,7 @@ async def signed_in(ctx, name: str):
     """A session of a member, by a link; the context in which they act, and the session's token."""
     link = await sign_in.create_sign_in_link(ctx, name)
     found = await sign_in.use_sign_in_link(ctx, link.token)
-    return ctx.within(found.member.project, sign_in.actor_of(found.member)), found.token
+    return ctx.within(found.member.project, sessions.actor_of(found.member)), found.token
 
 
 async def fail_inside_of_a_transaction(ctx):
@@ -50,9 +50,10 @@ async def test_a_person_has_another_role_in_another_project(ctx):
     await members.add_member(ctx.within(second.id, ctx.actor), "maria", "maintainer")
     _, token = await signed_in(ctx, "maria")
 
-    session = await sign_in.switch_project(ctx, token, "second")
-    member, _ = await sign_in.authenticate_session(ctx, token)
+    anew, _, session = await sessions.switch_project(ctx, token, "second")
+    member, *_ = await sessions.authenticate(ctx, anew)
 
+    assert await sessions.authenticate(ctx, token) is None
     assert (session.project, member.project, member.role) == (second.id, second.id, "maintainer")
 
 
@@ -62,15 +63,15 @@ async def test_nobody_switches_into_a_project_in_which_they_have_no_role(ctx):
     _, token = await signed_in(ctx, "maria")
 
     with pytest.raises(ProjectNotFoundError, match="no role"):
-        await sign_in.switch_project(ctx, token, "second")
+        await sessions.switch_project(ctx, token, "second")
 
 
 async def test_an_owner_of_the_organisation_is_one_in_every_project_of_it(ctx):
     _, token = await signed_in(ctx, "administrator")
     second = await tenants.create_project(ctx, "second")
 
-    await sign_in.switch_project(ctx, token, "second")
-    member, _ = await sign_in.authenticate_session(ctx, token)
+    anew, *_ = await sessions.switch_project(ctx, token, "second")
+    member, *_ = await sessions.authenticate(ctx, anew)
 
     assert (member.project, member.role) == (second.id, "owner")
 
@@ -81,7 +82,7 @@ async def test_a_removed_member_is_out_at_once(ctx):
 
     await members.remove_member(ctx, "maria")
 
-    assert await sign_in.authenticate_session(ctx, token) is None
+    assert await sessions.authenticate(ctx, token) is None
     assert await members.list_members(ctx) == ()
     with pytest.raises(MemberNotFoundError):
         await sign_in.create_sign_in_link(ctx, "maria")
@@ -93,8 +94,8 @@ async def test_another_role_counts_from_the_next_request_on(ctx):
 
     await members.set_role(ctx, "maria", "maintainer")
 
-    member, _ = await sign_in.authenticate_session(ctx, token)
-    assert sign_in.actor_of(member).may("models.write")
+    member, *_ = await sessions.authenticate(ctx, token)
+    assert sessions.actor_of(member).may("models.write")
 
 
 async def test_the_last_owner_of_a_project_stays(ctx):
@@ -135,10 +136,10 @@ async def test_a_role_of_the_projects_own_gives_just_what_it_names(ctx):
 
     before = maria.actor.may("datasets.write")
     await own_roles.set_role(ctx, "labeller", ("scores.write",))
-    member, _ = await sign_in.authenticate_session(ctx, token)
+    member, *_ = await sessions.authenticate(ctx, token)
 
     assert before
-    assert not sign_in.actor_of(member).may("datasets.write")
+    assert not sessions.actor_of(member).may("datasets.write")
 
 
 async def test_a_role_that_somebody_has_is_not_removed(ctx):
@@ -245,7 +246,7 @@ async def test_an_archived_project_refuses_its_keys_and_sessions(ctx):
 
     await tenants.archive_project(ctx, "second")
 
-    assert await sign_in.authenticate_session(ctx, token) is None
+    assert await sessions.authenticate(ctx, token) is None
     assert await keys.authenticate_key(ctx, secret) is None
     async with ctx.db.across_projects().connection() as connection:
         assert await keys.active_keys(connection) == ()

@@ -60,7 +60,13 @@ OPEN_TO_ANYONE = {
     "GET /sign-in",
     "POST /sign-in",
     "GET /sign-in/{token}",
-    "POST /sign-in/{token}",
+    "GET /sign-in/code",
+    "POST /sign-in/code",
+    "GET /sign-in/with/{name}",
+    "GET /sign-in/with/{name}/return",
+    "GET /signed-out/{name}",
+    "GET /invitations/{token}",
+    "POST /invitations/{token}",
 }
 
 

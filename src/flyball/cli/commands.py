@@ -44,6 +44,17 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("secrets", "Secrets: what models are called with, encrypted and told to nobody.", "flyball.secrets.cli"),
     Entry("permissions", "What every route, page, job and command needs.", "flyball.cli.permissions", verb=True),
+    Entry(
+        "members", "Members: who belongs to the project, in which role; invitations.", "flyball.identity.member_cli"
+    ),
+    Entry("roles", "Roles: sets of permissions, built in and the project's own.", "flyball.projects.role_cli"),
+    Entry("projects", "Projects: each with rows, keys and members of its own.", "flyball.projects.project_cli"),
+    Entry(
+        "organisations",
+        "Organisations: who shares members; for the server's operator.",
+        "flyball.projects.organisation_cli",
+    ),
+    Entry("providers", "Sign-in providers: OpenID Connect, groups to roles.", "flyball.identity.provider_cli"),
     Entry("models", "Models: the catalog of what may be called.", "flyball.models.cli"),
     Entry("prompts", "Prompts: templates with versions.", "flyball.prompts.cli"),
     Entry("functions", "Functions: named tasks and the variants that compete for them.", "flyball.functions.cli"),

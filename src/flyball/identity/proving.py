@@ -5,7 +5,7 @@ from flyball.kit.secrets import Secret
 from flyball.projects import keys, tenants
 from flyball.surface.http.identity import Proof
 
-from . import sign_in
+from . import sessions
 
 
 async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None, address: str = "") -> Proof | None:
@@ -14,8 +14,11 @@ async def prove(ctx: Context, *, bearer: Secret | None, session: Secret | None, 
         by_key = await keys.authenticate_key(ctx, bearer, address)
         return Proof(actor=by_key[0], project=by_key[1]) if by_key else None
     if session is not None:
-        by_session = await sign_in.authenticate_session(ctx, session)
-        return Proof(actor=sign_in.actor_of(by_session[0]), project=by_session[0].project) if by_session else None
+        found = await sessions.authenticate(ctx, session)
+        if found is None:
+            return None
+        actor = sessions.actor_of(found.member, found.session, restricted=found.restricted)
+        return Proof(actor=actor, project=found.session.project)
     return None
 
 

@@ -1,27 +1,41 @@
-"""All SQL of sessions and sign-in links. No clock, no ids, no authorisation."""
+"""All SQL of sessions, sign-in links and steps. No clock, no ids, no authorisation."""
+
+from typing import NamedTuple
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
 from .records import Session
 
-_SESSION = "s.id, s.project, s.member, m.name as member_name, s.method, s.created_ns, s.expires_ns"
-_LIVE = "s.revoked_ns is null and s.expires_ns > %s and m.removed_ns is null"
-_LIVE_BY_HASH = f"""
-    select {_SESSION} from sessions s join members m on m.id = s.member
-    where s.hash = %s and {_LIVE}
+_SESSION = """
+    select s.id, s.project, s.member, m.name as member_name, s.method, s.created_ns, s.expires_ns, s.used_ns, s.address,
+        s.user_agent, f.confirmed_ns is not null as has_factor
+    from sessions s join members m on m.id = s.member left join second_factors f on f.member = s.member
+    where s.revoked_ns is null and s.expires_ns > %s and s.used_ns > %s and s.used_ns < %s and m.removed_ns is null
 """
-_LIVE_NEWEST = f"""
-    select {_SESSION} from sessions s join members m on m.id = s.member
-    where s.project = %s and {_LIVE} order by s.created_ns desc, s.id desc limit %s
-"""
+_LIVE_BY_HASH = f"{_SESSION} and s.hash = %s"
+_LIVE_OF_PROJECT = f"{_SESSION} and s.project = %s order by s.created_ns desc, s.id desc limit %s"
+_LIVE_OF_MEMBER = f"{_SESSION} and s.member = %s order by s.used_ns desc, s.id desc limit %s"
+_REVOKE = "update sessions set revoked_ns = %s where revoked_ns is null"
+_REVOKE_BY_HASH = f"{_REVOKE} and hash = %s returning id"
+_REVOKE_OF_MEMBER = f"{_REVOKE} and member = %s"
+_REVOKE_IN_PROJECT = f"{_REVOKE} and project = %s and id = %s"
+_REVOKE_OWN = f"{_REVOKE} and member = %s and id = %s"
+
+
+class Times(NamedTuple):
+    """Which sessions live: they end after `now_ns`, and were last used after `idle_ns` and not later than `latest_ns`."""
+
+    now_ns: int
+    idle_ns: int
+    latest_ns: int
 
 
 async def insert_session(connection: Connection, session: Session, hash_: bytes) -> None:
     """Write a session and the hash that its token is looked up by."""
     await execute(
         connection,
-        "insert into sessions (id, project, member, hash, method, created_ns, expires_ns) "
-        "values (%s, %s, %s, %s, %s, %s, %s)",
+        "insert into sessions (id, project, member, hash, method, created_ns, expires_ns, used_ns, address, user_agent) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         session.id,
         session.project,
         session.member,
@@ -29,58 +43,73 @@ async def insert_session(connection: Connection, session: Session, hash_: bytes)
         session.method,
         session.created_ns,
         session.expires_ns,
+        session.used_ns,
+        session.address,
+        session.user_agent,
     )
 
 
-async def live_session(connection: Connection, hash_: bytes, now_ns: int) -> Session | None:
-    """The session with this hash that is neither expired nor revoked."""
-    row = await fetch_one(
-        connection,
-        _LIVE_BY_HASH,
-        hash_,
-        now_ns,
-    )
-    return _session(row) if row else None
+async def live_session(connection: Connection, hash_: bytes, times: Times) -> tuple[Session, bool] | None:
+    """The session with this hash that lives, and whether its member has a second factor."""
+    row = await fetch_one(connection, _LIVE_BY_HASH, *times, hash_)
+    return (_session(row), row["has_factor"]) if row else None
 
 
-async def live_sessions(connection: Connection, project: str, now_ns: int, most: int) -> list[Session]:
+async def live_sessions(connection: Connection, project: str, times: Times, most: int) -> list[Session]:
     """A project's live sessions, newest first."""
-    rows = await fetch_all(
-        connection,
-        _LIVE_NEWEST,
-        project,
-        now_ns,
-        most,
-    )
-    return [_session(row) for row in rows]
+    return [_session(row) for row in await fetch_all(connection, _LIVE_OF_PROJECT, *times, project, most)]
+
+
+async def live_sessions_of(connection: Connection, member_id: str, times: Times, most: int) -> list[Session]:
+    """A member's live sessions in all projects, last used first."""
+    return [_session(row) for row in await fetch_all(connection, _LIVE_OF_MEMBER, *times, member_id, most)]
+
+
+async def note_use(connection: Connection, session_id: str, now_ns: int) -> None:
+    """Write when a session was last used."""
+    await execute(connection, "update sessions set used_ns = %s where id = %s", now_ns, session_id)
+
+
+async def revoke_by_hash(connection: Connection, hash_: bytes, now_ns: int) -> str:
+    """End the session with this hash; its id, empty where there was none to end."""
+    row = await fetch_one(connection, _REVOKE_BY_HASH, now_ns, hash_)
+    return row["id"] if row else ""
 
 
 async def revoke_session(connection: Connection, project: str, session_id: str, now_ns: int) -> bool:
-    """End one session; False where there was none to end."""
-    return bool(
-        await execute(
-            connection,
-            "update sessions set revoked_ns = %s where project = %s and id = %s and revoked_ns is null",
-            now_ns,
-            project,
-            session_id,
-        )
-    )
+    """End one session of a project; False where there was none to end."""
+    return bool(await execute(connection, _REVOKE_IN_PROJECT, now_ns, project, session_id))
 
 
-async def set_project(connection: Connection, session_id: str, project: str) -> None:
-    """Let a session act in another project."""
-    await execute(connection, "update sessions set project = %s where id = %s", project, session_id)
+async def revoke_own_session(connection: Connection, member_id: str, session_id: str, now_ns: int) -> bool:
+    """End one session of a member, in whatever project; False where there was none to end."""
+    return bool(await execute(connection, _REVOKE_OWN, now_ns, member_id, session_id))
 
 
 async def revoke_sessions_of(connection: Connection, member_id: str, now_ns: int) -> int:
     """End every session of a member; how many there were."""
+    return await execute(connection, _REVOKE_OF_MEMBER, now_ns, member_id)
+
+
+async def revoke_sessions_by_password(connection: Connection, organisation: str, now_ns: int) -> int:
+    """End every session of an organisation's members but its owners' that no provider vouches for; how many there were."""
     return await execute(
         connection,
-        "update sessions set revoked_ns = %s where member = %s and revoked_ns is null",
+        "update sessions set revoked_ns = %s from members m where m.id = sessions.member and m.organisation = %s "
+        "and not m.owner and sessions.revoked_ns is null and sessions.method not like 'provider %%'",
         now_ns,
-        member_id,
+        organisation,
     )
+
+
+async def set_project(connection: Connection, session_id: str, project: str, hash_: bytes) -> None:
+    """Let a session act in another project, under another token."""
+    await execute(connection, "update sessions set project = %s, hash = %s where id = %s", project, hash_, session_id)
+
+
+async def set_hash(connection: Connection, session_id: str, hash_: bytes) -> None:
+    """Give a session another token; the one before is worth nothing any more."""
+    await execute(connection, "update sessions set hash = %s where id = %s", hash_, session_id)
 
 
 async def insert_link(
@@ -127,6 +156,42 @@ async def discard_links_of(connection: Connection, member_id: str, now_ns: int) 
     await execute(
         connection, "update sign_in_links set used_ns = %s where member = %s and used_ns is null", now_ns, member_id
     )
+
+
+async def insert_step(
+    connection: Connection, hash_: bytes, project: str, member_id: str, *, method: str, expires_ns: int
+) -> None:
+    """Write half a sign-in."""
+    await execute(
+        connection,
+        "insert into sign_in_steps (hash, project, member, method, expires_ns) values (%s, %s, %s, %s, %s)",
+        hash_,
+        project,
+        member_id,
+        method,
+        expires_ns,
+    )
+
+
+async def get_step(connection: Connection, hash_: bytes, now_ns: int) -> tuple[str, str, str] | None:
+    """Project, member and method of half a sign-in, locked until the transaction ends; None for one that is over."""
+    row = await fetch_one(
+        connection,
+        "select project, member, method from sign_in_steps where hash = %s and expires_ns > %s for update",
+        hash_,
+        now_ns,
+    )
+    return (row["project"], row["member"], row["method"]) if row else None
+
+
+async def delete_steps(connection: Connection, hash_: bytes, now_ns: int) -> None:
+    """Forget half a sign-in, and all that are over."""
+    await execute(connection, "delete from sign_in_steps where hash = %s or expires_ns <= %s", hash_, now_ns)
+
+
+async def delete_steps_of(connection: Connection, member_id: str) -> None:
+    """Forget every half sign-in of a member."""
+    await execute(connection, "delete from sign_in_steps where member = %s", member_id)
 
 
 def _session(row: Row) -> Session:

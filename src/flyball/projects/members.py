@@ -33,10 +33,10 @@ async def add_member(ctx: Context, name: str, role: str, email: str = "") -> Mem
         NameTakenError: they are a member already, or the name looks like that of somebody elsewhere.
     """
     check_name("a member", name)
-    _check_email(email)
+    check_email(email)
     now_ns = ctx.clock.now_ns()
     async with ctx.db.transaction() as connection:
-        permissions = await _giveable(connection, ctx, role)
+        permissions = await giveable(connection, ctx, role)
         project = await store.get_project(connection, ctx.project)
         if project is None:
             raise MemberNotFoundError("this project is not in use any more")
@@ -71,7 +71,7 @@ async def set_role(ctx: Context, name: str, role: str) -> Member:
         LastOwnerError: nobody else is an owner.
     """
     async with ctx.db.transaction() as connection:
-        permissions = await _giveable(connection, ctx, role)
+        permissions = await giveable(connection, ctx, role)
         member = await _changeable(connection, ctx, name, f"change the role of {name}")
         if role != "owner":
             await _keep_an_owner(connection, ctx, member)
@@ -95,7 +95,8 @@ async def remove_member(ctx: Context, name: str) -> Member:
     return member
 
 
-async def _giveable(connection: Connection, ctx: Context, role: str) -> frozenset[str]:
+async def giveable(connection: Connection, ctx: Context, role: str) -> frozenset[str]:
+    """What a role gives a member, where the actor may give it. Raises UnknownRoleError, ExceedsOwnRightsError."""
     if role == "application":
         raise UnknownRoleError(
             "the role application is for keys", next_step="give a member viewer, or a role of your own"
@@ -144,7 +145,8 @@ async def _record(
     )
 
 
-def _check_email(email: str) -> None:
+def check_email(email: str) -> None:
+    """Raise InvalidNameError where a text is neither empty nor an e-mail address."""
     local, at, host = email.partition("@")
     sound = at and local and "." in host and email.isprintable() and " " not in email and "@" not in host
     if email and (not sound or len(email) > _LONGEST_EMAIL):

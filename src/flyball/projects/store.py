@@ -161,6 +161,14 @@ async def person(connection: Connection, name_key: str) -> Person | None:
     return Person(**row) if row else None
 
 
+async def organisation_of_member(connection: Connection, member_id: str) -> str:
+    """Whose person somebody is; empty for nobody."""
+    row = await fetch_one(
+        connection, "select organisation from members where id = %s and removed_ns is null", member_id
+    )
+    return row["organisation"] if row else ""
+
+
 async def projects_of(connection: Connection, member_id: str) -> list[Project]:
     """The projects in which a person has a role, in the order in which they came to them."""
     rows = await fetch_all(

@@ -84,7 +84,7 @@ async def create_project(ctx: Context, name: str) -> Project:
     check_name("a project", name)
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:
-        organisation = await _organisation_to_change(connection, ctx, "make projects")
+        organisation = await organisation_to_change(connection, ctx, "make projects")
         project = _new_project(organisation, name, now_ns)
         if not await store.insert_project(connection, project, ctx.actor.id):
             raise NameTakenError(f"there is a project named {name!r} already", next_step="choose another name")
@@ -104,7 +104,7 @@ async def archive_project(ctx: Context, name: str) -> Project:
         ConflictError: it is the first one, in which the server's operator works.
     """
     async with ctx.db.across_projects().transaction() as connection:
-        organisation = await _organisation_to_change(connection, ctx, "archive projects")
+        organisation = await organisation_to_change(connection, ctx, "archive projects")
         project = await store.find_project(connection, organisation.name, name)
         if project is None:
             raise _no_project(name)
@@ -162,7 +162,8 @@ def _new_project(organisation: Organisation, name: str, now_ns: int) -> Project:
     )
 
 
-async def _organisation_to_change(connection: Connection, ctx: Context, deed: str) -> Organisation:
+async def organisation_to_change(connection: Connection, ctx: Context, deed: str) -> Organisation:
+    """The organisation of the current project, for an owner of it and the server's operator. Raises ExceedsOwnRightsError."""
     project = await store.get_project(connection, ctx.project)
     if project is None:
         raise _no_project(ctx.project)

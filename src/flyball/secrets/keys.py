@@ -11,22 +11,32 @@ from flyball.kit.ids import new_id
 from . import store
 
 
-async def data_key_in_use(connection: Connection, ctx: Context) -> tuple[DataKey, Wrap]:
-    """The data key under which the project's values are sealed now. Raises MasterKeyError, SealBrokenError."""
-    wrap = await store.newest_wrap(connection, ctx.project)
+async def data_key_in_use(connection: Connection, ctx: Context, purpose: str = "secrets") -> tuple[DataKey, Wrap]:
+    """The data key under which the project's values are sealed now. Raises MasterKeyError, SealBrokenError.
+
+    A room that seals values of its own says for what purpose: those keys outlive an exchange of the project's data key, and are
+    wrapped anew with the master key as all are.
+    """
+    wrap = await store.newest_wrap(connection, ctx.project, purpose)
     if wrap is not None:
         return await ctx.keyring.safe.data_key(wrap), wrap
-    return await new_data_key(connection, ctx)
+    return await new_data_key(connection, ctx, purpose)
 
 
-async def new_data_key(connection: Connection, ctx: Context) -> tuple[DataKey, Wrap]:
+async def data_key(connection: Connection, ctx: Context, id_: str) -> DataKey | None:
+    """The data key of that id, to open what it sealed. Raises MasterKeyError, SealBrokenError."""
+    wrap = await store.get_wrap(connection, id_)
+    return await ctx.keyring.safe.data_key(wrap) if wrap else None
+
+
+async def new_data_key(connection: Connection, ctx: Context, purpose: str = "secrets") -> tuple[DataKey, Wrap]:
     """Make a data key for the project. Raises MasterKeyError."""
     await store.lock_master(connection, exchanging=False)
     current = await _current_master(connection, ctx)
     now_ns = ctx.clock.now_ns()
     key = DataKey.new(new_id("dky", now_ns))
     wrap = Wrap(key.id, ctx.project, current.id, key.wrap(ctx.project, current))
-    await store.insert_wrap(connection, wrap, now_ns, ctx.actor.id)
+    await store.insert_wrap(connection, wrap, now_ns, ctx.actor.id, purpose)
     return key, wrap
 
 

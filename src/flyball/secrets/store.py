@@ -128,13 +128,21 @@ async def sealed_of_all(connection: Connection) -> list[Sealed]:
     return [_sealed(row) for row in await fetch_all(connection, _SEALED_OF_ALL)]
 
 
-async def newest_wrap(connection: Connection, project: str) -> Wrap | None:
-    """The project's data key in use."""
+async def newest_wrap(connection: Connection, project: str, purpose: str = "secrets") -> Wrap | None:
+    """The project's data key in use; what another room seals has keys of its own."""
     row = await fetch_one(
         connection,
-        "select id, project, master_key, wrapped from data_keys where project = %s order by created_ns desc, id desc limit 1",
+        "select id, project, master_key, wrapped from data_keys where project = %s and purpose = %s "
+        "order by created_ns desc, id desc limit 1",
         project,
+        purpose,
     )
+    return _wrap(row) if row else None
+
+
+async def get_wrap(connection: Connection, id_: str) -> Wrap | None:
+    """A data key, whatever it is for."""
+    row = await fetch_one(connection, "select id, project, master_key, wrapped from data_keys where id = %s", id_)
     return _wrap(row) if row else None
 
 
@@ -152,17 +160,19 @@ async def wraps_by_master(connection: Connection) -> dict[str, int]:
     return {row["master_key"]: row["wraps"] for row in rows}
 
 
-async def insert_wrap(connection: Connection, wrap: Wrap, created_ns: int, created_by: str) -> None:
+async def insert_wrap(connection: Connection, wrap: Wrap, created_ns: int, created_by: str, purpose: str) -> None:
     """Write a new data key."""
     await execute(
         connection,
-        "insert into data_keys (id, project, master_key, wrapped, created_ns, created_by) values (%s, %s, %s, %s, %s, %s)",
+        "insert into data_keys (id, project, master_key, wrapped, created_ns, created_by, purpose) "
+        "values (%s, %s, %s, %s, %s, %s, %s)",
         wrap.id,
         wrap.project,
         wrap.master_key,
         wrap.wrapped,
         created_ns,
         created_by,
+        purpose,
     )
 
 
@@ -179,7 +189,7 @@ async def rewrap(connection: Connection, wrap: Wrap) -> None:
 
 async def delete_other_wraps(connection: Connection, project: str, kept: str) -> None:
     """Forget the project's data keys but one; nothing may be sealed under them any more."""
-    await execute(connection, "delete from data_keys where project = %s and id <> %s", project, kept)
+    await execute(connection, "delete from data_keys where project = %s and id <> %s and purpose = 'secrets'", project, kept)
 
 
 async def replace_uses(connection: Connection, project: str, model: str, uses: Iterable[tuple[str, str]]) -> None:

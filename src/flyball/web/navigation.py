@@ -14,6 +14,10 @@ SITE = Site(
             "Govern",
             (
                 Link("Runs", "/runs"),
+                Link("Members", "/members"),
+                Link("Roles", "/roles"),
+                Link("Projects", "/projects"),
+                Link("Sign-in providers", "/providers"),
                 Link("Keys", "/keys"),
                 Link("Secrets", "/secrets"),
                 Link("Audit", "/audit"),

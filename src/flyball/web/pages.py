@@ -4,11 +4,16 @@ from flyball.audit.pages import pages as audit
 from flyball.datasets.pages import pages as datasets
 from flyball.evaluations.pages import pages as evaluations
 from flyball.functions.pages import pages as functions
-from flyball.identity.sign_in_pages import account_pages as account
+from flyball.identity.account_pages import pages as account
+from flyball.identity.member_pages import pages as members
+from flyball.identity.provider_pages import pages as providers
+from flyball.identity.sign_in_pages import pages as sign_in
 from flyball.indexes.pages import pages as indexes
 from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
 from flyball.projects.key_pages import pages as keys
+from flyball.projects.role_pages import project_pages as projects
+from flyball.projects.role_pages import role_pages as roles
 from flyball.prompts.pages import pages as prompts
 from flyball.releases.pages import pages as releases
 from flyball.runs.pages import pages as runs
@@ -36,9 +41,14 @@ PAGES: tuple[Pages, ...] = (
     scores,
     lineage,
     runs,
+    members,
+    roles,
+    projects,
+    providers,
     keys,
     secrets,
     audit,
     account,
+    sign_in,
     reference,
 )

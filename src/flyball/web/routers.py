@@ -6,6 +6,8 @@ from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
 from flyball.functions.api import router as functions
 from flyball.identity.api import router as identity
+from flyball.identity.member_api import router as members
+from flyball.identity.provider_api import router as providers
 from flyball.indexes.api import router as indexes
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
@@ -25,6 +27,8 @@ ROUTERS: tuple[Router, ...] = (
     configuration,
     projects,
     identity,
+    members,
+    providers,
     keys,
     secrets,
     models,

@@ -22,8 +22,8 @@ A room's `cli.py` imports typer, this package, its own records and kit, nothing 
         '''Create a key and print it, this once.'''
         show_one(control().post("/api/keys", {"name": name}))
 
-A command says which permission its caller needs, as a route does, or LOCAL. `Commands` adds `--json --data --server --key` to every command and prints a FlyballError as `error: ...` and `  next: ...` with
-the documented exit code, so a command declares none of the four and catches nothing. `show_list`, `show_one`, `say` and
+A command says which permission its caller needs, as a route does, or LOCAL. `Commands` adds `--json --data --server --key --project` to every command and prints a FlyballError as `error: ...` and `  next: ...` with
+the documented exit code, so a command declares none of the five and catches nothing. `show_list`, `show_one`, `say` and
 `follow_run` obey `--json` by themselves. A command of the top level (`flyball why`) lives in a second group of its room,
 `verbs = Commands("verbs", help="...")`; `cli/commands.py` names each noun and each verb in one line.
 """

@@ -29,9 +29,9 @@ class ControlClient:
         self._transport = transport
 
     @classmethod
-    def local(cls, layout: Layout) -> "ControlClient":
-        """Through the Unix socket in the data directory, with the authority of its owner."""
-        return cls(SocketTransport(layout.admin_socket, layout.root))
+    def local(cls, layout: Layout, project: str = "") -> "ControlClient":
+        """Through the Unix socket in the data directory, with the authority of its owner, in the project that they name."""
+        return cls(SocketTransport(layout.admin_socket, layout.root, project))
 
     @classmethod
     def remote(cls, server: str, key: str) -> "ControlClient":
@@ -76,11 +76,21 @@ class ControlClient:
 
 
 def control(settings: Settings | None = None) -> ControlClient:
-    """The client that the running command line chose: `--server`, else the local data directory."""
+    """The client that the running command line chose: `--server`, else the local data directory.
+
+    Raises ControlError for a remote one and a project: a key acts in its own.
+    """
     settings = settings or options().settings()
+    if settings.server and settings.project:
+        raise ControlError(
+            f"a key acts in its own project, so {settings.project!r:.60} cannot be chosen",
+            status=400,
+            code="project_of_key",
+            next_step="give a key of that project, and no --project (FLYBALL_PROJECT)",
+        )
     if settings.server:
         return ControlClient.remote(settings.server, settings.key)
-    return ControlClient.local(Layout(settings.data_path))
+    return ControlClient.local(Layout(settings.data_path), settings.project)
 
 
 def segment(name: str) -> str:

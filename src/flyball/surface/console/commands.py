@@ -13,7 +13,7 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.visible import for_terminal, json_for_terminal
 
 from .exits import ExitCode, exit_code_of
-from .options import DataOption, JsonOption, KeyOption, Options, ServerOption, choose, wants_json
+from .options import DataOption, JsonOption, KeyOption, Options, ProjectOption, ServerOption, choose, wants_json
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
@@ -24,11 +24,12 @@ _COMMON = {
     "data": (DataOption, None),
     "server": (ServerOption, None),
     "key": (KeyOption, None),
+    "project": (ProjectOption, None),
 }
 
 
 class Commands(typer.Typer):
-    """`typer.Typer` whose commands have `--json --data --server --key` and end with the documented exit codes."""
+    """`typer.Typer` whose commands have `--json --data --server --key --project` and end with the documented exit codes."""
 
     def __init__(self, name: str, help: str) -> None:  # noqa: A002 -- typer's own word for it
         super().__init__(

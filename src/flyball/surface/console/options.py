@@ -1,4 +1,4 @@
-"""The four options that every command has (`--json --data --server --key`). Knows what was chosen, not what for."""
+"""The five options that every command has (`--json --data --server --key --project`). Knows what was chosen, not what for."""
 
 from contextvars import ContextVar
 from typing import Annotated, Any
@@ -31,6 +31,16 @@ KeyOption = Annotated[
     ),
 ]
 
+ProjectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--project",
+        metavar="NAME",
+        help="Where a command at the server itself acts: project, or organisation/project (FLYBALL_PROJECT, default).",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What one command line chose; None is "not said"."""
@@ -39,10 +49,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None = None
     server: str | None = None
     key: str | None = None
+    project: str | None = None
 
     def settings(self, **more: Any) -> Settings:
         """Options over environment over defaults."""
-        return load_settings(data=self.data, server=self.server, key=self.key, **more)
+        return load_settings(data=self.data, server=self.server, key=self.key, project=self.project, **more)
 
 
 _CHOSEN: ContextVar[Options] = ContextVar("flyball_console_options", default=Options())  # noqa: B039 -- Options is frozen

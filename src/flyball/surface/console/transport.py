@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 from pyreqwest.client import SyncClientBuilder
 from pyreqwest.exceptions import BuilderError, RequestError
@@ -25,20 +26,22 @@ class Answer(NamedTuple):
 
 Payload: TypeAlias = bytes | IO[bytes] | None
 _PIECE = 256 * 1024
+_PROJECT_HEADER = "x-flyball-project"  # surface.http reads it; its words are encoded as in an address
 
 
 class SocketTransport:
     """A fresh connection per request to a Unix socket: commands make few."""
 
-    def __init__(self, path: Path, root: Path) -> None:
+    def __init__(self, path: Path, root: Path, project: str = "") -> None:
         self._path = path
         self._root = root
+        self._headers = {_PROJECT_HEADER: quote(project)} if project else {}
 
     def send(self, method: str, target: str, body: Payload, *, timeout: float) -> Answer:
         """Ask, and read the whole answer."""
         connection = _UnixConnection(self._path, timeout)
         try:
-            connection.request(method, target, body, _described(body))
+            connection.request(method, target, body, _described(body) | self._headers)
             response = connection.getresponse()
             return Answer(response.status, response.read())
         except (FileNotFoundError, ConnectionRefusedError):

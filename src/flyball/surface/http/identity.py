@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, TypeAlias
+from urllib.parse import unquote
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -124,7 +125,7 @@ async def _named_project(request: Request, base: Context) -> str:
     if not name:
         return DEFAULT_PROJECT
     find: ProjectFinder = request.app.state.project_finder
-    return await find(base, name)
+    return await find(base, unquote(name))
 
 
 def _bearer(request: Request) -> str:

@@ -1,0 +1,27 @@
+"""`flyball organisations`: who shares members."""
+
+from typing import Annotated
+
+import typer
+
+from flyball.surface.console import Column, Commands, as_ago, control, say, show_list, show_one
+
+app = Commands("organisations", help="Organisations: who shares members; for the server's operator.")
+
+
+@app.command("list")
+def list_organisations() -> None:
+    """List the organisations."""
+    columns = (Column("name"), Column("created_ns", "made", as_ago), Column("id"))
+    show_list(control().get("/api/organisations"), columns, empty="No organisations.")
+
+
+@app.command("create")
+def create_organisation(
+    name: Annotated[str, typer.Argument(help="The organisation's name.")],
+    owner: Annotated[str, typer.Option(help="The name of its first owner, who signs in by a link.")],
+) -> None:
+    """Make an organisation with a project `default` and an owner."""
+    made = control().post("/api/organisations", {"name": name, "owner": owner})
+    show_one(made, (Column("organisation.name", "organisation"), Column("project.name", "project"), Column("owner")))
+    say(f"`flyball members sign-in-link '{owner}' --project {name}/default` makes the link for its owner.")
