@@ -13,7 +13,15 @@ from flyball.web.pages import PAGES
 
 ROOMS = Path(flyball.__file__).parent
 VIEWS = [(template, view) for pages in PAGES for template, view in pages.views]
-CONTEXTS = [(template, typing.get_type_hints(view)["return"]) for template, view in VIEWS]
+
+
+def contexts_of(view):
+    """The records that a view may answer with; beside them it may send the browser on."""
+    told = typing.get_type_hints(view)["return"]
+    return [each for each in typing.get_args(told) or (told,) if issubclass(each, msgspec.Struct)]
+
+
+CONTEXTS = [(template, context) for template, view in VIEWS for context in contexts_of(view)]
 ALL = sorted({*CONTEXTS, ("surface/failure.html", rendering.FailurePage)}, key=lambda each: (each[0], each[1].__name__))
 
 

@@ -80,7 +80,7 @@ async def set_provider(request: Request, ctx: ContextDep, form: FormDep) -> Prov
     return See(f"/providers/{provider.name}", f"{provider.label} is declared.")
 
 
-@pages.get("/providers/{name}/check", permission="providers.write", template="identity/provider.html")
+@pages.get("/providers/{name}/check", permission="providers.write")
 async def check_provider(ctx: ContextDep, name: str) -> See:
     """Ask the provider for its addresses and keys, now."""
     try:

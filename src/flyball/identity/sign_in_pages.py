@@ -131,7 +131,7 @@ async def show_link(token: str) -> SignInPage:
     return SignInPage(token=token, next="", buttons=())
 
 
-@pages.get("/sign-in/with/{name}", permission=PUBLIC, template="identity/sign-in.html")
+@pages.get("/sign-in/with/{name}", permission=PUBLIC)
 async def begin_with_provider(
     request: Request,
     ctx: ContextDep,
@@ -154,7 +154,7 @@ def redirect_uri(request: Request, ctx: ContextDep, name: str) -> str:
     return f"{own_address(request, ctx)}/sign-in/with/{name}/return"
 
 
-@pages.get("/sign-in/with/{name}/return", permission=PUBLIC, template="identity/sign-in.html")
+@pages.get("/sign-in/with/{name}/return", permission=PUBLIC)
 async def return_from_provider(request: Request, ctx: ContextDep, name: str) -> See:
     """Judge what the browser brings from a provider, and sign in."""
     told = request.query_params

@@ -46,8 +46,8 @@ class Pages:
         self.section = section
         self.views: list[tuple[str, View]] = []
 
-    def get(self, path: str, *, permission: str, template: str) -> Callable[[V], V]:
-        """A page to read."""
+    def get(self, path: str, *, permission: str, template: str = "") -> Callable[[V], V]:
+        """A page to read; without a template a view that only sends the browser on."""
         return self._page("GET", path, permission, template)
 
     def post(self, path: str, *, permission: str, template: str = "") -> Callable[[V], V]:
