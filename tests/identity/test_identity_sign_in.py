@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from flyball.audit import verifying
 from flyball.audit import service as audit
+from flyball.audit import verifying
 from flyball.identity import SignInRefusedError, sessions, sign_in
 from flyball.identity.errors import SessionNotFoundError, TooManySignInsError, WeakPasswordError
 from flyball.infra.db.database import execute, fetch_all

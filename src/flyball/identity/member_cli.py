@@ -29,13 +29,13 @@ Name = Annotated[str, typer.Argument(help="The member's name.")]
 RoleOption = Annotated[str, typer.Option(help="viewer, reviewer, maintainer, owner, or a role of the project's own.")]
 
 
-@app.command("list")
+@app.command("list", permission="members.read")
 def list_members() -> None:
     """List the project's members by name."""
     show_list(control().get("/api/members"), _LIST, empty="No members yet: `flyball members invite` invites one.")
 
 
-@app.command("add")
+@app.command("add", permission="members.write")
 def add(
     name: Name,
     role: RoleOption = "viewer",
@@ -46,7 +46,7 @@ def add(
     say(f"Somebody new signs in by a link: `flyball members sign-in-link '{name}'`.")
 
 
-@app.command("invite")
+@app.command("invite", permission="members.write")
 def invite(
     role: RoleOption = "viewer",
     email: Annotated[str, typer.Option(help="Where it is given, a sign-in provider has to vouch for it.")] = "",
@@ -63,33 +63,33 @@ def invite(
     say("Keep the link now: it is not shown again.")
 
 
-@app.command("invitations")
+@app.command("invitations", permission="members.read")
 def invitations() -> None:
     """List the invitations that can still be accepted."""
     empty = "No open invitations: `flyball members invite` makes one."
     show_list(control().get("/api/invitations"), _INVITATIONS, empty=empty)
 
 
-@app.command("revoke-invitation")
+@app.command("revoke-invitation", permission="members.write")
 def revoke_invitation(invitation: Annotated[str, typer.Argument(help="The invitation's id.")]) -> None:
     """Make an invitation useless."""
     control().delete(f"/api/invitations/{segment(invitation)}")
     say("The invitation is revoked.")
 
 
-@app.command("set-role")
+@app.command("set-role", permission="members.write")
 def set_role(name: Name, role: Annotated[str, typer.Argument(help="The role.")]) -> None:
     """Give a member another role, at once."""
     show_one(control().put(f"/api/members/{segment(name)}/role", {"role": role}), _ONE)
 
 
-@app.command("remove")
+@app.command("remove", permission="members.write")
 def remove(name: Name) -> None:
     """Take a member's role in the project away: their sessions here end, their personal keys are refused."""
     show_one(control().delete(f"/api/members/{segment(name)}"), _ONE)
 
 
-@app.command("sign-in-link")
+@app.command("sign-in-link", permission="members.write")
 def sign_in_link(name: Annotated[str, typer.Argument(help="For whom.")] = "administrator") -> None:
     """Make a link by which a member signs in, once, within the hour; also for a forgotten password."""
     link = control().post("/api/sign-in-links", {"member": name})
@@ -97,13 +97,13 @@ def sign_in_link(name: Annotated[str, typer.Argument(help="For whom.")] = "admin
     say("Open it at the address of the pages, which `flyball up` printed.")
 
 
-@app.command("sign-out")
+@app.command("sign-out", permission="sessions.write")
 def sign_out(name: Name) -> None:
     """End every session of a member, everywhere, and every link of theirs."""
     show_one(control().delete(f"/api/members/{segment(name)}/sessions"))
 
 
-@app.command("reset-totp")
+@app.command("reset-totp", permission="members.write")
 def reset_totp(name: Name) -> None:
     """Take the second factor of a member away who lost it; every session of theirs ends."""
     show_one(control().delete(f"/api/members/{segment(name)}/second-factor"), _ONE)

@@ -40,20 +40,20 @@ _ONE = (
 Name = Annotated[str, typer.Argument(help="The provider's name.")]
 
 
-@app.command("list")
+@app.command("list", permission="providers.read")
 def list_providers() -> None:
     """List the organisation's sign-in providers."""
     empty = "No sign-in providers yet: `flyball providers set NAME FILE` declares one."
     show_list(control().get("/api/providers"), _LIST, empty=empty)
 
 
-@app.command("show")
+@app.command("show", permission="providers.read")
 def show(name: Name) -> None:
     """Show one provider."""
     show_one(control().get(f"/api/providers/{segment(name)}"), _ONE)
 
 
-@app.command("set")
+@app.command("set", permission="providers.write")
 def set_provider(
     name: Name,
     file: Annotated[Path, typer.Argument(help="What it is like, as YAML: docs/identity.md has an example.")],
@@ -72,7 +72,7 @@ def _read(file: Path) -> Any:
         raise InvalidInputError(f"{file} is no YAML", next_step="see the example in docs/identity.md") from None
 
 
-@app.command("check")
+@app.command("check", permission="providers.write")
 def check(name: Name) -> None:
     """Ask a provider for its addresses and keys, and look its client secret up, now."""
     checked = control().get(f"/api/providers/{segment(name)}/check")
@@ -85,7 +85,7 @@ def check(name: Name) -> None:
     show_one(checked, columns)
 
 
-@app.command("remove")
+@app.command("remove", permission="providers.write")
 def remove(name: Name) -> None:
     """Take a provider out of use: nobody signs in by it any more."""
     show_one(control().delete(f"/api/providers/{segment(name)}"), _ONE)

@@ -79,7 +79,7 @@ async def create_organisation(ctx: ContextDep, new: NewOrganisation = Body(NewOr
     return CreatedOrganisation(organisation=organisation, project=project, owner=owner.name)
 
 
-@router.get("/projects", permission=AUTHENTICATED, returns=Projects)
+@router.get("/projects", permission="projects.read", returns=Projects)
 async def list_projects(ctx: ContextDep) -> Projects:
     """A member's own projects; a key's one; for the operator those of the organisation."""
     return Projects(items=await tenants.list_projects(ctx))

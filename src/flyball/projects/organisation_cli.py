@@ -9,14 +9,14 @@ from flyball.surface.console import Column, Commands, as_ago, control, say, show
 app = Commands("organisations", help="Organisations: who shares members; for the server's operator.")
 
 
-@app.command("list")
+@app.command("list", permission="organisations.read")
 def list_organisations() -> None:
     """List the organisations."""
     columns = (Column("name"), Column("created_ns", "made", as_ago), Column("id"))
     show_list(control().get("/api/organisations"), columns, empty="No organisations.")
 
 
-@app.command("create")
+@app.command("create", permission="organisations.write")
 def create_organisation(
     name: Annotated[str, typer.Argument(help="The organisation's name.")],
     owner: Annotated[str, typer.Option(help="The name of its first owner, who signs in by a link.")],

@@ -18,20 +18,20 @@ _PROJECTS = (
 )
 
 
-@app.command("list")
+@app.command("list", permission="projects.read")
 def list_projects() -> None:
     """List one's projects; at the server itself, those of the organisation."""
     show_list(control().get("/api/projects"), _PROJECTS, empty="No projects.")
 
 
-@app.command("create")
+@app.command("create", permission="projects.write")
 def create_project(name: Annotated[str, typer.Argument(help="The project's name.")]) -> None:
     """Make a project in the organisation of the current one."""
     show_one(control().post("/api/projects", {"name": name}), _PROJECTS[:2] + _PROJECTS[-1:])
     say(f"At the server itself `--project {name}` works in it.")
 
 
-@app.command("archive")
+@app.command("archive", permission="projects.write")
 def archive_project(name: Annotated[str, typer.Argument(help="The project's name.")]) -> None:
     """Take a project out of use: its keys and sessions are refused, its data stays."""
     show_one(control().post(f"/api/projects/{segment(name)}/archival"), _PROJECTS[:2] + _PROJECTS[-1:])

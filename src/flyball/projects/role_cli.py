@@ -18,13 +18,13 @@ _ROLES = (
 _ROLE = (Column("name"), Column("description"), Column("permissions", reads=as_words))
 
 
-@app.command("list")
+@app.command("list", permission="roles.read")
 def list_roles() -> None:
     """List the built-in roles, then the project's own."""
     show_list(control().get("/api/roles"), _ROLES, empty="No roles.")
 
 
-@app.command("set")
+@app.command("set", permission="roles.write")
 def set_role(
     name: Annotated[str, typer.Argument(help="The role's name.")],
     permission: Annotated[
@@ -37,7 +37,7 @@ def set_role(
     show_one(control().put(f"/api/roles/{segment(name)}", wish), _ROLE)
 
 
-@app.command("remove")
+@app.command("remove", permission="roles.write")
 def remove_role(name: Annotated[str, typer.Argument(help="The role's name.")]) -> None:
     """Remove a role that nobody has any more."""
     show_one(control().delete(f"/api/roles/{segment(name)}"), _ROLE)

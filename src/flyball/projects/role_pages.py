@@ -6,7 +6,7 @@ import msgspec
 
 from flyball.kit.errors import FlyballError
 from flyball.surface.html import FormDep, Pages, See
-from flyball.surface.http import AUTHENTICATED, ContextDep
+from flyball.surface.http import ContextDep
 
 from . import own_roles, tenants
 from .records import Organisation, Project, Role
@@ -77,7 +77,7 @@ async def remove_role(ctx: ContextDep, name: str) -> See:
     return See("/roles", f"The role {name} is removed.")
 
 
-@project_pages.get("/projects", permission=AUTHENTICATED, template="projects/projects.html")
+@project_pages.get("/projects", permission="projects.read", template="projects/projects.html")
 async def list_projects(ctx: ContextDep) -> ProjectList:
     """The projects in which the caller has a role."""
     may_see = ctx.actor.may("organisations.read")
