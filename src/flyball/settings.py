@@ -40,9 +40,17 @@ KNOBS: tuple[Knob, ...] = (
         "host",
         "127.0.0.1",
         str,
-        "The address that the one public port binds to. Anything but loopback needs at least one API key or password.",
+        "The address that the one public port binds to. Anything but loopback needs a password that somebody has set, and a word about TLS.",
     ),
     Knob("port", 4000, int, "The one public port: model API, control API and pages. 0 takes a free one."),
+    Knob(
+        "tls",
+        "",
+        str,
+        "How the way to a port beyond loopback is encrypted: `proxy` (by one in front) or `none-i-know`; empty: by `tls_certificate`.",
+    ),
+    Knob("tls_certificate", "", str, "A PEM file with the certificate by which the public port itself speaks HTTPS."),
+    Knob("tls_key", "", str, "The PEM file with that certificate's key, without a passphrase."),
     Knob("workers", 1, int, "Gateway workers, each on its own core."),
     Knob(
         "database_url",
@@ -233,6 +241,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config: str = ""
     host: str = "127.0.0.1"
     port: int = 4000
+    tls: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
     workers: int = 1
     database_url: str = ""
     database_pool: int = 8

@@ -169,10 +169,19 @@ def test_a_child_that_cannot_start_ends_the_start_with_its_last_words_and_leaves
     assert holder_of(Layout(data_dir).lock) is None
 
 
-def test_beyond_loopback_it_does_not_start_before_somebody_can_prove_who_they_are(up, data_dir):
+def test_beyond_loopback_it_does_not_start_without_a_word_about_tls(up, data_dir):
     running = up("--host", "0.0.0.0")  # noqa: S104 -- it is refused
 
-    assert "there is neither an API key nor a password yet" in running.rest()
+    text = running.rest()
+    assert "nothing says how the way to it is encrypted" in text
+    assert "postgres" not in text
+    assert running.process.wait() == 6
+
+
+def test_beyond_loopback_it_does_not_start_before_somebody_has_a_password(up, data_dir):
+    running = up("--host", "0.0.0.0", "--tls", "proxy")  # noqa: S104 -- it is refused
+
+    assert "nobody has set a password yet" in running.rest()
     assert running.process.wait() == 6
 
 

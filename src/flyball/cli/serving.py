@@ -22,7 +22,7 @@ from flyball.kit.visible import for_terminal
 from flyball.settings import Settings
 from flyball.surface.console import print_json, wants_json
 
-from .admission import check_somebody_can_prove_who_they_are
+from .admission import check_somebody_has_a_password, check_word_about_tls
 from .children import children
 from .greeting import Greeting, greet
 from .premises import allow_many_open_files, prepare
@@ -55,9 +55,15 @@ def serve(settings: Settings) -> None:
     lock.acquire(SystemClock().now_ns())
     try:
         with bind(settings.host, settings.port) as listener:
+            check_word_about_tls(settings, beyond_loopback=_beyond_loopback(listener))
             asyncio.run(_Start(settings, layout, lock, listener).run())
     finally:
         lock.release()
+
+
+def _beyond_loopback(listener: socket) -> bool:
+    """By the address that was bound: a name may stand for any."""
+    return not is_loopback(str(listener.getsockname()[0]))
 
 
 class _Start:
@@ -67,7 +73,8 @@ class _Start:
         self._settings = settings
         self._layout = layout
         self._lock = lock
-        self._address = url_of(settings.host, listener)
+        self._address = url_of(settings.host, listener, secure=bool(settings.tls_certificate))
+        self._beyond_loopback = _beyond_loopback(listener)
         self._began = time.monotonic()
         self._signals = StopSignals()
         self._postgres = (
@@ -120,8 +127,8 @@ class _Start:
         await database.open()
         try:
             applied = await migrate(database)
-            if not is_loopback(self._settings.host):
-                await check_somebody_can_prove_who_they_are(database, self._settings.host)
+            if self._beyond_loopback:
+                await check_somebody_has_a_password(database, self._settings.host)
         finally:
             await database.close()
         what = f"process {self._postgres.pid}" if self._postgres else "the one of FLYBALL_DATABASE_URL"

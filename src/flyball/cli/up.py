@@ -14,6 +14,7 @@ verbs = Commands("up", help="Start flyball on a data directory and stay until st
 
 @verbs.command("up", permission=LOCAL)
 def up(
+    *,
     config: Annotated[
         str | None, typer.Option(metavar="FILE", help="A flyball.yaml to apply at start (FLYBALL_CONFIG).")
     ] = None,
@@ -26,10 +27,21 @@ def up(
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Gateway workers (FLYBALL_WORKERS, 1).", min=1, max=63)
     ] = None,
+    tls: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="Who encrypts the way beyond loopback: proxy, or none-i-know (FLYBALL_TLS)."),
+    ] = None,
+    tls_certificate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Speak HTTPS with this certificate, PEM (FLYBALL_TLS_CERTIFICATE)."),
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Its key, PEM (FLYBALL_TLS_KEY).")] = None,
 ) -> None:
     """Start flyball on a data directory and stay until stopped.
 
     Stop it with Ctrl-C or SIGTERM: it finishes what it is answering. A second signal hurries it, a third ends it.
     """
-    settings = options().settings(config=config, host=host, port=port, workers=workers)
+    settings = options().settings(
+        config=config, host=host, port=port, workers=workers, tls=tls, tls_certificate=tls_certificate, tls_key=tls_key
+    )
     load_server_part("flyball.cli.serving").serve(settings)

@@ -70,6 +70,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
             grace_seconds=_GRACE_SECONDS,
             kept_seconds=_KEPT_SECONDS,
             allowance=Allowance(),
+            certificate=(settings.tls_certificate, settings.tls_key) if settings.tls_certificate else None,
         )
         await server.serve([listening])
 

@@ -31,10 +31,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(host: str, listener: socket.socket) -> str:
+def url_of(host: str, listener: socket.socket, *, secure: bool = False) -> str:
     """The address to open in a browser: any-address becomes the loopback one."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 -- it is compared, not bound
-    return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}"
+    return f"http{'s' if secure else ''}://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}"
 
 
 def is_loopback(host: str) -> bool:

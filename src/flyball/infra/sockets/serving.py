@@ -34,6 +34,7 @@ class Server(uvicorn.Server):
         grace_seconds: how long running requests may go on after the stop.
         kept_seconds: how long an idle connection is kept.
         allowance: what a client may take before its request is whole; None where only our own processes connect.
+        certificate: the PEM files of a certificate and its key, where it speaks HTTPS.
         hears_signals: whether SIGTERM and SIGINT stop it; not where several servers share a process.
     """
 
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
         grace_seconds: int = 10,
         kept_seconds: int = KEPT_SECONDS,
         allowance: Allowance | None = None,
+        certificate: tuple[str, str] | None = None,
         hears_signals: bool = True,
     ) -> None:
         super().__init__(
@@ -59,6 +61,8 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=BACKLOG,
+                ssl_certfile=certificate[0] if certificate else None,
+                ssl_keyfile=certificate[1] if certificate else None,
                 timeout_keep_alive=kept_seconds,
                 timeout_graceful_shutdown=grace_seconds,
             )
