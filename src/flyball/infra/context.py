@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from flyball.kit.permits import permits
+
 if TYPE_CHECKING:
     from flyball.infra.blobs.store import Blobs
     from flyball.infra.db.database import Database
@@ -14,12 +16,9 @@ if TYPE_CHECKING:
     from flyball.kit.clock import Clock
     from flyball.settings import Settings
 
+__all__ = ["DEFAULT_PROJECT", "Actor", "Context", "permits"]
+
 DEFAULT_PROJECT = "default"
-
-
-def permits(granted: frozenset[str], needed: str) -> bool:
-    """Whether `granted` covers `needed`: by name, by `<noun>.*`, or by `*`."""
-    return "*" in granted or needed in granted or f"{needed.partition('.')[0]}.*" in granted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ functions through `/v1`. A project's own roles are sets of the same permissions;
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from flyball.infra.context import permits
+from flyball.kit.permits import permits
 
 NOUNS = (
     "configuration",
