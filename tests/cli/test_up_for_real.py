@@ -1,5 +1,6 @@
 """The whole of flyball under its supervisor, with the processes that users get: started, examined, killed, started, stopped."""
 
+import contextlib
 import http.client
 import json
 import signal
@@ -65,8 +66,11 @@ def told_to_everybody(running: Running, secret: str) -> list[str]:
         running.process.pid,
         *(child.pid for child in psutil.Process(running.process.pid).children(recursive=True)),
     ]
-    lines = {pid: " ".join(psutil.Process(pid).cmdline()) for pid in family}
-    return [line for line in lines.values() if secret in line or "postgresql://" in line]
+    lines = []
+    for pid in family:
+        with contextlib.suppress(psutil.NoSuchProcess):  # what serves one connection of PostgreSQL may be gone by now
+            lines.append(" ".join(psutil.Process(pid).cmdline()))
+    return [line for line in lines if secret in line or "postgresql://" in line]
 
 
 def holding(folder: Path, secret: str) -> list[str]:

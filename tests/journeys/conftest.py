@@ -348,6 +348,14 @@ class Flyball:
         """Every process that belongs to the data directory, whoever its parent is by now."""
         return [one for one in psutil.process_iter() if one.pid != os.getpid() and self._owns(one)]
 
+    def called(self, word: str) -> list[psutil.Process]:
+        """Those with this name, or this word in their command; one that ends while it is looked at is not of them."""
+        found = []
+        for one in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [one] if word in (one.name(), *one.cmdline()) else []
+        return found
+
     @staticmethod
     def until(true: Callable[[], Any], otherwise: str, *, show: Callable[[], Any] = str) -> Any:
         """Wait until something is true, and return it."""

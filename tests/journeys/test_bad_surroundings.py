@@ -131,7 +131,7 @@ def test_a_disk_without_any_room_loses_nothing_that_was_answered(small_disk, beg
     judged = flyball.run("feedback", answers[0].trace_id, "up")
     assert judged.code in (0, 5)  # the database may still have room of its own
     answers += [desk.ask(QUESTION) for _ in range(5)]
-    (gateway,) = [one for one in flyball.processes() if "gateway" in one.cmdline()]
+    (gateway,) = flyball.called("gateway")
     gateway.kill()
     time.sleep(3)
     filler.unlink()
@@ -154,7 +154,7 @@ def test_while_the_database_does_not_answer_the_gateway_serves_and_traces_appear
     flyball.start()
     desk = application(flyball.address, _serve_the_harbour(flyball, corpus))
     answers = [_until_answered(flyball, desk)]
-    server = [one for one in flyball.processes() if "postgres" in one.name()]
+    server = flyball.called("postgres")
     began = time.monotonic()
     for one in server:
         one.send_signal(signal.SIGSTOP)
@@ -185,7 +185,7 @@ def test_what_finds_no_room_in_the_spool_is_counted_aloud_and_the_calls_are_answ
     flyball.start()
     desk = application(flyball.address, _serve_the_harbour(flyball, corpus))
     _until_answered(flyball, desk)
-    server = [one for one in flyball.processes() if "postgres" in one.name()]
+    server = flyball.called("postgres")
     for one in server:
         one.send_signal(signal.SIGSTOP)
 
