@@ -59,11 +59,6 @@ class Layout:
         return self.root / "spool"
 
     @property
-    def audit(self) -> Path:
-        """The key that signs the audit record's checkpoints, and the checkpoints again, beside the database."""
-        return self.root / "audit"
-
-    @property
     def logs(self) -> Path:
         """One log file per process."""
         return self.root / "logs"
@@ -116,7 +111,6 @@ class Layout:
             self.indexes,
             self.staging,
             self.spool,
-            self.audit,
             self.logs,
             self.secrets,
             self.sockets,
