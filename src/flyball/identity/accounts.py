@@ -52,28 +52,31 @@ def account_of(provider: Provider, claims: Mapping[str, Any]) -> Account:
 
 async def owner_of(
     connection: Connection, ctx: Context, provider: Provider, account: Account, *, invitation: str
-) -> str:
-    """The id of the member whose account it is, who may become one just now. Raises SignInRefusedError where nobody does."""
+) -> tuple[str, bool]:
+    """The id of the member whose account it is, who may become one just now; and whether it was known before.
+
+    Raises SignInRefusedError where it is nobody's.
+    """
     known = await provider_store.get_identity(connection, provider.id, account.subject)
     if known is not None:
         await provider_store.note_identity(connection, known, account.email, ctx.clock.now_ns())
         if invitation:
             await _join(connection, ctx, provider, account, token=invitation, known=known.member)
-        return known.member
+        return known.member, True
     if invitation:
-        return await _join(connection, ctx, provider, account, token=invitation, known="")
+        return await _join(connection, ctx, provider, account, token=invitation, known=""), False
     if provider.link_by_email and account.email:
         found = await provider_store.members_by_email(connection, provider.organisation, account.email)
         if len(found) == 1:
             await _write(connection, ctx, provider, account, found[0][0])
-            return found[0][0]
+            return found[0][0], False
     if provider.joining != "anybody":
         raise SignInRefusedError(
             "nobody here has this account", next_step="ask for an invitation, or link it on your page Account"
         )
     member = await _new_member(connection, ctx, provider, account)
     await _write(connection, ctx, provider, account, member.id)
-    return member.id
+    return member.id, False
 
 
 async def link(connection: Connection, ctx: Context, provider: Provider, account: Account, *, held: str) -> None:

@@ -226,15 +226,22 @@ async def _admit(ctx: Context, provider: Provider, flow: Flow, who: accounts.Acc
         if flow.session:
             await accounts.link(connection, ctx, provider, who, held=await _held(ctx, flow, whence))
             return Finished(None, "/account")
-        member_id = await accounts.owner_of(connection, ctx, provider, who, invitation=flow.invitation)
+        member_id, known = await accounts.owner_of(connection, ctx, provider, who, invitation=flow.invitation)
         await apply_groups(connection, ctx, provider, member_id, who.groups)
         theirs = await store.projects_of(connection, member_id)
         member = await store.get_member_by_id(connection, theirs[0].id, member_id) if theirs else None
-        if member is None:
-            raise SignInRefusedError(
-                f"{provider.label} knows you, and no project here does", next_step="ask who invited you for a role"
-            )
-        return Finished(await mint(connection, ctx, member, f"provider {provider.name}", whence), flow.next)
+        if member is not None:
+            signed_in = await mint(connection, ctx, member, f"provider {provider.name}", whence)
+            return Finished(signed_in, flow.next)
+        if not known:
+            raise _has_no_project(provider)  # nobody was made
+    raise _has_no_project(provider)  # what their groups took away stays taken
+
+
+def _has_no_project(provider: Provider) -> SignInRefusedError:
+    return SignInRefusedError(
+        f"{provider.label} knows you, and no project here does", next_step="ask who invited you for a role"
+    )
 
 
 async def _held(ctx: Context, flow: Flow, whence: Whence) -> str:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, RSAKey
+from joserfc.jws import JWSAlgModel
 
 from .errors import TokenRefusedError
 
@@ -167,11 +168,16 @@ def _bytes(part: str) -> bytes:
 
 
 class _Registry(jws.JWSRegistry):
-    """joserfc's registry, with headers as long as ours."""
+    """joserfc's registry, with headers as long as ours, and without its warning that EdDSA has another name since RFC 9864."""
 
     max_header_length = 4096
     max_payload_length = LONGEST
     max_signature_length = 4096
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name not in _ALGORITHMS:
+            raise UnsupportedAlgorithmError(name)
+        return self.algorithms[name]
 
 
 _REGISTRY = _Registry(algorithms=list(_ALGORITHMS), strict_check_header=False)
