@@ -21,6 +21,7 @@ SITE = Site(
                 Link("Keys", "/keys"),
                 Link("Secrets", "/secrets"),
                 Link("Audit", "/audit"),
+                Link("Security", "/security"),
                 Link("Account", "/account"),
                 Link("API", "/reference"),
             ),

@@ -18,6 +18,7 @@ from flyball.prompts.pages import pages as prompts
 from flyball.releases.pages import pages as releases
 from flyball.runs.pages import pages as runs
 from flyball.secrets.pages import pages as secrets
+from flyball.security.pages import pages as security
 from flyball.surface.html import Pages
 from flyball.traces.pages import pages as traces
 from flyball.traces.pages import score_pages as scores
@@ -48,6 +49,7 @@ PAGES: tuple[Pages, ...] = (
     keys,
     secrets,
     audit,
+    security,
     account,
     sign_in,
     reference,

@@ -18,6 +18,7 @@ from flyball.prompts.api import router as prompts
 from flyball.releases.api import router as releases
 from flyball.runs.api import router as runs
 from flyball.secrets.api import router as secrets
+from flyball.security.api import router as security
 from flyball.surface.http import Router
 from flyball.traces.api import router as traces
 
@@ -43,5 +44,6 @@ ROUTERS: tuple[Router, ...] = (
     lineage,
     runs,
     audit,
+    security,
     permissions,
 )

@@ -1,0 +1,173 @@
+"""What is kept: the record of what was done, secrets, rows of other projects, files."""
+
+from flyball.infra.secrets.references import parse
+
+from .records import Check, Facts, Finding, State
+
+_HOUR_NS = 3_600 * 1_000_000_000
+
+
+def checkpoints(facts: Facts) -> Finding:
+    """Whether the end of the record is signed."""
+    standing = facts.audit
+    if standing.latest is None:
+        state: State = "note" if standing.head.seq < 100 else "warn"
+        return _audit(
+            "checkpoints",
+            state,
+            f"none of {standing.head.seq} events is signed yet",
+            "the control process signs every minute; look at its log if this stays",
+        )
+    waiting = standing.head.seq - standing.latest.checkpoint.seq
+    age = facts.now_ns - standing.latest.checkpoint.at_ns
+    told = f"signed up to event {standing.latest.checkpoint.seq}, checked before it was; {waiting} events since"
+    if waiting and age > _HOUR_NS:
+        return _audit(
+            "checkpoints",
+            "bad",
+            f"{told}, for more than an hour",
+            "`flyball audit verify` says whether the chain holds",
+        )
+    return _audit("checkpoints", "good", told)
+
+
+def sinks(facts: Facts) -> Finding:
+    """Whether somebody whom this server cannot rewrite has the checkpoints too."""
+    standing = facts.audit
+    if not standing.sinks:
+        return _audit(
+            "elsewhere",
+            "warn",
+            "the record goes nowhere else: who owns this server could make it anew",
+            "set FLYBALL_AUDIT_WEBHOOK or FLYBALL_AUDIT_SYSLOG, or keep what `flyball audit checkpoint` prints",
+        )
+    failing = [sink for sink in standing.sinks if sink.failed_ns is not None and sink.failed_ns > (sink.sent_ns or 0)]
+    if failing:
+        return _audit(
+            "elsewhere",
+            "bad",
+            "; ".join(f"{sink.name} fails ({sink.failure}), {sink.behind} events behind" for sink in failing),
+            "correct the address or the receiver; sending goes on by itself",
+        )
+    return _audit("elsewhere", "good", f"sent to {', '.join(sink.name for sink in standing.sinks)}")
+
+
+def retention(facts: Facts) -> Finding:
+    """How long the record is kept."""
+    days = facts.audit.retention_days
+    return _audit("retention", "good", f"events are kept for {days} days" if days else "events are kept for ever")
+
+
+def master_key(facts: Facts) -> Finding:
+    """Where the master key lies."""
+    if facts.master is None:
+        return _secret("master key", "bad", facts.master_trouble, "give the master key again; `flyball secrets --help`")
+    if facts.master.foreign:
+        return _secret(
+            "master key",
+            "bad",
+            f"some secrets are under a master key that is not here: {', '.join(facts.master.foreign)}",
+            "give that key as well, then `flyball secrets rotate-master`",
+        )
+    if facts.master.origin == "none":
+        return _secret("master key", "good", "no secret is kept yet, so no master key is needed")
+    if facts.master.origin == "data directory":
+        return _secret(
+            "master key",
+            "warn",
+            "the master key lies in the data directory: who copies the directory has the secrets",
+            "set FLYBALL_MASTER_KEY_FILE or FLYBALL_MASTER_KEY_COMMAND to keep it apart, then `flyball secrets rotate-master`",
+        )
+    return _secret("master key", "good", f"the master key comes from the {facts.master.origin}, apart from the data")
+
+
+def where_secrets_are(facts: Facts) -> Finding:
+    """Encrypted here, in a vault, or in the environment of every process."""
+    kinds = [parsed.kind for parsed in map(parse, facts.references) if parsed is not None]
+    told = ", ".join(f"{kinds.count(kind)} by {kind}:" for kind in sorted(set(kinds))) or "no model needs a secret"
+    if "env" in kinds:
+        return _secret(
+            "references",
+            "note",
+            told,
+            "`flyball secrets set NAME` keeps a key encrypted, bound to its host; name it as secret:NAME",
+        )
+    return _secret("references", "good", told)
+
+
+def row_security(facts: Facts) -> Finding:
+    """The second wall between projects."""
+    walls = facts.walls
+    if walls.bypassing or walls.unguarded:
+        why = (
+            f"these tables have none: {', '.join(walls.unguarded)}"
+            if walls.unguarded
+            else "this connection's role passes it by"
+        )
+        return _data(
+            "row-level security",
+            "bad",
+            why,
+            "let flyball's role be no superuser and without BYPASSRLS, and start again",
+        )
+    return _data(
+        "row-level security", "good", "every table with rows of projects shows a connection its own project's alone"
+    )
+
+
+def way_to_database(facts: Facts) -> Finding:
+    """How PostgreSQL is reached."""
+    if facts.walls.local:
+        return _data("way to PostgreSQL", "good", "through a socket of this machine")
+    if facts.walls.encrypted:
+        return _data("way to PostgreSQL", "good", "encrypted")
+    return _data(
+        "way to PostgreSQL", "bad", "over the network, in the clear", "add sslmode=verify-full to FLYBALL_DATABASE_URL"
+    )
+
+
+def files(facts: Facts) -> Finding:
+    """The data directory is its owner's alone."""
+    if facts.open_folders:
+        return _data(
+            "files",
+            "bad",
+            f"others may enter {', '.join(facts.open_folders)}",
+            "chmod go-rwx on them; the next start does so by itself",
+        )
+    return _data("files", "good", "the folders of the data directory are their owner's alone")
+
+
+def weights(facts: Facts) -> Finding:
+    """What may come in as weights."""
+    limit = facts.settings.max_weights_bytes // 1024**3
+    return _data(
+        "files of weights",
+        "good",
+        f"safetensors and GGUF alone, up to {limit} GiB; whatever is loaded by unpickling is refused",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    checkpoints,
+    sinks,
+    retention,
+    master_key,
+    where_secrets_are,
+    row_security,
+    way_to_database,
+    files,
+    weights,
+)
+
+
+def _audit(name: str, state: State, found: str, next_step: str = "") -> Finding:
+    return Finding(topic="Audit", name=name, state=state, found=found, next_step=next_step)
+
+
+def _secret(name: str, state: State, found: str, next_step: str = "") -> Finding:
+    return Finding(topic="Secrets", name=name, state=state, found=found, next_step=next_step)
+
+
+def _data(name: str, state: State, found: str, next_step: str = "") -> Finding:
+    return Finding(topic="Data", name=name, state=state, found=found, next_step=next_step)
