@@ -11,6 +11,7 @@ from flyball.models import endpoints, service
 from flyball.models.errors import EndpointNotAllowedError, ModelNotConfiguredError, ModelNotFoundError, ModelSpecError
 from flyball.models.pricing import cost, nano_prices
 from flyball.models.records import Endpoint, ModelSpec, Prices
+from flyball.projects import tenants
 from flyball.settings import Settings
 
 
@@ -181,3 +182,29 @@ def test_an_hour_of_caching_and_audio_have_prices_of_their_own_or_follow_others(
     assert cost(usage, plain).nano_usd == (1_250_000_000 + 1_000_000_000 + 4_000_000_000)
     assert cost(usage, told).nano_usd == (2_000_000_000 + 32_000_000_000 + 64_000_000_000)
     assert cost(usage, plain).price_version != cost(usage, told).price_version
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"api_key": "env:OPENAI_API_KEY"},
+        {"api_key": "file:/run/secrets/openai"},
+        {"api_key": "cmd:openai"},
+        {"api_key": "vault:secret/openai#key"},
+        {"base_url": "env:BASE_URL", "api_key": ""},
+    ],
+)
+async def test_a_tenants_owner_sends_none_of_the_operators_secrets_anywhere(ctx, declared):
+    _, project, member = await tenants.create_organisation(ctx, "acme", "ann")
+    owner = ctx.within(project.id, Actor(id=member.id, kind="member", name="ann"))
+
+    with pytest.raises(EndpointNotAllowedError, match="is the server's, not this organisation's"):
+        async with owner.db.transaction() as connection:
+            await service.put(connection, owner, "fast", spec(**declared))
+
+    operator = ctx.within(project.id, ctx.actor)
+    async with owner.db.transaction() as connection:
+        await service.put(connection, owner, "own", spec(api_key="secret:openai"))
+        await service.put(connection, operator, "fast", spec(**declared))
+        again = await service.put(connection, owner, "fast", spec(**declared, model="larger"))
+    assert again.version == 2

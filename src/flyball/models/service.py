@@ -6,8 +6,10 @@ from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 from flyball.infra.events import SNAPSHOT, notify
+from flyball.infra.secrets.references import parse
 from flyball.kit.ids import new_id
 from flyball.llm import catalog
+from flyball.projects import tenants
 from flyball.secrets import service as secrets
 
 from . import endpoints, pricing, store
@@ -77,6 +79,8 @@ async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) 
     before = await store.get(connection, ctx.project, name)
     if before is not None and before.hash == spec.hash:
         return before
+    if ctx.actor.kind != "local" and not await tenants.is_operators(connection, ctx.project):
+        _refuse_the_operators(name, spec, await store.endpoints_of(connection, ctx.project))
     if "*" not in ctx.actor.permissions:
         _refuse_new_places(name, spec, await store.endpoints_of(connection, ctx.project))
     now_ns = ctx.clock.now_ns()
@@ -103,6 +107,23 @@ async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) 
     )
     await notify(connection, SNAPSHOT)
     return model
+
+
+def _refuse_the_operators(name: str, spec: ModelSpec, declared: Collection[Endpoint]) -> None:
+    """Variables, files, commands and Vault are the operator's: a tenant on the server has secrets of its own.
+
+    What the operator declared for the tenant's project stays.
+    """
+    known = {(endpoints.address_of(endpoint), endpoints.references_of(endpoint)) for endpoint in declared}
+    for number, endpoint in enumerate(spec.endpoints):
+        used = (endpoint.base_url, *endpoints.references_of(endpoint))
+        theirs = [text for text in used if (found := parse(text)) and found.kind != "secret"]
+        if theirs and (endpoints.address_of(endpoint), endpoints.references_of(endpoint)) not in known:
+            raise EndpointNotAllowedError(
+                f"models.{name}.endpoints[{number}] refers to {', '.join(theirs)}, which is the server's, not this organisation's",
+                next_step="keep a secret of your own with `flyball secrets set NAME` and write secret:NAME, "
+                "or have the operator apply it on the machine itself",
+            )
 
 
 def _refuse_new_places(name: str, spec: ModelSpec, declared: Collection[Endpoint]) -> None:

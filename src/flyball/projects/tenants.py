@@ -24,6 +24,12 @@ async def list_organisations(ctx: Context) -> tuple[Organisation, ...]:
     return tuple(one for one in found if _is_operator(ctx) or (own and one.id == own.organisation))
 
 
+async def is_operators(connection: Connection, project: str) -> bool:
+    """Whether a project is of the first organisation, which is that of the server's operator."""
+    found = await store.get_project(connection, project)
+    return found is not None and found.organisation == DEFAULT_ORGANISATION
+
+
 async def create_organisation(ctx: Context, name: str, owner: str) -> tuple[Organisation, Project, Member]:
     """Make an organisation with a first project `default` and its first member, an owner, who signs in by a link.
 
