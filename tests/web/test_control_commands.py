@@ -75,6 +75,42 @@ async def test_the_record_is_listed_and_verified(flyball):
     assert "SEQ:HASH" in error
 
 
+async def test_the_record_is_exported_signed_and_verified_without_the_server(flyball, tmp_path):
+    await flyball("keys", "create", "app")
+    path = tmp_path / "export.jsonl"
+
+    code, out, _ = await flyball("audit", "checkpoint", "--json")
+    assert code == 0
+    assert json.loads(out)["seq"] == 1
+    code, out, _ = await flyball("audit", "key", "--json")
+    key = json.loads(out)["key"]
+    code, _, error = await flyball("audit", "export", str(path))
+    assert code == 0, error
+    assert path.stat().st_mode & 0o077 == 0
+    code, _, error = await flyball("audit", "export", str(path))
+    assert (code, "is there already" in error) == (2, True)
+
+    code, out, _ = await flyball("audit", "verify", "--file", str(path), "--public-key", key, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["ok"], found["events"], found["keys"]) == (True, 2, [key])
+    code, out, _ = await flyball("audit", "verify", "--file", str(path), "--public-key", "0" * 64)
+    assert code == 1
+    path.write_bytes(path.read_bytes().replace(b"keys.create", b"keys.revoke"))
+    code, out, _ = await flyball("audit", "verify", "--file", str(path))
+    assert code == 1
+    assert "event 1 was changed" in out
+    code, _, error = await flyball("audit", "verify", "--file", str(tmp_path / "none"))
+    assert (code, "cannot be read" in error) == (2, True)
+
+    code, out, _ = await flyball("audit", "show", "1")
+    assert "made the key" in out
+    code, out, _ = await flyball("audit", "prune", "--json")
+    assert json.loads(out) == {"days": 0, "events": 0, "up_to": 0}
+    code, out, _ = await flyball("audit", "list", "--action", "audit.export", "--json")
+    assert [event["action"] for event in json.loads(out)["items"]] == ["audit.export"]
+
+
 async def test_a_run_is_listed_and_shown_with_its_state(flyball, tmp_path):
     rows = tmp_path / "questions.jsonl"
     rows.write_text('{"question": "why?"}\n')

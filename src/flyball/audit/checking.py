@@ -95,11 +95,8 @@ class Walk:
             mark = self._marks[self._next]
             self._next += 1
             if mark.hash != self.previous.hex():
-                return Finding(
-                    fault="edit",
-                    seq=mark.seq,
-                    said=f"event {mark.seq} is not the one that {mark.name} has signed or noted",
-                )
+                who = f"{mark.name} has signed" if mark.root else "was noted"
+                return Finding(fault="edit", seq=mark.seq, said=f"event {mark.seq} is not the one that {who}")
             if not mark.root:
                 continue
             covered = self._hashes[mark.first - self._since - 1 :]

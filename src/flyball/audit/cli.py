@@ -86,6 +86,8 @@ def verify(
 @app.command("export", permission="audit.read")
 def export(file: Annotated[Path, typer.Argument(help="Where to write; an existing file is not replaced.")]) -> None:
     """Write the whole chain with its checkpoints as JSON lines that verify by themselves."""
+    if file.exists():
+        raise _taken(file)
     data = control().get_bytes("/api/audit/export", timeout=_HOUR)
     _write(file, data)
     lines = data.count(b"\n")
@@ -157,9 +159,7 @@ def _write(file: Path, data: bytes) -> None:
         beside.write_bytes(data)
         file.hardlink_to(beside)
     except FileExistsError:
-        raise InvalidInputError(
-            f"{file} is there already", next_step="choose another name, or remove it first"
-        ) from None
+        raise _taken(file) from None
     except OSError as error:
         raise InvalidInputError(
             f"{file} cannot be written ({error.strerror})", next_step="choose another place"
@@ -167,3 +167,7 @@ def _write(file: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def _taken(file: Path) -> InvalidInputError:
+    return InvalidInputError(f"{file} is there already", next_step="choose another name, or remove it first")
