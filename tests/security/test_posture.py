@@ -109,7 +109,7 @@ async def test_keys_and_people_are_counted(ctx):
     found = {finding.name: finding for finding in (await service.examine(ctx)).findings}
 
     assert found["expiry"].state == found["rights"].state == found["second factor"].state == "warn"
-    assert "1 owners have none" in found["second factor"].found
+    assert "1 owner has none" in found["second factor"].found
 
 
 async def test_it_is_told_by_the_api_and_on_a_page_to_those_who_may(admin, public, key_of):

@@ -29,7 +29,7 @@ def second_factors(facts: Facts) -> Finding:
         return _person(
             "second factor",
             "warn",
-            f"{told}; {people.owners_without_factor} owners have none",
+            f"{told}; {_count(people.owners_without_factor, 'owner has', 'owners have')} none",
             "have every owner set one up under Account",
         )
     return _person("second factor", "good" if people.with_factor >= people.with_password else "note", told)
@@ -45,7 +45,7 @@ def single_sign_on(facts: Facts) -> Finding:
             "people sign in by password",
             "`flyball providers --help` says how to let them sign in with OpenID Connect",
         )
-    told = f"{people.providers} sign-in providers, {people.enforced} of them enforced"
+    told = f"{_count(people.providers, 'sign-in provider', 'sign-in providers')}, {people.enforced} enforced"
     return _person("sign-in providers", "good", told)
 
 
@@ -54,14 +54,16 @@ def links(facts: Facts) -> Finding:
     if not facts.people.open_links:
         return _person("one-time links", "good", "no link waits to be used")
     return _person(
-        "one-time links", "note", f"{facts.people.open_links} links wait to be used; each works once, within the hour"
+        "one-time links",
+        "note",
+        f"{_count(facts.people.open_links, 'link waits', 'links wait')} to be used; each works once, within the hour",
     )
 
 
 def sessions(facts: Facts) -> Finding:
     """How long a sign-in lasts."""
     hours = facts.settings.session_hours
-    told = f"{facts.people.sessions} sessions; a sign-in lasts {hours} hours"
+    told = f"{_count(facts.people.sessions, 'session', 'sessions')}; a sign-in lasts {hours} hours"
     if hours > _LONG_HOURS:
         return _person("sessions", "warn", told, "lower FLYBALL_SESSION_HOURS")
     return _person("sessions", "good", told)
@@ -71,11 +73,11 @@ def key_expiry(facts: Facts) -> Finding:
     """Keys that work for ever."""
     keys = facts.keys
     if not keys.without_expiry:
-        return _key("expiry", "good", f"all {keys.usable} keys expire" if keys.usable else "there is no key")
+        return _key("expiry", "good", "every key has an end" if keys.usable else "there is no key")
     return _key(
         "expiry",
         "warn",
-        f"{keys.without_expiry} of {keys.usable} keys never expire",
+        f"of {_count(keys.usable, 'key', 'keys')} {keys.without_expiry} never end",
         "`flyball keys rotate NAME --expires 90d` gives one an end",
     )
 
@@ -87,7 +89,7 @@ def key_use(facts: Facts) -> Finding:
     return _key(
         "use",
         "warn",
-        f"{facts.keys.long_unused} keys have been unused for {UNUSED_DAYS} days",
+        f"{_count(facts.keys.long_unused, 'key has', 'keys have')} been unused for {UNUSED_DAYS} days",
         "`flyball keys list` shows the last use, `flyball keys revoke NAME` ends one",
     )
 
@@ -99,7 +101,7 @@ def key_power(facts: Facts) -> Finding:
     return _key(
         "rights",
         "warn",
-        f"{facts.keys.all_powerful} keys may do everything",
+        f"{_count(facts.keys.all_powerful, 'key', 'keys')} may do everything",
         "make keys with the role or the scopes that a program needs, and revoke these",
     )
 
@@ -107,7 +109,11 @@ def key_power(facts: Facts) -> Finding:
 def key_origin(facts: Facts) -> Finding:
     """Keys that work from anywhere."""
     keys = facts.keys
-    told = f"{keys.from_anywhere} of {keys.usable} keys work from any address"
+    told = (
+        f"of {_count(keys.usable, 'key', 'keys')} {keys.from_anywhere} may be used from any address"
+        if keys.usable
+        else "there is no key"
+    )
     return _key("addresses", "note" if keys.from_anywhere else "good", told)
 
 
@@ -122,6 +128,10 @@ CHECKS: tuple[Check, ...] = (
     key_power,
     key_origin,
 )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _person(name: str, state: State, found: str, next_step: str = "") -> Finding:

@@ -12,10 +12,9 @@ pages = Pages(tag="security", section="/security")
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """The findings of one topic, and how many of them ask for something."""
+    """The findings of one topic."""
 
     name: str
-    open: int
     findings: tuple[Finding, ...]
 
 
@@ -35,10 +34,7 @@ async def show_posture(ctx: ContextDep) -> SecurityPage:
     for finding in posture.findings:
         by_topic.setdefault(finding.topic, []).append(finding)
     return SecurityPage(
-        topics=tuple(
-            Topic(name=name, open=sum(each.state in ("warn", "bad") for each in found), findings=tuple(found))
-            for name, found in by_topic.items()
-        ),
+        topics=tuple(Topic(name=name, findings=tuple(found)) for name, found in by_topic.items()),
         todo=tuple(
             sorted(
                 (each for each in posture.findings if each.state in ("warn", "bad")),
