@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from flyball.cli.diagnosis import directory, machine
 from flyball.cli.root import app
 from flyball.infra.processes.lock import DataLock, Holder
+from flyball.infra.secrets.files import master_file
 from flyball.kit.layout import Layout
 
 
@@ -165,7 +166,7 @@ def test_missing_libraries_are_named_with_the_command_that_installs_them(monkeyp
 )
 def test_where_the_master_key_comes_from_is_told(tmp_path, given, made, state, said):
     if made:
-        Layout(tmp_path).master_key.touch(mode=0o600)
+        master_file(Layout(tmp_path)).touch(mode=0o600)
 
     _, found = examine(tmp_path, **given)
 

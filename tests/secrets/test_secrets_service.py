@@ -11,6 +11,7 @@ from flyball.audit import service as audit
 from flyball.infra.context import Actor
 from flyball.infra.db.database import execute, fetch_all
 from flyball.infra.secrets.errors import HostInvalidError, MasterKeyError
+from flyball.infra.secrets.files import master_file
 from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.secrets import Secret
 from flyball.models import service as models
@@ -261,7 +262,7 @@ async def test_a_new_data_key_encrypts_everything_anew_and_the_old_one_is_forgot
 async def test_the_master_key_in_the_data_directory_is_exchanged_and_the_old_one_gone(ctx):
     await keep(ctx)
     before = await rotation.master_key_state(ctx)
-    text = ctx.layout.master_key.read_text()
+    text = master_file(ctx.layout).read_text()
 
     done = await rotation.rotate_master(ctx)
 
@@ -269,7 +270,7 @@ async def test_the_master_key_in_the_data_directory_is_exchanged_and_the_old_one
     assert (before.origin, before.data_keys, before.foreign) == ("data directory", 1, ())
     assert (done.data_keys, done.master_key) == (1, after.master_key)
     assert before.master_key != after.master_key
-    assert text.strip() not in ctx.layout.master_key.read_text()
+    assert text.strip() not in master_file(ctx.layout).read_text()
     assert await reached(ctx) == await reached(another_process(ctx)) == VALUE
 
 
@@ -297,18 +298,18 @@ async def test_an_operators_master_key_is_exchanged_with_both_at_hand(ctx):
 
     assert await reached(another_process(ctx, master_key=new)) == VALUE
     assert new_id in await why_not(another_process(ctx, master_key=old))
-    assert not ctx.layout.master_key.exists()
+    assert not master_file(ctx.layout).exists()
 
 
 async def test_a_lost_master_key_is_an_error_and_never_a_new_key(ctx):
     await keep(ctx)
-    ctx.layout.master_key.unlink()
+    master_file(ctx.layout).unlink()
     process = another_process(ctx)
 
     assert "this process has none" in await why_not(process)
     with pytest.raises(MasterKeyError, match="this process has none"):
         await keep(process, "x-another-value", name="another")
-    assert not ctx.layout.master_key.exists()
+    assert not master_file(ctx.layout).exists()
 
 
 async def test_the_master_key_is_exchanged_by_the_owner_of_the_machine_alone(ctx):

@@ -10,6 +10,7 @@ import pytest
 
 from flyball.audit.verifying import verify
 from flyball.infra.db.database import fetch_all
+from flyball.infra.secrets.files import master_file
 from flyball.infra.secrets.keyring import Keyring
 from flyball.secrets import rotation, store
 
@@ -71,7 +72,7 @@ async def after_all(ctx):
     assert await values(ctx) == before
     state = await rotation.master_key_state(fresh)
     assert (state.earlier, state.foreign, state.data_keys) == (0, (), 1)
-    assert len(ctx.layout.master_key.read_text().split()) == 1
+    assert len(master_file(ctx.layout).read_text().split()) == 1
     async with ctx.db.connection() as connection:
         keys = await fetch_all(connection, "select distinct data_key from secrets where sealed is not null")
     assert len(keys) == 1

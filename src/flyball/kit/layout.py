@@ -69,11 +69,6 @@ class Layout:
         return self.root / "secrets"
 
     @property
-    def master_key(self) -> Path:
-        """The master key, where none was given; made when the first secret is set."""
-        return self.root / "master.key"
-
-    @property
     def sockets(self) -> Path:
         """The directory of Unix sockets: `run/`, or a private one in the temporary folder where the path is too long."""
         here = self.root / "run"

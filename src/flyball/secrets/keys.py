@@ -5,6 +5,7 @@ from flyball.infra.db.database import Connection
 from flyball.infra.secrets import master
 from flyball.infra.secrets.envelope import Cipher, DataKey
 from flyball.infra.secrets.errors import MasterKeyError
+from flyball.infra.secrets.files import master_file
 from flyball.infra.secrets.safe import Wrap
 from flyball.kit.ids import new_id
 
@@ -47,7 +48,7 @@ async def _current_master(connection: Connection, ctx: Context) -> Cipher:
             raise MasterKeyError(
                 f"the secrets are encrypted under the master key {', '.join(sorted(needed))}, and this process has none",
                 next_step="set FLYBALL_MASTER_KEY, FLYBALL_MASTER_KEY_FILE or FLYBALL_MASTER_KEY_COMMAND, or restore "
-                f"{ctx.layout.master_key}",
+                f"{master_file(ctx.layout)}",
             )
         master.make_own(ctx.layout)
         masters = await ctx.keyring.safe.masters(anew=True)

@@ -189,7 +189,9 @@ async def rewrap(connection: Connection, wrap: Wrap) -> None:
 
 async def delete_other_wraps(connection: Connection, project: str, kept: str) -> None:
     """Forget the project's data keys but one; nothing may be sealed under them any more."""
-    await execute(connection, "delete from data_keys where project = %s and id <> %s and purpose = 'secrets'", project, kept)
+    await execute(
+        connection, "delete from data_keys where project = %s and id <> %s and purpose = 'secrets'", project, kept
+    )
 
 
 async def replace_uses(connection: Connection, project: str, model: str, uses: Iterable[tuple[str, str]]) -> None:

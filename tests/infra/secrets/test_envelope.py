@@ -12,6 +12,7 @@ import pytest
 from flyball.infra.secrets import master
 from flyball.infra.secrets.envelope import Cipher, DataKey
 from flyball.infra.secrets.errors import MasterKeyError, SealBrokenError
+from flyball.infra.secrets.files import master_file
 from flyball.kit.layout import Layout
 from flyball.kit.secrets import Secret
 from flyball.settings import Settings
@@ -143,7 +144,7 @@ async def test_a_master_key_that_does_not_come_is_an_error_and_none_is_made(layo
     with pytest.raises(MasterKeyError, match=why):
         await master.load(Settings(**given), layout)
 
-    assert not layout.master_key.exists()
+    assert not master_file(layout).exists()
 
 
 async def test_without_one_a_file_is_made_for_its_owner_alone(layout):
@@ -155,7 +156,7 @@ async def test_without_one_a_file_is_made_for_its_owner_alone(layout):
 
     assert first.origin == "data directory"
     assert (await master.load(Settings(), layout)).current.id == first.current.id
-    assert stat.S_IMODE(layout.master_key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(master_file(layout).stat().st_mode) == 0o600
     assert [path.name for path in layout.root.iterdir() if "master" in path.name] == ["master.key"]
 
 

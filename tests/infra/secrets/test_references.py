@@ -9,7 +9,7 @@ import pytest
 from flyball.infra.secrets.commands import from_command
 from flyball.infra.secrets.environment import from_environment
 from flyball.infra.secrets.errors import HostInvalidError
-from flyball.infra.secrets.files import from_file
+from flyball.infra.secrets.files import from_file, master_file
 from flyball.infra.secrets.hosts import bound_to, host_of
 from flyball.infra.secrets.operator import fetch, folders
 from flyball.infra.secrets.references import Found, Missing, parse
@@ -146,9 +146,9 @@ async def test_files_of_flyballs_own_are_never_read(tmp_path, monkeypatch):
         secret_commands=f"{layout.secrets}/commands",
         secret_files=str(layout.root),
     )
-    layout.master_key.write_text("of-flyball-4711")
+    master_file(layout).write_text("of-flyball-4711")
 
-    for path in (layout.master_key, *(layout.secrets / name for name in ("master", "commands", "token"))):
+    for path in (master_file(layout), *(layout.secrets / name for name in ("master", "commands", "token"))):
         assert isinstance(await fetch(parse(f"file:{path}"), settings, layout), Missing), path
 
 

@@ -12,6 +12,7 @@ from flyball.infra.db.migrate import list_migrations
 from flyball.infra.processes.lock import Holder
 from flyball.infra.processes.ports import bind
 from flyball.infra.secrets.errors import MasterKeyError
+from flyball.infra.secrets.files import master_file
 from flyball.infra.secrets.master import origin_of
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
@@ -46,7 +47,7 @@ def check_master_key(settings: Settings, layout: Layout) -> Finding:
     if origin == "none":
         return ok("master key", "none given; with the first secret a file is made in the data directory")
     if origin == "data directory":
-        found = f"{layout.master_key} lies beside what it protects: whoever copies the directory has both"
+        found = f"{master_file(layout)} lies beside what it protects: whoever copies the directory has both"
         return warning("master key", found, apart)
     if origin == "file" and (problem := _file_problem(Path(settings.master_key_file))):
         return problem

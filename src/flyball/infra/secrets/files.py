@@ -5,12 +5,18 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from flyball.kit.layout import Layout
 from flyball.kit.secrets import Secret
 
 from .references import Found, Missing
 
 LARGEST = 64 * 1024
 RUN_SECRETS = Path("/run/secrets")
+
+
+def master_file(layout: Layout) -> Path:
+    """Where the master key lies that is made where none was given."""
+    return layout.root / "master.key"
 
 
 def from_file(path: str, folders: Collection[Path], never: Collection[Path]) -> Found | Missing:

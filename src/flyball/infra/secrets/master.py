@@ -19,7 +19,7 @@ from flyball.settings import Settings
 from .commands import run
 from .envelope import KEY_BYTES, Cipher
 from .errors import MasterKeyError
-from .files import read_small
+from .files import master_file, read_small
 
 Origin = Literal["environment", "file", "command", "data directory", "none"]
 
@@ -67,7 +67,7 @@ def origin_of(settings: Settings, layout: Layout) -> Origin:
             f"the master key is given by {' and by '.join(given)}",
             next_step="set one of FLYBALL_MASTER_KEY, FLYBALL_MASTER_KEY_FILE and FLYBALL_MASTER_KEY_COMMAND",
         )
-    return given[0] if given else "data directory" if layout.master_key.exists() else "none"
+    return given[0] if given else "data directory" if master_file(layout).exists() else "none"
 
 
 async def load(settings: Settings, layout: Layout) -> MasterKeys:
@@ -76,7 +76,7 @@ async def load(settings: Settings, layout: Layout) -> MasterKeys:
     texts = [await _text(origin, settings, layout)]
     if settings.master_key_old is not None:
         texts.append(settings.master_key_old.reveal())
-    if origin not in ("data directory", "none") and layout.master_key.exists():
+    if origin not in ("data directory", "none") and master_file(layout).exists():
         texts.append(await _own(layout))  # how one moves from the file that was made at first to a key of one's own
     found = {key.id: key for text in texts for key in _parsed(text, origin)}
     if not found and origin != "none":
@@ -119,11 +119,11 @@ async def _from_command(line: str) -> str:
 
 async def _own(layout: Layout) -> str:
     try:
-        return await asyncio.to_thread(read_small, layout.master_key)
+        return await asyncio.to_thread(read_small, master_file(layout))
     except OSError as error:
         raise MasterKeyError(
-            f"the master key's file {layout.master_key} cannot be read ({type(error).__name__})",
-            next_step=f"restore it, for its owner alone: chmod 600 {layout.master_key}",
+            f"the master key's file {master_file(layout)} cannot be read ({type(error).__name__})",
+            next_step=f"restore it, for its owner alone: chmod 600 {master_file(layout)}",
         ) from None
 
 
@@ -150,14 +150,14 @@ def _key(word: str, origin: Origin) -> bytes:
 def make_own(layout: Layout) -> None:
     """Make the file with a key in the data directory, for its owner alone. One that is there stays, whoever made it."""
     text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n"
-    beside = _write_beside(layout.master_key, text)
+    beside = _write_beside(master_file(layout), text)
     try:
-        os.link(beside, layout.master_key)  # of several at the same moment, one makes it
+        os.link(beside, master_file(layout))  # of several at the same moment, one makes it
     except FileExistsError:
         return
     finally:
         beside.unlink()
-        _sync_folder(layout.master_key.parent)
+        _sync_folder(master_file(layout).parent)
 
 
 async def add_own(layout: Layout) -> None:
@@ -176,8 +176,8 @@ async def keep_own(layout: Layout, id_: str) -> None:
 
 
 def _replace_own(layout: Layout, text: str) -> None:
-    _write_beside(layout.master_key, text).replace(layout.master_key)
-    _sync_folder(layout.master_key.parent)
+    _write_beside(master_file(layout), text).replace(master_file(layout))
+    _sync_folder(master_file(layout).parent)
 
 
 def _write_beside(path: Path, text: str) -> Path:

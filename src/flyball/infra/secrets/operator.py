@@ -9,7 +9,7 @@ from flyball.settings import Settings
 
 from .commands import from_command
 from .environment import from_environment
-from .files import RUN_SECRETS, from_file
+from .files import RUN_SECRETS, from_file, master_file
 from .references import Found, Missing, Reference
 from .vault import from_vault, token_file
 
@@ -26,7 +26,7 @@ async def fetch(reference: Reference, settings: Settings, layout: Layout) -> Fou
         return from_environment(reference.name, settings.secret_environment)
     if reference.kind == "file":
         own = (settings.master_key_file, settings.secret_commands, token_file(os.environ))
-        never = (layout.master_key, *(Path(path) for path in own if path))
+        never = (master_file(layout), *(Path(path) for path in own if path))
         return await asyncio.to_thread(from_file, reference.name, folders(settings, layout), never)
     if reference.kind == "cmd":
         return await from_command(reference.name, settings.secret_commands)
