@@ -41,7 +41,7 @@ class Answered(NamedTuple):
 class Gateway:
     """What tests drive and look at."""
 
-    def __init__(self, base, app, house, upstream):
+    def __init__(self, base, house, upstream, app=None):
         self.base = base
         self.app = app
         self.house = house
@@ -131,7 +131,7 @@ async def gateway(upstream, data_dir, seeded):
         )
         app = GatewayApp(house)
         async with serving(app) as address:
-            yield Gateway(f"http://127.0.0.1:{address[1]}", app, house, upstream)
+            yield Gateway(f"http://127.0.0.1:{address[1]}", house, upstream, app)
         house.runner.close()
         house.control.close()
 
