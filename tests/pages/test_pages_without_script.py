@@ -20,7 +20,7 @@ async def test_a_person_signs_in_by_link_sets_a_password_and_comes_back_with_it_
         await page.goto("/traces?status=error")
         await expect(page).to_have_url(re.compile("/sign-in"))
         await page.goto(await empty.link())
-        await press(page, "Sign in as administrator")
+        await press(page, "Sign in by this link")
         await page.get_by_label("New password", exact=True).fill(PASSWORD)
         await page.get_by_label("New password again").fill(PASSWORD)
         await press(page, "Set the password")
@@ -46,7 +46,7 @@ async def test_a_used_link_says_how_to_get_another(empty, browse):
         for _ in range(2):
             await page.context.clear_cookies()
             await page.goto(link)
-            await press(page, "Sign in as administrator")
+            await press(page, "Sign in by this link")
 
         await expect(page.get_by_role("alert")).to_contain_text("flyball keys sign-in-link")
 
