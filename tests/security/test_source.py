@@ -244,3 +244,11 @@ print("quiet")
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=110, check=False)
 
     assert ran.stdout == "quiet\n", ran.stderr[-2000:]
+
+
+def test_every_test_that_the_threat_model_names_is_there():
+    root = SOURCE.parents[1]
+    named = re.findall(r"`(tests/[\w./]+)`", (root / "SECURITY.md").read_text())
+
+    assert len(named) > 15
+    assert [name for name in named if not (root / name).exists()] == []

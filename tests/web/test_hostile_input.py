@@ -93,7 +93,7 @@ def test_every_route_that_takes_a_body_is_tried(application):
     taking = {
         f"{found.method} {found.path}"
         for route in application.routes
-        if (found := registered(route)) and found.body is not None
+        if (found := registered(route)) and found.body not in (None, bytes)  # a file: tests of models
     }
     assert {re.sub(r":path}", "}", address) for address in taking} == set(BODIES)
 
