@@ -45,7 +45,7 @@ def main() -> None:
     figures = asyncio.run(measure(options.events, options.runs))
     for name, value in figures.items():
         against = f"  goal {GOAL:,.0f}/s  ratio {value / GOAL:.2f}" if name.startswith("verify") else ""
-        print(f"{name:52} {value:14,.1f}{against}")
+        print(f"{name:56} {value:14,.1f}{against}")
     machine = {"when": time.strftime("%Y-%m-%d %H:%M:%S%z"), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
     RESULTS.parent.mkdir(exist_ok=True)
     told = {"machine": machine, "events": options.events, "figures": figures, "goal": GOAL}
@@ -85,15 +85,17 @@ async def measure_chain(ctx: Context, events: int, runs: int) -> dict[str, float
     figures["verify a file offline, events/s"] = found.events / min(walls)
     figures["verify a file offline, median, events/s"] = found.events / statistics.median(walls)
     figures["verify a file offline, by processor time, events/s"] = found.events / min(processor)
-    walls = []
+    walls, processor = [], []
     for _ in range(runs):
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         await verifying.verify(ctx)
         walls.append(time.perf_counter() - begun)
+        processor.append(time.process_time() - worked)
     figures["verify the database, events/s"] = found.events / min(walls)
     figures["verify the database, median, events/s"] = found.events / statistics.median(walls)
-    bare, _ = timed(lambda: bare_hashing(sizes), runs)
-    figures["limit: bare SHA-256 of as many bytes, events/s"] = sizes[0] / min(bare)
+    figures["verify the database, by our processor time, events/s"] = found.events / min(processor)
+    _, bare = timed(lambda: bare_hashing(sizes), runs)
+    figures["limit: bare SHA-256 of as many bytes, by processor time"] = sizes[0] / min(bare)
     figures |= await lists(ctx, runs)
     return figures
 

@@ -81,7 +81,9 @@ class Walk:
         previous, first = self.previous, self.seq + 1
         hashes = [previous := sha256(previous + line[_PREFIX:-1]).digest() for line in lines]
         if not (
-            _same_hashes(lines, hashes) and _same_numbers(lines, first) and all(self._project in line for line in lines)
+            _same_hashes(lines, hashes)
+            and _same_numbers(lines, first)
+            and len([1 for line in lines if self._project in line]) == len(lines)
         ):
             return self._explain(lines, rest, later)
         self.previous, self.seq = previous, self.seq + len(lines)
