@@ -50,6 +50,12 @@ def named(route: RegisteredRoute) -> str:
     return f"{route.method} {route.path}"
 
 
+def with_all_parameters(route: RegisteredRoute, value: str) -> str:
+    """An address that has the value everywhere at once."""
+    asked = in_query(route)
+    return address(route, value) + (f"?{'&'.join(f'{name}={value}' for name in asked)}" if asked else "")
+
+
 def with_each_parameter(route: RegisteredRoute, value: str) -> Iterator[str]:
     """Addresses that have the value in the path, in each question alone, and in all at once."""
     if in_path(route):

@@ -202,19 +202,25 @@ def test_the_lint_of_statements_sees_what_it_is_for():
     assert len([1 for _, values in statements(bad) if not all(map(is_of_the_code, values))]) == 4
 
 
+# What is no secret, although its name says so.
+OPENLY_COMPARED = {
+    ("audit/signing.py", "signature != signature.lower()"): "how a signature is spelt",
+    (
+        "identity/providers.py",
+        "before.client_secret == wish.client_secret",
+    ): "two references, of which neither is the secret",
+    ("identity/sign_in_pages.py", "password != form.get('again', '')"): "what one person typed twice",
+    ("surface/html/assets.py", "digest != found.digest"): "the digest of a file that everybody may read",
+    ("testing/vault.py", "headers.get('x-vault-token') != self.token"): "a vault that tests make",
+}
+
+
 def test_nothing_is_compared_in_a_time_that_tells_of_it():
     """A digest, a token or a password is compared by hmac.compare_digest, never by ==."""
     words = ("token", "secret", "password", "digest", "signature", "verifier", "csrf")
-    public = {
-        "audit/signing.py",
-        "surface/html/assets.py",
-        "testing/vault.py",
-    }  # of a signature's spelling, an asset, a test's own server
     told = []
     for module, tree in MODULES.items():
         for node in ast.walk(tree):
-            if module in public:
-                continue
             if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
                 sides = [node.left, *node.comparators]
                 names = [dotted(side).lower().rpartition(".")[2] for side in sides]
@@ -222,9 +228,10 @@ def test_nothing_is_compared_in_a_time_that_tells_of_it():
                 if not plain and any(
                     name in words or name.endswith(tuple(f"_{word}" for word in words)) for name in names
                 ):
-                    told.append(f"{module}:{node.lineno} {ast.unparse(node)}")
+                    told.append((module, ast.unparse(node)))
 
-    assert told == []
+    assert [each for each in told if each not in OPENLY_COMPARED] == []
+    assert [each for each in OPENLY_COMPARED if each not in told] == []
 
 
 def test_importing_everything_asks_no_network():
