@@ -21,8 +21,8 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
-from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
+from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec, Prices

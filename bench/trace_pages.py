@@ -28,8 +28,8 @@ from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
-from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.layout import Layout
+from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.kit.paging import encode_cursor
 from flyball.llm.usage import Usage

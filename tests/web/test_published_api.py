@@ -30,7 +30,10 @@ async def served(application, settings):
     listening.bind(("127.0.0.1", 0))
     ready = asyncio.Event()
     server = Server(
-        Shield(application, door="public", settings=settings), when_listening=ready.set, grace_seconds=1, hears_signals=False
+        Shield(application, door="public", settings=settings),
+        when_listening=ready.set,
+        grace_seconds=1,
+        hears_signals=False,
     )
     running = asyncio.create_task(server.serve([listening]))
     await ready.wait()

@@ -32,7 +32,9 @@ async def judge_chunk(ctx: Context, run_id: str, plan: Plan, chunk: int) -> int:
     """Ask all variants the chunk's items, judge and keep the results; how many failed. Chunks are numbered from 1."""
     wanted = await items.between(ctx, plan.dataset, (chunk - 1) * ITEMS_PER_CHUNK, ITEMS_PER_CHUNK)
     variants = await _variants(ctx, plan)
-    async with open_tools(layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings, reach=reaching(ctx)) as tools:
+    async with open_tools(
+        layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings, reach=reaching(ctx)
+    ) as tools:
         found = await judge_all(wanted, variants, plan, _asking(tools), ctx)
     await results.append(ctx, run_id, plan.evaluation, chunk, found)
     return sum(result.status == "failed" for result in found)

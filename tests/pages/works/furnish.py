@@ -215,7 +215,9 @@ async def answers(works, count):
         variant = await functions.get_variant(connection, ctx.project, release.bundle.shares[0].variant_hash)
     asked = [json.loads(line)["question"] for line in (works.folder / "questions.jsonl").read_text().splitlines()]
     spans = []
-    async with open_tools(layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings, reach=reaching(ctx)) as tools:
+    async with open_tools(
+        layout=ctx.layout, blobs=ctx.blobs, clock=ctx.clock, settings=ctx.settings, reach=reaching(ctx)
+    ) as tools:
         for question in asked[:count]:
             ids = CallIds(project="default", trace_id=new_trace_id(), parent_id=new_span_id(), release=release.id)
             start_ns = ctx.clock.now_ns()
