@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 
 INSPECTION = (Path(__file__).parent / "works" / "inspection.js").read_text()
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-PASSWORD = "four unrelated words"
+WORDS = "four unrelated words"
 
 
 async def look(page, name, shots):
@@ -40,15 +40,15 @@ async def test_a_person_is_invited_joins_and_sets_a_second_factor_up(works, brow
     async with browse(works, signed_in=False, java_script_enabled=False) as (page, _):
         await page.goto(link)
         await page.get_by_label("Your name here").fill("Tess")
-        await page.get_by_label("Password", exact=True).fill(PASSWORD)
-        await page.get_by_label("Password again").fill(PASSWORD)
+        await page.get_by_label("Password", exact=True).fill(WORDS)
+        await page.get_by_label("Password again").fill(WORDS)
         await page.get_by_role("button", name="Accept").click()
         await page.goto("/account")
         await (
             page.get_by_role("button", name="Set it up")
             .locator("xpath=ancestor::form")
             .get_by_label("Current password")
-            .fill(PASSWORD)
+            .fill(WORDS)
         )
         await page.get_by_role("button", name="Set it up").click()
         picture = await page.locator("img").evaluate("image => image.naturalWidth")
@@ -59,7 +59,7 @@ async def test_a_person_is_invited_joins_and_sets_a_second_factor_up(works, brow
         await page.get_by_role("link", name="I have kept them").click()
         await page.get_by_role("button", name="Sign out", exact=True).first.click()
         await page.get_by_label("Name").fill("Tess")
-        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_label("Password").fill(WORDS)
         await page.get_by_role("button", name="Sign in").click()
         await page.get_by_label("Code").fill(codes[0])
         await page.get_by_role("button", name="Sign in").click()
@@ -68,7 +68,7 @@ async def test_a_person_is_invited_joins_and_sets_a_second_factor_up(works, brow
 
     assert picture > 100
     assert len(codes) == 10
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def _code(secret: str) -> str:
@@ -113,4 +113,4 @@ async def test_the_pages_of_identity_are_fit_to_be_read_when_there_is_much_on_th
         await page.goto("/sign-in/code")
         wrong += await look(page, "code", shots)
 
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)

@@ -25,7 +25,7 @@ async def test_a_person_signs_in_by_link_sets_a_password_and_comes_back_with_it_
         await page.get_by_label("New password again").fill(PASSWORD)
         await press(page, "Set the password")
         await expect(page.get_by_role("status")).to_contain_text("The password is set")
-        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
         await expect(page).to_have_url(re.compile("/sign-in$"))
 
         await page.goto("/traces?status=error")

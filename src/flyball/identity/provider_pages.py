@@ -46,7 +46,7 @@ async def list_providers(ctx: ContextDep) -> ProviderList:
 @pages.get("/providers/new", permission="providers.write", template="identity/provider.html")
 async def new_provider(request: Request, ctx: ContextDep) -> ProviderForm:
     """An empty form."""
-    filled = {"scopes": "openid email profile", "client_auth": "basic", "joining": "invited", "shown": "on"}
+    filled = {"scopes": "openid email profile", "client_auth": "basic", "joining": "invited", "shown": "yes"}
     return ProviderForm(
         name="", declared=False, may_write=True, redirect_uri=redirect_uri(request, ctx, "NAME"), filled=filled
     )
@@ -112,9 +112,9 @@ def _wish(form: dict[str, str]) -> ProviderWish:
         groups=tuple(_route(line) for line in form.get("groups", "").splitlines() if line.strip()),
         domains=_words(form.get("domains", "")),
         joining=cast("Joining", _one_of(form.get("joining", ""), "invited", "anybody")),
-        link_by_email="link_by_email" in form,
-        enforced="enforced" in form,
-        shown="shown" in form,
+        link_by_email=form.get("link_by_email") == "yes",
+        enforced=form.get("enforced") == "yes",
+        shown=form.get("shown") == "yes",
     )
 
 
@@ -136,7 +136,7 @@ def _filled(provider: Provider) -> dict[str, str]:
     marks = ("link_by_email", "enforced", "shown")
     return {
         **{name: getattr(provider, name) for name in plain},
-        **{name: "on" for name in marks if getattr(provider, name)},
+        **{name: "yes" if getattr(provider, name) else "no" for name in marks},
         "scopes": " ".join(provider.scopes),
         "domains": " ".join(provider.domains),
         "groups": "\n".join(f"{one.group} -> {one.project}: {one.role}" for one in provider.groups),
