@@ -43,7 +43,7 @@ def make_router() -> Router:
     return router
 
 
-async def prove(ctx, *, bearer, session):
+async def prove(ctx, *, bearer, session, address=""):
     if (bearer or session).reveal() not in ("the-session", "the-key"):
         return None
     return Proof(actor=Actor(id="m", kind="member", name="m"), project="default")

@@ -75,7 +75,7 @@ def make_router() -> Router:
     return router
 
 
-async def prove(ctx, *, bearer, session):
+async def prove(ctx, *, bearer, session, address=""):
     permissions = {"good": {"things.read", "things.write"}, "reader": {"things.*"}, "poor": {"other.read"}}
     token = (bearer or session).reveal()
     if token not in permissions:
