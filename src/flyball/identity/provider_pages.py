@@ -84,10 +84,14 @@ async def set_provider(request: Request, ctx: ContextDep, form: FormDep) -> Prov
 async def check_provider(ctx: ContextDep, name: str) -> See:
     """Ask the provider for its addresses and keys, now."""
     try:
-        metadata = await single_sign_on.check(ctx, await providers.get_provider(ctx, name))
+        provider = await providers.get_provider(ctx, name)
     except FlyballError as error:
-        return See(f"/providers/{name}", str(error), tone="bad")
-    return See(f"/providers/{name}", f"It answers as it has to; browsers are sent to {metadata.authorization}.")
+        return See("/providers", str(error), tone="bad")
+    try:
+        metadata = await single_sign_on.check(ctx, provider)
+    except FlyballError as error:
+        return See(f"/providers/{provider.name}", str(error), tone="bad")
+    return See(f"/providers/{provider.name}", f"It answers as it has to; browsers are sent to {metadata.authorization}.")
 
 
 @pages.post("/providers/{name}/removal", permission="providers.write")
