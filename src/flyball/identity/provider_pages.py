@@ -91,7 +91,9 @@ async def check_provider(ctx: ContextDep, name: str) -> See:
         metadata = await single_sign_on.check(ctx, provider)
     except FlyballError as error:
         return See(f"/providers/{provider.name}", str(error), tone="bad")
-    return See(f"/providers/{provider.name}", f"It answers as it has to; browsers are sent to {metadata.authorization}.")
+    return See(
+        f"/providers/{provider.name}", f"It answers as it has to; browsers are sent to {metadata.authorization}."
+    )
 
 
 @pages.post("/providers/{name}/removal", permission="providers.write")
