@@ -18,8 +18,8 @@ from flyball.testing import Turn
 
 @pytest.fixture
 async def roomy(gateway):
-    """The same gateway, for larger bodies."""
-    house = replace(gateway.house, limits=Limits(body_bytes=3_000_000, json_depth=64))
+    """The same gateway, for larger bodies; with time for them also where many share a core, since none of these is about time."""
+    house = replace(gateway.house, limits=Limits(body_bytes=3_000_000, json_depth=64), deadline_seconds=60)
     async with serving(GatewayApp(house)) as address:
         yield type(gateway)(f"http://127.0.0.1:{address[1]}", house, gateway.upstream)
 
