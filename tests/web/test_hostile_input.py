@@ -84,6 +84,24 @@ BODIES = {
         "spans": [{"trace_id": "1" * 32, "span_id": "1" * 16, "name": "n", "start_ns": 1, "end_ns": 2, "input": "i"}]
     },
     "POST /api/feedback": {"trace_id": "1" * 32, "value": 1, "comment": "c", "correction": "d", "identifier": "i"},
+    "POST /api/account/keys": {
+        "name": "n", "role": "viewer", "scopes": ["traces.read"], "expires": "90d", "models": ["m"], "functions": ["f"],
+        "addresses": ["10.0.0.0/8"],
+    },
+    "POST /api/account/keys/{id_or_name}/rotations": {"overlap": "24h", "expires": "90d"},
+    "POST /api/organisations": {"name": "o", "owner": "maria"},
+    "POST /api/projects": {"name": "p"},
+    "PUT /api/roles/{name}": {"permissions": ["traces.read"], "description": "d"},
+    "PUT /api/sessions/current/project": {"project": "p"},
+    "POST /api/members": {"name": "maria", "role": "viewer", "email": "maria@example.org"},
+    "PUT /api/members/{name}/role": {"role": "viewer"},
+    "POST /api/invitations": {"role": "viewer", "email": "maria@example.org", "days": 7},
+    "PUT /api/providers/{name}": {
+        "issuer": "https://example.org", "client_id": "c", "label": "l", "client_secret": "secret:s", "client_auth": "basic",
+        "scopes": ["openid"], "groups_claim": "groups", "groups": [{"group": "g", "project": "default", "role": "viewer"}],
+        "domains": ["example.org"], "joining": "invited", "link_by_email": True, "enforced": False, "shown": True,
+    },
+    "PUT /api/secrets/{name}": {"value": "v", "hosts": ["example.org"]},
     "POST /api/sql": {"sql": "select 1", "limit": 1},
 }  # fmt: skip
 VALUES = ["a\x00b", "\x1b[31m", "x" * 20_000, "", -1, 2**63, 2**70, 1e308, None, True, [], {}, [[]], {"a": "\x00"}]
@@ -159,7 +177,7 @@ async def test_what_is_no_sound_json_is_refused_everywhere(application, admin, b
     failed = []
     for route in application.routes:
         found = registered(route)
-        if found is None or found.body is None:
+        if found is None or found.body in (None, bytes):
             continue
         path = re.sub(r"{[^}]*}", "x", found.path)
         answered = await admin.send(found.method, path, body=body, headers={"content-type": "application/json"})
@@ -167,6 +185,15 @@ async def test_what_is_no_sound_json_is_refused_everywhere(application, admin, b
             failed.append(f"{found.method} {path}: {answered.status} {answered.body[:100]!r}")
 
     assert failed == []
+
+
+@pytest.mark.parametrize("body", RAW.values(), ids=RAW)
+async def test_what_is_no_file_of_weights_is_refused(admin, body):
+    for name in HOSTILE.values():
+        answered = await admin.send(
+            "POST", f"/api/model-files?name={name}", body=body, headers={"content-type": "application/octet-stream"}
+        )
+        assert answered.status in (400, 422), f"{name[:40]}: {answered.status} {answered.body[:200]!r}"
 
 
 async def test_a_form_is_read_before_anybody_knows_whose_it_is_and_so_it_is_small(public):

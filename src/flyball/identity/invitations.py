@@ -16,6 +16,7 @@ from flyball.kit.names import name_key
 from flyball.kit.secrets import Secret, hash_password, new_token, token_hash
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError, NameTakenError
+from flyball.projects.granting import refuse_limited
 from flyball.projects.members import check_email, giveable
 from flyball.projects.records import Member
 from flyball.projects.tenants import check_name, taken
@@ -38,8 +39,10 @@ async def invite(ctx: Context, role: str, email: str = "", days: int = DEFAULT_D
 
     Raises:
         UnknownRoleError, ExceedsOwnRightsError: the role is not there, or gives more than the actor has.
+        LimitedKeyError: the actor is a key with limits.
         InvalidNameError, InvalidInputError: the e-mail address or the days cannot be.
     """
+    refuse_limited(ctx, "invite anybody")
     check_email(email)
     if days not in _DAYS:
         raise InvalidInputError(f"an invitation works for 1 to 30 days, not {days}", next_step="give fewer days")

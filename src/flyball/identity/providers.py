@@ -13,7 +13,7 @@ from flyball.infra.secrets.references import FORMS, parse
 from flyball.kit.ids import new_id
 from flyball.projects import store
 from flyball.projects.errors import ExceedsOwnRightsError, NameTakenError
-from flyball.projects.granting import permissions_of
+from flyball.projects.granting import permissions_of, refuse_limited
 from flyball.projects.tenants import organisation_to_change
 
 from . import provider_store, session_store
@@ -58,10 +58,12 @@ async def set_provider(ctx: Context, name: str, wish: ProviderWish) -> Provider:
 
     Raises:
         ExceedsOwnRightsError: somebody other than an owner of the organisation, or the server's operator, asks.
+        LimitedKeyError: the actor is a key with limits.
         ProviderInvalidError: it cannot work, or its issuer would change: subjects are the issuer's own.
         UnknownRoleError: a group would give a role that is not there.
         NameTakenError: another organisation has a provider of this name.
     """
+    refuse_limited(ctx, "declare sign-in providers")
     wish = _checked(name, wish)
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:

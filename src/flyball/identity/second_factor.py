@@ -17,6 +17,7 @@ from flyball.kit.names import name_key
 from flyball.kit.secrets import Secret, token_hash
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError
+from flyball.projects.granting import refuse_limited
 from flyball.projects.records import Member
 from flyball.secrets.keys import data_key, data_key_in_use
 
@@ -189,8 +190,10 @@ async def reset(ctx: Context, name: str) -> Member:
     Raises:
         MemberNotFoundError: nobody here has this name.
         ExceedsOwnRightsError: they may do something, anywhere, that the actor may not.
+        LimitedKeyError: the actor is a key with limits.
         FactorStateError: they have none.
     """
+    refuse_limited(ctx, "take second factors away")
     async with ctx.db.across_projects().transaction() as connection:
         member = await store.get_member(connection, ctx.project, name_key(name))
         if member is None:

@@ -13,6 +13,7 @@ from flyball.kit.names import name_key
 from flyball.kit.secrets import Secret, hash_password, new_token, token_hash, verify_password
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError
+from flyball.projects.granting import refuse_limited
 from flyball.projects.records import Member, Project
 from flyball.projects.roles import ROLES
 from flyball.projects.tenants import DEFAULT_ORGANISATION
@@ -39,8 +40,10 @@ async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) ->
     Raises:
         MemberNotFoundError: nobody here has this name.
         ExceedsOwnRightsError: the member may do something, anywhere, that the actor may not.
+        LimitedKeyError: the actor is a key with limits.
         PasswordsOffError: the organisation's provider signs its members in, and this is none of its owners.
     """
+    refuse_limited(ctx, "make sign-in links")
     token = Secret(new_token())
     now_ns = ctx.clock.now_ns()
     expires_ns = now_ns + LINK_SECONDS * NANOSECONDS

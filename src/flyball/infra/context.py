@@ -29,6 +29,7 @@ class Actor:
     kind: Literal["local", "member", "key", "system", "anonymous"]
     name: str
     permissions: frozenset[str] = frozenset({"*"})
+    limited: bool = False  # a key that expires or has limits: it lends them to nobody
     auth_method: str = ""  # how they proved who they are: password, link, oidc, totp...; empty: what `kind` says
 
     def may(self, needed: str) -> bool:

@@ -10,13 +10,16 @@ FlyballError
 ├── ConflictError
 │   ├── NameTakenError        something in use has this name, or one that looks like it
 │   ├── RoleInUseError
+│   ├── TooManyKeysError
 │   └── LastOwnerError        a project without an owner could not be governed
 ├── InvalidInputError
 │   ├── InvalidNameError
 │   ├── UnknownPermissionError
 │   └── UnknownRoleError
 └── ForbiddenError
-    └── ExceedsOwnRightsError  nobody gives, or takes over, more than they have
+    ├── ExceedsOwnRightsError  nobody gives, or takes over, more than they have
+    ├── LimitedKeyError        a key with limits would become something without them
+    └── NoMemberError          only who is signed in has keys of their own
 """
 
 from flyball.kit.errors import (
@@ -63,6 +66,12 @@ class RoleInUseError(ConflictError):
     code = "role_in_use"
 
 
+class TooManyKeysError(ConflictError):
+    """A member has as many keys of their own as they may have."""
+
+    code = "too_many_keys"
+
+
 class LastOwnerError(ConflictError):
     """The project would be without an owner."""
 
@@ -85,6 +94,18 @@ class ExceedsOwnRightsError(ForbiddenError):
     """Somebody would give, or take over, more than they may do themselves."""
 
     code = "exceeds_own_rights"
+
+
+class LimitedKeyError(ForbiddenError):
+    """A key with an expiry or limits would make something that has none."""
+
+    code = "limited_key"
+
+
+class NoMemberError(ForbiddenError):
+    """Only members who are signed in have keys of their own."""
+
+    code = "no_member"
 
 
 class NameTakenError(ConflictError):

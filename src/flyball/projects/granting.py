@@ -1,4 +1,4 @@
-"""Nobody gives what they do not have: the one rule behind roles, memberships, keys and sign-in links."""
+"""Nobody gives what they do not have: the rules behind roles, memberships, keys and sign-in links."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 
 from . import role_store
-from .errors import ExceedsOwnRightsError, UnknownRoleError
+from .errors import ExceedsOwnRightsError, LimitedKeyError, UnknownRoleError
 from .roles import ROLES, exceeding
 
 
@@ -17,6 +17,18 @@ def refuse_more_than_own(ctx: Context, permissions: Iterable[str], deed: str) ->
         raise ExceedsOwnRightsError(
             f"{ctx.actor.name} may not {deed}: that gives {', '.join(lacking[:5])}, which {ctx.actor.name} lacks",
             next_step="ask an owner of the project",
+        )
+
+
+def refuse_limited(ctx: Context, deed: str) -> None:
+    """Raise LimitedKeyError where a key that expires, or has limits, would give somebody rights that have none of them.
+
+    A person signs in from anywhere, calls everything that their role permits, and stays when the key has ended.
+    """
+    if ctx.actor.limited:
+        raise LimitedKeyError(
+            f"the key {ctx.actor.name} may not {deed}: it has an expiry or limits, and what it gave would have none",
+            next_step="do it signed in, or at the server itself",
         )
 
 

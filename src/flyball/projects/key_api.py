@@ -90,10 +90,11 @@ async def create_key(ctx: ContextDep, new: NewKey = Body(NewKey)) -> CreatedKey:
         personal=new.kind == "personal",
         member=new.member,
     )
-    return _created(await keys.create_key(ctx, new.name, grant=grant))
+    return created(await keys.create_key(ctx, new.name, grant=grant))
 
 
-def _created(made: MadeKey) -> CreatedKey:
+def created(made: MadeKey) -> CreatedKey:
+    """The answer that shows a key's secret."""
     key = made.key
     same = {name: getattr(key, name) for name in CreatedKey.__struct_fields__ if name != "key"}
     return CreatedKey(key=made.secret.reveal(), **same)
@@ -109,7 +110,7 @@ async def show_key(ctx: ContextDep, id_or_name: str) -> Key:
 async def rotate_key(ctx: ContextDep, id_or_name: str, rotation: Rotation = Body(Rotation)) -> RotatedKey:
     """Put a new key of the same name and rights in the place of one, which works on for the overlap."""
     rotated = await keys.rotate_key(ctx, id_or_name, rotation.overlap, rotation.expires)
-    return RotatedKey(new=_created(MadeKey(rotated.key, rotated.secret)), old=rotated.old)
+    return RotatedKey(new=created(MadeKey(rotated.key, rotated.secret)), old=rotated.old)
 
 
 @router.delete("/keys/{id_or_name}", permission="keys.write", returns=Key)

@@ -48,25 +48,28 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
 class KeyForm(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/key-form.html shows: the form, what is wrong with what was filled in, or the secret just made.
 
-    `scopes` are the permissions that the caller can give; `filled` is what was filled in, by the fields' names.
+    `scopes` are the permissions that the caller can give; `filled` is what was filled in, by the fields' names. `own`: it is
+    for a personal key among one's own.
     """
 
     roles: tuple[str, ...]
     scopes: tuple[str, ...]
     may_be_personal: bool
     filled: dict[str, str]
+    own: bool = False
     wrong: str = ""
     made: str = ""
     made_id: str = ""
 
 
 class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/key.html shows. `made` is the secret of the key that has just taken another's place."""
+    """What templates/key.html shows. `made` is the secret of the key that has just taken another's place; `own`: among one's own."""
 
     shown: ShownKey
     successor: str
     may_write: bool
     overlap: str
+    own: bool = False
     made: str = ""
     old: Key | None = None
 
@@ -74,10 +77,11 @@ class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
 @pages.get("/keys", permission="keys.read", template="projects/keys.html")
 async def list_keys(ctx: ContextDep, cursor: str = "", text: str = "", state: str = "", kind: str = "") -> KeyList:
     """The project's keys."""
-    return await _key_list(ctx, cursor, _filter(text, state, kind))
+    return await _key_list(ctx, cursor, filter_of(text, state, kind))
 
 
-def _filter(text: str, state: str, kind: str) -> KeyFilter:
+def filter_of(text: str, state: str, kind: str) -> KeyFilter:
+    """What was asked for; what nobody could have asked for counts as nothing."""
     return KeyFilter(
         text=text,
         state=cast("Literal['', 'usable', 'ended']", state if state in _STATES else ""),
@@ -88,7 +92,7 @@ def _filter(text: str, state: str, kind: str) -> KeyFilter:
 async def _key_list(ctx: ContextDep, cursor: str, wanted: KeyFilter, made: str = "", made_name: str = "") -> KeyList:
     found = await keys.list_keys(ctx, cursor, which=wanted)
     return KeyList(
-        keys=tuple(_shown(ctx, key) for key in found.items),
+        keys=tuple(shown(ctx, key) for key in found.items),
         next=found.next,
         first=not cursor,
         wanted=wanted,
@@ -104,7 +108,8 @@ async def _roles(ctx: ContextDep) -> tuple[str, ...]:
     return tuple(role.name for role in await own_roles.list_roles(ctx))
 
 
-def _shown(ctx: ContextDep, key: Key) -> ShownKey:
+def shown(ctx: ContextDep, key: Key) -> ShownKey:
+    """A key as lists show it."""
     state = key.state(ctx.clock.now_ns())
     words = []
     if key.models or key.functions:
@@ -137,15 +142,7 @@ async def show_form(ctx: ContextDep) -> KeyForm:
 @pages.post("/keys/new", permission="keys.write", template="projects/key-form.html")
 async def create_limited_key(ctx: ContextDep, form: FormDep) -> KeyForm:
     """Make a key with scopes, an expiry, limits; where something is wrong, the form as it was filled in says what."""
-    grant = KeyGrant(
-        role=form.get("role", ""),
-        scopes=() if form.get("role") else tuple(name[len(_SCOPE) :] for name in form if name.startswith(_SCOPE)),
-        expires=form.get("expires", ""),
-        limits=KeyLimits(
-            models=_listed(form, "models"), functions=_listed(form, "functions"), addresses=_listed(form, "addresses")
-        ),
-        personal=form.get("kind") == "personal",
-    )
+    grant = grant_of(form)
     if not (grant.role or grant.scopes or grant.personal):
         return msgspec.structs.replace(await _form(ctx, form), wrong="Choose a role, or at least one scope.")
     try:
@@ -155,17 +152,35 @@ async def create_limited_key(ctx: ContextDep, form: FormDep) -> KeyForm:
     return msgspec.structs.replace(await _form(ctx, form), made=made.secret.reveal(), made_id=made.key.id)
 
 
-async def _form(ctx: ContextDep, filled: dict[str, str]) -> KeyForm:
-    return KeyForm(
-        roles=await _roles(ctx),
-        scopes=tuple(sorted(scope for scope in PERMISSIONS if permits(ctx.actor.permissions, scope))),
-        may_be_personal=ctx.actor.kind == "member",
-        filled=filled,
+def grant_of(form: dict[str, str]) -> KeyGrant:
+    """What a key is to be given, as it was filled in."""
+    return KeyGrant(
+        role=form.get("role", ""),
+        scopes=() if form.get("role") else tuple(name[len(_SCOPE) :] for name in form if name.startswith(_SCOPE)),
+        expires=form.get("expires", ""),
+        limits=KeyLimits(
+            models=_listed(form, "models"), functions=_listed(form, "functions"), addresses=_listed(form, "addresses")
+        ),
+        personal=form.get("kind") == "personal",
     )
 
 
 def _listed(form: dict[str, str], name: str) -> tuple[str, ...]:
     return tuple(filter(None, _SEPARATORS.split(form.get(name, ""))))
+
+
+async def _form(ctx: ContextDep, filled: dict[str, str]) -> KeyForm:
+    return KeyForm(
+        roles=await _roles(ctx),
+        scopes=givable_scopes(ctx),
+        may_be_personal=ctx.actor.kind == "member",
+        filled=filled,
+    )
+
+
+def givable_scopes(ctx: ContextDep) -> tuple[str, ...]:
+    """The permissions that the caller can give a key."""
+    return tuple(sorted(scope for scope in PERMISSIONS if permits(ctx.actor.permissions, scope)))
 
 
 @pages.get("/keys/{key_id}", permission="keys.read", template="projects/key.html")
@@ -177,7 +192,7 @@ async def show_key(ctx: ContextDep, key_id: str) -> KeyPage:
 async def _key_page(ctx: ContextDep, key_id: str, secret: Secret | None = None, old: Key | None = None) -> KeyPage:
     key, successor = await keys.get_key(ctx, key_id)
     return KeyPage(
-        shown=_shown(ctx, key),
+        shown=shown(ctx, key),
         successor=successor,
         may_write=ctx.actor.may("keys.write"),
         overlap=keys.DEFAULT_OVERLAP,

@@ -86,6 +86,11 @@ class ActiveKey(msgspec.Struct, frozen=True, kw_only=True):
         """Whether its time is over."""
         return self.expires_ns is not None and now_ns >= self.expires_ns
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it ends some day, or does not call everything from everywhere."""
+        return self.expires_ns is not None or bool(self.models or self.functions or self.networks)
+
     def may_call_model(self, name: str) -> bool:
         """Whether calls with it may name this model."""
         return name in self.models or ALL in self.models or not (self.models or self.functions)

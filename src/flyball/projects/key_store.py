@@ -24,17 +24,21 @@ _SHOWN = f"""
 """
 _JOINED = "left join members m on m.id = k.member left join key_uses u on u.key = k.id"
 _CURRENT = """
-    select id from keys where project = %s and revoked_ns is null
+    select id from keys where project = %s and (%s = '' or member = %s) and revoked_ns is null
         and (id = %s or (name = %s and replaced_ns is null))
     order by (id = %s) desc limit 1 for update
 """
 _TO_REVOKE = """
-    select id from keys where project = %s and revoked_ns is null and (id = %s or name = %s)
+    select id from keys where project = %s and (%s = '' or member = %s) and revoked_ns is null and (id = %s or name = %s)
     order by id for update
 """
 _ONE = f"""
-    {_SHOWN} from keys k {_JOINED} where k.project = %s and (k.id = %s or k.name = %s)
+    {_SHOWN} from keys k {_JOINED} where k.project = %s and (%s = '' or k.member = %s) and (k.id = %s or k.name = %s)
     order by (k.id = %s) desc, k.revoked_ns is null desc, k.replaced_ns is null desc, k.created_ns desc limit 1
+"""
+_USABLE = """
+    select count(*) as usable from keys
+    where project = %s and member = %s and revoked_ns is null and (expires_ns is null or expires_ns > %s)
 """
 # The page is cut before anything is joined to it.
 _NEWEST = f"""
@@ -88,31 +92,36 @@ async def insert_key(connection: Connection, key: Key, name_key: str, hash_: byt
     return await execute(connection, _INSERT, *written, name_key, hash_) == 1
 
 
-async def current_key(connection: Connection, project: str, id_or_name: str) -> Key | None:
-    """The key of this id, or the one that bears the name now, unless revoked; locked until the transaction ends."""
-    row = await fetch_one(connection, _CURRENT, project, id_or_name, id_or_name, id_or_name)
+async def current_key(connection: Connection, project: str, id_or_name: str, member: str = "") -> Key | None:
+    """The key of this id, or the one that bears the name now, unless revoked; locked until the transaction ends.
+
+    Of one member alone, where one is given.
+    """
+    row = await fetch_one(connection, _CURRENT, project, member, member, *(3 * [id_or_name]))
     return await get_key(connection, project, row["id"]) if row else None
 
 
-async def keys_to_revoke(connection: Connection, project: str, id_or_name: str) -> list[Key]:
-    """The key of this id, or all of this name, those included that were replaced; locked until the transaction ends."""
-    rows = await fetch_all(connection, _TO_REVOKE, project, id_or_name, id_or_name)
+async def keys_to_revoke(connection: Connection, project: str, id_or_name: str, member: str = "") -> list[Key]:
+    """The key of this id, or all of this name, those included that were replaced; locked until the transaction ends.
+
+    Of one member alone, where one is given.
+    """
+    rows = await fetch_all(connection, _TO_REVOKE, project, member, member, id_or_name, id_or_name)
     ids = [row["id"] for row in rows]
     found = [await get_key(connection, project, id_) for id_ in ([id_or_name] if id_or_name in ids else ids)]
     return [key for key in found if key is not None]
 
 
-async def get_key(connection: Connection, project: str, id_or_name: str) -> Key | None:
-    """The key of this id; else the newest of this name, those in use first."""
-    row = await fetch_one(
-        connection,
-        _ONE,
-        project,
-        id_or_name,
-        id_or_name,
-        id_or_name,
-    )
+async def get_key(connection: Connection, project: str, id_or_name: str, member: str = "") -> Key | None:
+    """The key of this id; else the newest of this name, those in use first. Of one member alone, where one is given."""
+    row = await fetch_one(connection, _ONE, project, member, member, *(3 * [id_or_name]))
     return _key(row) if row else None
+
+
+async def count_usable(connection: Connection, project: str, member: str, now_ns: int) -> int:
+    """How many personal keys of a member let somebody in now."""
+    row = await fetch_one(connection, _USABLE, project, member, now_ns)
+    return int(row["usable"]) if row else 0
 
 
 async def successor(connection: Connection, project: str, key_id: str) -> str:

@@ -127,11 +127,13 @@ async def _insert(connection: Connection, ctx: Context, key: Key, secret: Secret
     await audit.record(connection, ctx, action="keys.create", object_kind="key", object_id=key.id, after=key)
 
 
-async def rotate_key(ctx: Context, id_or_name: str, overlap: str = DEFAULT_OVERLAP, expires: str = "") -> RotatedKey:
+async def rotate_key(
+    ctx: Context, id_or_name: str, overlap: str = DEFAULT_OVERLAP, expires: str = "", *, of_member: str = ""
+) -> RotatedKey:
     """Put a new key in the place of one, with the same name and rights; the old one works on for the overlap.
 
     The new one expires when the old one would have, unless `expires` says otherwise. `overlap` is as people write it;
-    `0` ends the old one at once.
+    `0` ends the old one at once. `of_member` finds that member's keys alone.
 
     Raises:
         KeyNotFoundError: there is none of this id or name, or it is revoked.
@@ -144,7 +146,7 @@ async def rotate_key(ctx: Context, id_or_name: str, overlap: str = DEFAULT_OVERL
         raise InvalidInputError(f"an overlap of {overlap} is more than 30 days", next_step="choose a shorter one")
     now_ns = ctx.clock.now_ns()
     async with ctx.db.transaction() as connection:
-        old = await _rotatable(connection, ctx, id_or_name, now_ns)
+        old = await _rotatable(connection, ctx, id_or_name, now_ns, of_member)
         secret = _new_secret()
         key = msgspec.structs.replace(
             old,
@@ -169,10 +171,10 @@ async def rotate_key(ctx: Context, id_or_name: str, overlap: str = DEFAULT_OVERL
     return RotatedKey(key, secret, after)
 
 
-async def _rotatable(connection: Connection, ctx: Context, id_or_name: str, now_ns: int) -> Key:
+async def _rotatable(connection: Connection, ctx: Context, id_or_name: str, now_ns: int, of_member: str) -> Key:
     # Who waited for another rotation of the same name to end finds its key gone, and the new one at the second look.
-    key = await store.current_key(connection, ctx.project, id_or_name) or await store.current_key(
-        connection, ctx.project, id_or_name
+    key = await store.current_key(connection, ctx.project, id_or_name, of_member) or await store.current_key(
+        connection, ctx.project, id_or_name, of_member
     )
     if key is None:
         raise _not_found(id_or_name)
@@ -189,13 +191,13 @@ async def _rotatable(connection: Connection, ctx: Context, id_or_name: str, now_
     return key
 
 
-async def revoke_key(ctx: Context, id_or_name: str) -> Key:
+async def revoke_key(ctx: Context, id_or_name: str, *, of_member: str = "") -> Key:
     """Make a key useless, at once here and within a second at every gateway worker; by name also those that it replaced.
 
-    Raises KeyNotFoundError.
+    `of_member` finds that member's keys alone. Raises KeyNotFoundError.
     """
     async with ctx.db.transaction() as connection:
-        found = await store.keys_to_revoke(connection, ctx.project, id_or_name)
+        found = await store.keys_to_revoke(connection, ctx.project, id_or_name, of_member)
         if not found:
             raise _not_found(id_or_name)
         await notify(connection, SNAPSHOT)
@@ -210,20 +212,25 @@ async def revoke_key(ctx: Context, id_or_name: str) -> Key:
     return max(revoked, key=lambda key: (key.replaced_ns is None, key.created_ns))
 
 
-async def get_key(ctx: Context, id_or_name: str) -> tuple[Key, str]:
-    """One key, and the id of the one that took its place, if any. Raises KeyNotFoundError."""
+async def get_key(ctx: Context, id_or_name: str, *, of_member: str = "") -> tuple[Key, str]:
+    """One key, and the id of the one that took its place, if any; that member's alone, where one is given.
+
+    Raises KeyNotFoundError.
+    """
     async with ctx.db.connection() as connection:
-        key = await store.get_key(connection, ctx.project, id_or_name)
+        key = await store.get_key(connection, ctx.project, id_or_name, of_member)
         if key is None:
             raise KeyNotFoundError(
-                f"no key has the id or name {id_or_name!r:.100}", next_step="`flyball keys list` shows all keys"
+                f"no key has the id or name {id_or_name!r:.100}",
+                next_step="`flyball keys list` shows all keys, /account/keys your own",
             )
         return key, await store.successor(connection, ctx.project, key.id)
 
 
 def _not_found(id_or_name: str) -> KeyNotFoundError:
     return KeyNotFoundError(
-        f"no key in use has the id or name {id_or_name!r:.100}", next_step="`flyball keys list` shows all keys"
+        f"no key in use has the id or name {id_or_name!r:.100}",
+        next_step="`flyball keys list` shows all keys, /account/keys your own",
     )
 
 
@@ -265,4 +272,5 @@ async def authenticate_key(ctx: Context, presented: Secret, address: str = "") -
     if key is None or key.has_expired(now_ns) or (key.networks and not held(key.networks, address)):
         return None
     uses_of(ctx.db.across_projects()).note(key, now_ns, address)
-    return Actor(id=key.id, kind="key", name=key.name, permissions=key.permissions), key.project
+    actor = Actor(id=key.id, kind="key", name=key.name, permissions=key.permissions, limited=key.is_limited)
+    return actor, key.project

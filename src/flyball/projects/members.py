@@ -11,7 +11,7 @@ from flyball.kit.names import name_key
 
 from . import store
 from .errors import InvalidNameError, LastOwnerError, MemberNotFoundError, NameTakenError, UnknownRoleError
-from .granting import permissions_of, refuse_more_than_own
+from .granting import permissions_of, refuse_limited, refuse_more_than_own
 from .records import Member
 from .tenants import check_name, taken
 
@@ -96,7 +96,8 @@ async def remove_member(ctx: Context, name: str) -> Member:
 
 
 async def giveable(connection: Connection, ctx: Context, role: str) -> frozenset[str]:
-    """What a role gives a member, where the actor may give it. Raises UnknownRoleError, ExceedsOwnRightsError."""
+    """What a role gives a member, where the actor may give it. Raises UnknownRoleError, ExceedsOwnRightsError, LimitedKeyError."""
+    refuse_limited(ctx, f"give the role {role}")
     if role == "application":
         raise UnknownRoleError(
             "the role application is for keys", next_step="give a member viewer, or a role of your own"

@@ -9,7 +9,7 @@ from flyball.kit.errors import InvalidInputError
 
 from . import role_store
 from .errors import NameTakenError, RoleInUseError, RoleNotFoundError, UnknownPermissionError
-from .granting import refuse_more_than_own
+from .granting import refuse_limited, refuse_more_than_own
 from .records import Role
 from .roles import DESCRIPTIONS, PERMISSIONS, ROLES, unknown
 from .tenants import check_name
@@ -43,7 +43,9 @@ async def set_role(ctx: Context, name: str, permissions: tuple[str, ...], descri
         InvalidNameError, NameTakenError: the name cannot be one, or is a built-in role's.
         UnknownPermissionError: one of the permissions is none; InvalidInputError: there is none at all.
         ExceedsOwnRightsError: it would give, or it gives now, more than the actor has.
+        LimitedKeyError: the actor is a key with limits, which whoever has the role would not have.
     """
+    refuse_limited(ctx, f"make the role {name}")
     _check(name, permissions, description)
     refuse_more_than_own(ctx, permissions, f"make the role {name}")
     role = Role(name=name, description=description.strip(), permissions=tuple(sorted(set(permissions))), built_in=False)

@@ -11,6 +11,7 @@ from flyball.identity.sign_in_pages import pages as sign_in
 from flyball.indexes.pages import pages as indexes
 from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
+from flyball.projects.account_key_pages import pages as account_keys
 from flyball.projects.key_pages import pages as keys
 from flyball.projects.role_pages import project_pages as projects
 from flyball.projects.role_pages import role_pages as roles
@@ -51,6 +52,7 @@ PAGES: tuple[Pages, ...] = (
     audit,
     security,
     account,
+    account_keys,
     sign_in,
     reference,
 )

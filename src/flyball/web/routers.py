@@ -12,6 +12,7 @@ from flyball.indexes.api import router as indexes
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
 from flyball.models.file_api import router as model_files
+from flyball.projects.account_key_api import router as account_keys
 from flyball.projects.api import router as projects
 from flyball.projects.key_api import router as keys
 from flyball.prompts.api import router as prompts
@@ -31,6 +32,7 @@ ROUTERS: tuple[Router, ...] = (
     members,
     providers,
     keys,
+    account_keys,
     secrets,
     models,
     model_files,
