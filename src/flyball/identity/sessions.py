@@ -12,7 +12,7 @@ from flyball.kit.ids import new_id
 from flyball.kit.names import name_key
 from flyball.kit.secrets import Secret, new_token, token_hash
 from flyball.projects import store
-from flyball.projects.errors import MemberNotFoundError, ProjectNotFoundError
+from flyball.projects.errors import MemberNotFoundError, NoMemberError, ProjectNotFoundError
 from flyball.projects.records import Member
 
 from . import session_store
@@ -89,7 +89,11 @@ def actor_of(member: Member, session: Session | None = None, *, restricted: bool
 
 
 async def own(ctx: Context, token: Secret) -> Found:
-    """As `authenticate`; raises SignInRefusedError where there is no such session."""
+    """As `authenticate`; raises SignInRefusedError where there is no such session, NoMemberError for a key, which has none."""
+    if ctx.actor.kind == "key":
+        raise NoMemberError(
+            f"{ctx.actor.name} is a key, and this is for members who are signed in", next_step="sign in on the pages"
+        )
     found = await authenticate(ctx, token)
     if found is None:
         raise SignInRefusedError("this session has ended", next_step="sign in again")

@@ -19,7 +19,7 @@ FlyballError
 └── ForbiddenError
     ├── ExceedsOwnRightsError  nobody gives, or takes over, more than they have
     ├── LimitedKeyError        a key with limits would become something without them
-    └── NoMemberError          only who is signed in has keys of their own
+    └── NoMemberError          this is for who is signed in
 """
 
 from flyball.kit.errors import (
@@ -103,7 +103,7 @@ class LimitedKeyError(ForbiddenError):
 
 
 class NoMemberError(ForbiddenError):
-    """Only members who are signed in have keys of their own."""
+    """This is for members who are signed in; a key is none, whoever has it."""
 
     code = "no_member"
 
