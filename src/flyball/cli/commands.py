@@ -43,7 +43,12 @@ COMMANDS: tuple[Entry, ...] = (
         "keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.key_cli"
     ),
     Entry("secrets", "Secrets: what models are called with, encrypted and told to nobody.", "flyball.secrets.cli"),
-    Entry("permissions", "What every route, page, job and command needs.", "flyball.cli.permissions", verb=True),
+    Entry(
+        "permissions",
+        "Print the permission of every route, page, path of the model API, job and command.",
+        "flyball.cli.permissions",
+        verb=True,
+    ),
     Entry("members", "Members: who belongs to the project, in which role; invitations.", "flyball.identity.member_cli"),
     Entry("roles", "Roles: sets of permissions, built in and the project's own.", "flyball.projects.role_cli"),
     Entry("projects", "Projects: each with rows, keys and members of its own.", "flyball.projects.project_cli"),
@@ -65,7 +70,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("feedback", "Say what you think of an answer: a score about its trace.", "flyball.traces.cli", verb=True),
     Entry("runs", "Durable executions: imports, index builds, evaluations.", "flyball.runs.cli"),
     Entry("audit", "The chained record of who did what to which object.", "flyball.audit.cli"),
-    Entry("security", "How well this flyball is locked, and what to do.", "flyball.security.cli", verb=True),
+    Entry("security", "Show how well this flyball is locked.", "flyball.security.cli", verb=True),
     Entry("sql", "Ask the tables a question in SQL.", "flyball.cli.sql", verb=True),
 )
 
