@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from flyball.audit import service as audit
+from flyball.audit.verifying import verify
 from flyball.configuration import service
 from flyball.configuration.bundling import bundle
 from flyball.configuration.errors import ConfigurationError, ExportError
@@ -55,7 +56,7 @@ async def test_applying_twice_changes_nothing_and_leaves_no_second_audit_event(c
     assert set(actions(again).values()) == {"unchanged"}
     assert (await audit.list_events(ctx)).items == events
     assert len(events) == 8
-    assert (await audit.verify(ctx)).ok
+    assert (await verify(ctx)).ok
 
 
 async def test_a_change_is_told_with_its_text_and_makes_one_new_version(ctx, folder):

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from flyball.audit import service as audit
+from flyball.audit.records import Wanted
 from flyball.datasets import service as datasets
 from flyball.datasets.errors import DatasetNotFoundError, DatasetVersionNotFoundError
 from flyball.evaluations import EvaluationNotFoundError, ReportNotFoundError, jobs, reporting, results, service
@@ -32,7 +33,7 @@ async def test_a_declaration_is_kept_by_its_hash_and_changed_only_where_it_diffe
     assert first.spec.scorers == ("hit_at_1", "reciprocal_rank", "token_f1")
     assert (other.spec.margin, other.created_ns) == (0.05, first.created_ns)
     assert [one.name for one in await service.list_evaluations(ctx)] == ["quality"]
-    deeds = [event.action for event in (await audit.list_events(ctx, object_kind="evaluation")).items]
+    deeds = [event.action for event in (await audit.list_events(ctx, wanted=Wanted(object_kind="evaluation"))).items]
     assert deeds == ["evaluations.update", "evaluations.create"]
 
 

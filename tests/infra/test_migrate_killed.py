@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,7 +85,8 @@ async def kill_again_and_again(address: str, ctx, *, kills: int) -> None:
             busy.stdin.flush()
             pid = int(busy.stdout.readline())
             await asyncio.sleep(chance.uniform(0.02, 0.25))
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have been quicker
+                os.kill(pid, signal.SIGKILL)
             busy.stdout.readline()
             reached.append(await check(url, ctx))
             admin(address, "drop database {} with (force)", name)

@@ -11,7 +11,15 @@ from flyball.web.navigation import SITE
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
 NAVIGATION = [link.href for stage in SITE.stages for link in stage.items]
-ALWAYS_FULL = {"/audit", "/account", "/reference", "/members", "/roles", "/projects"}  # what a new flyball has as well
+ALWAYS_FULL = {
+    "/audit",
+    "/account",
+    "/reference",
+    "/members",
+    "/roles",
+    "/projects",
+    "/security",
+}  # what a new flyball has as well
 INSPECTION = (Path(__file__).parent / "works" / "inspection.js").read_text()
 LINK = re.compile(r'<a [^>]*href="([^"]*)"')
 OF_MANY = re.compile(r"(?<=/)[^/?]*[0-9a-f]{8}[^/?]*|\?.*")

@@ -6,6 +6,8 @@ import psycopg
 import pytest
 
 from flyball.audit import service as audit
+from flyball.audit.records import Wanted
+from flyball.audit.verifying import verify
 from flyball.evaluations import ReportNotFoundError
 from flyball.functions import FunctionNotFoundError
 from flyball.functions import service as functions
@@ -381,10 +383,10 @@ async def test_every_deed_is_in_the_audit_record(ctx, report):
 
     mine = [
         event.action
-        for event in (await audit.list_events(ctx, object_kind="release")).items
+        for event in (await audit.list_events(ctx, wanted=Wanted(object_kind="release"))).items
         if event.object_id == release.id
     ]
-    all_of_them = {event.action for event in (await audit.list_events(ctx, object_kind="release")).items}
+    all_of_them = {event.action for event in (await audit.list_events(ctx, wanted=Wanted(object_kind="release"))).items}
     assert mine == ["releases.serve", "releases.approve", "releases.propose"]
     assert "releases.rollback" in all_of_them
-    assert (await audit.verify(ctx)).ok
+    assert (await verify(ctx)).ok

@@ -192,6 +192,7 @@ async def test_no_route_shows_one_tenant_anything_of_another(application, public
         if route.method != "GET":
             continue
         for value in other if "{" in route.path else [""]:
+            public.cookies.clear()  # a notice may repeat what the request before asked for
             answered = await public.get(address(route, value), headers=headers)
             said = (
                 answered.text.replace(value, "") if value else answered.text

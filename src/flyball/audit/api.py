@@ -66,7 +66,7 @@ async def stand(ctx: ContextDep) -> Standing:
     return await standing.standing(ctx)
 
 
-@router.get("/export", permission="audit.read", returns=None)
+@router.get("/export", permission="audit.read", returns=bytes)
 async def export(ctx: ContextDep) -> StreamingResponse:
     """The whole chain as JSON lines that verify by themselves: `flyball audit verify --file`. The export is recorded."""
     return StreamingResponse(
