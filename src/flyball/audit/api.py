@@ -7,13 +7,12 @@ from starlette.responses import StreamingResponse
 
 from flyball.kit.paging import Page
 from flyball.surface.http import ContextDep, Router
+from flyball.surface.http.bodies import OCTETS
 
 from . import exporting, pruning, reading, sealing, service, standing, verifying
 from .records import Event, Head, Pruned, Standing, Told, Verification, Wanted
 
 router = Router("/api/audit", tag="audit")
-
-JSON_LINES = "application/x-ndjson"
 
 
 class Narrowed:
@@ -71,7 +70,7 @@ async def export(ctx: ContextDep) -> StreamingResponse:
     """The whole chain as JSON lines that verify by themselves: `flyball audit verify --file`. The export is recorded."""
     return StreamingResponse(
         await exporting.export(ctx),
-        media_type=JSON_LINES,
+        media_type=OCTETS,  # a file of JSON lines, to be kept to the byte
         headers={"content-disposition": 'attachment; filename="flyball-audit.jsonl"'},
     )
 

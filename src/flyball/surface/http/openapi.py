@@ -96,12 +96,7 @@ def _operation(route: RegisteredRoute, schemas: _Schemas) -> dict[str, Any]:
         if route.permission != AUTHENTICATED:
             parts["description"] = _described(route)
     if route.body is not None:
-        is_file = route.body is bytes
-        schema = {"type": "string", "format": "binary"} if is_file else schemas.of(route.body)
-        parts["requestBody"] = {
-            "required": True,
-            "content": {OCTETS if is_file else "application/json": {"schema": schema}},
-        }
+        parts["requestBody"] = {"required": True, "content": _content(route.body, schemas)}
     return parts
 
 
@@ -113,9 +108,16 @@ def _described(route: RegisteredRoute) -> str:
 def _responses(route: RegisteredRoute, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if route.returns is not None and route.status != 204:
-        success["content"] = {"application/json": {"schema": schemas.of(route.returns)}}
+        success["content"] = _content(route.returns, schemas)
     problem = {"application/json": {"schema": schemas.of(Failure)}}
     return {str(route.status): success, "default": {"description": "What went wrong.", "content": problem}}
+
+
+def _content(shape: Any, schemas: _Schemas) -> dict[str, Any]:
+    """A body or an answer by its media type; `bytes` is a file, whatever it holds."""
+    if shape is bytes:
+        return {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
+    return {"application/json": {"schema": schemas.of(shape)}}
 
 
 def _template(path: str) -> str:
