@@ -16,7 +16,7 @@ from flyball.infra.processes.reporting import report
 from flyball.kit.secrets import Secret
 report("debug")
 held, shaped = Secret({HELD!r}), {SHAPED!r}
-log = logging.getLogger("some.library")
+log = logging.getLogger("some.package")
 """
 
 SAYINGS = {
@@ -63,8 +63,8 @@ def test_what_is_no_secret_is_said_as_it_is():
     code = BEGIN + "log.info('%d of %s are there', 5, 'seven')\nlog.debug('x')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "INFO some.library: 5 of seven are there" in done.stderr
-    assert "DEBUG some.library: x" in done.stderr
+    assert "INFO some.package: 5 of seven are there" in done.stderr
+    assert "DEBUG some.package: x" in done.stderr
 
 
 @pytest.fixture
