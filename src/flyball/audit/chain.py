@@ -7,13 +7,14 @@ writes the same bytes as a general one at a hundredth of the cost; a test holds 
 import hashlib
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from .records import Checkpoint, Event, SignedCheckpoint
 
 FIRST = sha256(b"flyball audit").digest()  # what the first event of every chain is chained to
+PREFIX = len('{"hash":"') + 64 + len('","event":')  # of a line, before the bytes that its hash covers
 _CHILDREN = 16  # of a node of the Merkle tree: a fifteenth of the hashing that two would cost
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -73,6 +74,62 @@ def read(text: bytes | str, hash_: bytes) -> Event:
 def line(text: bytes, hash_: bytes) -> bytes:
     """An event as one line of an export, without its end: the hash, and the bytes that it covers as they are."""
     return b'{"hash":"%b","event":%b}' % (hash_.hex().encode(), text)
+
+
+class Lines:
+    """Events that follow each other, as lines of an export."""
+
+    closing = "}}"  # of the event and of the line
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.lines = self.texts = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def part(self, begin: int, end: int | None = None) -> Self:
+        """Some of them."""
+        return type(self)(self.lines[begin:end])
+
+    def bodies(self) -> Sequence[bytes]:
+        """The bytes that their hashes cover, if these are lines of an export at all."""
+        return [line[PREFIX:-1] for line in self.lines]
+
+    def carry(self, hashes: Sequence[bytes]) -> bool:
+        """Whether every line begins with its hash of these, and with nothing else."""
+        between = '","event":{"hash":"'
+        expected = '{"hash":"' + b"".join(hashes).hex("|", 32).replace("|", between) + '","event":'
+        return b"".join([line[:PREFIX] for line in self.lines]) == expected.encode()
+
+
+class Kept:
+    """Events that follow each other, as a database keeps them: their bytes, and their hashes of 32 bytes joined."""
+
+    closing = "}"
+
+    def __init__(self, texts: Sequence[bytes], hashes: bytes) -> None:
+        self.texts = texts
+        self.hashes = hashes
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def part(self, begin: int, end: int | None = None) -> Self:
+        """Some of them."""
+        return type(self)(self.texts[begin:end], self.hashes[begin * 32 : None if end is None else end * 32])
+
+    def bodies(self) -> Sequence[bytes]:
+        """The bytes that their hashes cover."""
+        return self.texts
+
+    def carry(self, hashes: Sequence[bytes]) -> bool:
+        """Whether these are the hashes that are kept with them."""
+        return b"".join(hashes) == self.hashes
+
+    @property
+    def lines(self) -> Sequence[bytes]:
+        """The same as lines of an export."""
+        return [line(text, self.hashes[at * 32 : at * 32 + 32]) for at, text in enumerate(self.texts)]
 
 
 def merkle_root(hashes: Sequence[bytes]) -> bytes:

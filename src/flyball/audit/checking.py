@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from .chain import FIRST, canonical, merkle_root, read
+from .chain import FIRST, PREFIX, Kept, Lines, canonical, merkle_root, read
 from .records import Fault, Finding
 
-_PREFIX = len('{"hash":"') + 64 + len('","event":')
 _SEQ = re.compile(rb'"seq":(\d{1,18})\}\}$')
 _LINE = re.compile(rb'\{"hash":"([0-9a-f]{64})","event":(\{.*\})\}', re.DOTALL)
 
@@ -44,15 +43,15 @@ class Walk:
         self._since = max(seq, since)  # hashes are kept from the last checkpoint on, for the next one's root
         self._hashes: list[bytes] = []
 
-    def take(self, lines: Sequence[bytes], later: Iterable[Sequence[bytes]] = ()) -> Finding | None:
-        """Check the next lines. `later` are those that follow, looked into only to say what became of a missing event."""
+    def take(self, events: Lines | Kept, later: Iterable[Sequence[bytes]] = ()) -> Finding | None:
+        """Check the next events. `later` are the lines that follow, looked into only to say what became of a missing event."""
         at = 0
-        while at < len(lines):
-            stop = self._marks[self._next].seq - self.seq if self._next < len(self._marks) else len(lines)
-            part = lines[at : at + max(stop, 1)]
-            at += len(part)
-            finding = self._check(part, lines[at:], later) or self._compare_with_marks()
-            if finding is not None:
+        while at < len(events):
+            stop = self._marks[self._next].seq - self.seq if self._next < len(self._marks) else len(events)
+            part, at = events.part(at, at + max(stop, 1)), at + max(stop, 1)
+            if not self._fits(part):
+                return self._explain(part.lines, events.part(at).lines, later)
+            if finding := self._compare_with_marks():
                 return finding
         return None
 
@@ -77,18 +76,16 @@ class Walk:
             return Finding(fault="edit", seq=seq, said=f"event {seq} is not the one that {said_by} has as the last")
         return None
 
-    def _check(self, lines: Sequence[bytes], rest: Sequence[bytes], later: Iterable[Sequence[bytes]]) -> Finding | None:
-        previous, first = self.previous, self.seq + 1
-        hashes = [previous := sha256(previous + line[_PREFIX:-1]).digest() for line in lines]
-        if not (
-            _same_hashes(lines, hashes)
-            and _same_numbers(lines, first)
-            and len([1 for line in lines if self._project in line]) == len(lines)
-        ):
-            return self._explain(lines, rest, later)
-        self.previous, self.seq = previous, self.seq + len(lines)
+    def _fits(self, part: Lines | Kept) -> bool:
+        """Whether these events follow; then they are behind us."""
+        previous, texts = self.previous, part.texts
+        hashes = [previous := sha256(previous + body).digest() for body in part.bodies()]
+        ours = [1 for text in texts if text.rfind(self._project) > 0]  # it stands near the end: a quarter of `in`
+        if not (part.carry(hashes) and _same_numbers(texts, self.seq + 1, part.closing) and len(ours) == len(texts)):
+            return False
+        self.previous, self.seq = previous, self.seq + len(texts)
         self._hashes += hashes
-        return None
+        return True
 
     def _compare_with_marks(self) -> Finding | None:
         if self._next == len(self._marks) and len(self._hashes) > 4096:
@@ -130,7 +127,7 @@ class Walk:
     def _fault_of(self, line: bytes, seq: int, previous: bytes) -> Fault | None:
         """Whether a line is no line of an export, or another event, or an event that does not fit; None where all is well."""
         match = _LINE.fullmatch(line)
-        if match is None or match[2] != line[_PREFIX:-1]:
+        if match is None or match[2] != line[PREFIX:-1]:
             return "format"
         if sha256(previous + match[2]).hexdigest().encode() != match[1]:
             return "edit"
@@ -142,22 +139,15 @@ def known_marks(marks: Iterable[Mark], noted: Mapping[int, str]) -> list[Mark]:
     return [*marks, *(Mark(seq, 0, hash_, "", f"the note of event {seq}") for seq, hash_ in noted.items())]
 
 
-def _same_hashes(lines: Sequence[bytes], hashes: Sequence[bytes]) -> bool:
-    """Whether every line begins with the hash that was computed, and with nothing else."""
-    between = '","event":{"hash":"'
-    expected = '{"hash":"' + b"".join(hashes).hex("|", 32).replace("|", between) + '","event":'
-    return b"".join([line[:_PREFIX] for line in lines]) == expected.encode()
-
-
-def _same_numbers(lines: Sequence[bytes], first: int) -> bool:
-    """Whether every line ends with its number; where a number grows by a digit the lines are taken in two parts."""
-    last = first + len(lines) - 1
+def _same_numbers(texts: Sequence[bytes], first: int, closing: str) -> bool:
+    """Whether every event ends with its number; where a number grows by a digit they are taken in two parts."""
+    last = first + len(texts) - 1
     if len(str(first)) != len(str(last)):
         part = 10 ** len(str(first)) - first
-        return _same_numbers(lines[:part], first) and _same_numbers(lines[part:], first + part)
-    width = len(f'"seq":{first}}}}}')
-    expected = '"seq":' + '}}"seq":'.join(map(str, range(first, last + 1))) + "}}"
-    return b"".join([line[-width:] for line in lines]) == expected.encode()
+        return _same_numbers(texts[:part], first, closing) and _same_numbers(texts[part:], first + part, closing)
+    width = len(f'"seq":{first}{closing}')
+    expected = '"seq":' + f'{closing}"seq":'.join(map(str, range(first, last + 1))) + closing
+    return b"".join([text[-width:] for text in texts]) == expected.encode()
 
 
 def _number_of(line: bytes) -> int | None:
@@ -193,8 +183,8 @@ def _changed(fault: Fault, seq: int, line: bytes, previous: bytes, after: bytes 
     if fault == "order":
         return Finding(fault="order", seq=seq, said=f"event {seq} is of another project")
     carried = bytes.fromhex(line[9:73].decode())
-    computed = sha256(previous + line[_PREFIX:-1]).digest()
-    chained_to = {name: _fits(hash_, after) for name, hash_ in (("carried", carried), ("computed", computed))}
+    computed = sha256(previous + line[PREFIX:-1]).digest()
+    chained_to = {name: _follows(hash_, after) for name, hash_ in (("carried", carried), ("computed", computed))}
     what = f"event {seq} was changed after it was recorded"
     if chained_to["computed"]:
         what = f"the hash of event {seq} was changed after it was recorded"
@@ -203,8 +193,8 @@ def _changed(fault: Fault, seq: int, line: bytes, previous: bytes, after: bytes 
     return Finding(fault="edit", seq=seq, said=what)
 
 
-def _fits(previous: bytes, line: bytes | None) -> bool:
-    return line is not None and sha256(previous + line[_PREFIX:-1]).hexdigest().encode() == line[9:73]
+def _follows(previous: bytes, line: bytes | None) -> bool:
+    return line is not None and sha256(previous + line[PREFIX:-1]).hexdigest().encode() == line[9:73]
 
 
 def _stands_between(line: bytes, seq: int, after: bytes | None) -> bool:
@@ -214,12 +204,12 @@ def _stands_between(line: bytes, seq: int, after: bytes | None) -> bool:
         carried is not None
         and after is not None
         and _number_of(after) == seq + 1
-        and _fits(bytes.fromhex(carried[1].decode()), after)
+        and _follows(bytes.fromhex(carried[1].decode()), after)
     )
 
 
 def _is_event(line: bytes) -> bool:
     try:
-        return canonical(read(line[_PREFIX:-1], b"")) == line[_PREFIX:-1]
+        return canonical(read(line[PREFIX:-1], b"")) == line[PREFIX:-1]
     except (msgspec.MsgspecError, ValueError):
         return False

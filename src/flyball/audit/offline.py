@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from flyball.kit.errors import InvalidInputError
 
-from .chain import FIRST, Marked
+from .chain import FIRST, Lines, Marked
 from .checking import Walk, known_marks
 from .checkpoints import Judged, judge
 from .exporting import FORMAT, Header, header_of
@@ -80,7 +80,7 @@ def _judge(file: BinaryIO, header: Header, trusted: set[str], row: list[Marked])
 
 def _events(file: BinaryIO, walk: Walk) -> Finding | None:
     for lines, rest in _blocks(file):
-        finding = walk.take(lines, rest)
+        finding = walk.take(Lines(lines), rest)
         if finding is not None:
             return finding
     return None

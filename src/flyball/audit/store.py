@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
-from .chain import FIRST, Marked, canonical, read
+from .chain import FIRST, Kept, Marked, canonical, read
 from .records import Event, Head, Kind, Wanted
 
 _APPEND = """
@@ -14,7 +14,7 @@ _APPEND = """
 """
 _BLOCK = """
     select count(*) as events, min(seq) as first, max(seq) as last,
-        string_agg('{"hash":"' || encode(hash, 'hex') || '","event":' || canonical || '}', E'\\n' order by seq) as lines
+        string_agg(hash, '' order by seq) as hashes, convert_to(string_agg(canonical, E'\\n' order by seq), 'UTF8') as texts
     from (
         select seq, hash, canonical from audit_events where project = %s and seq > %s and seq <= %s order by seq
     ) as block
@@ -22,9 +22,9 @@ _BLOCK = """
 
 
 class Block(NamedTuple):
-    """Some events of a chain as lines of an export. `first` and `last` are the numbers under which they are kept."""
+    """Some events of a chain. `first` and `last` are the numbers under which they are kept."""
 
-    lines: list[bytes]
+    events: Kept
     first: int
     last: int
 
@@ -108,11 +108,12 @@ async def done_since(connection: Connection, event: tuple[str, str, str, str], *
 
 
 async def block(connection: Connection, project: str, after_seq: int, up_to: int) -> Block | None:
-    """The events of a stretch of numbers, in their order; None where there is none. The database joins the lines."""
-    row = await fetch_one(connection, _BLOCK, project, after_seq, up_to)
+    """The events of a stretch of numbers, in their order; None where there is none. The database joins them."""
+    cursor = await connection.execute(_BLOCK, (project, after_seq, up_to), binary=True)  # a megabyte, as it is
+    row = await cursor.fetchone()
     if row is None or not row["events"]:
         return None
-    return Block(row["lines"].encode().split(b"\n"), row["first"], row["last"])
+    return Block(Kept(row["texts"].split(b"\n"), row["hashes"]), row["first"], row["last"])
 
 
 async def first_after(connection: Connection, project: str, seq: int) -> int | None:

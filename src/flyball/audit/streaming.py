@@ -88,7 +88,7 @@ async def _next(connection: Connection, project: str, stood: Cursor) -> tuple[li
     """The lines after a place, and the place after them: events, and the checkpoints that cover none but those and earlier ones."""
     begin = max(stood.seq, await store.pruned_up_to(connection, project))
     block = await store.block(connection, project, begin, begin + MOST_LINES)
-    lines = list(block.lines) if block else []
+    lines = list(block.events.lines) if block else []
     seq = block.last if block else begin
     row = await store.checkpoints(connection, project, after=stood.checkpoint, most=MOST_LINES)
     ready = [each for each in row if each.seq <= seq]
