@@ -288,9 +288,9 @@ async def test_an_import_without_a_source_takes_the_declared_one(ctx, docs):
 
 async def test_a_step_that_is_done_again_after_a_crash_doubles_nothing(ctx, docs):
     class Repeating(Immediate):
-        async def step(self, name, work):
-            await super().step(name, work)
-            return await super().step(f"{name} again", work) if name != "name the version" else await work()
+        async def step(self, name, work, returns):
+            await super().step(name, work, returns)
+            return await super().step(f"{name} again", work, returns) if name != "name the version" else await work()
 
     machinery = Repeating()
     await imported(ctx, "manual", folder(docs), machinery)

@@ -124,10 +124,10 @@ async def test_a_run_that_is_repeated_after_a_crash_doubles_nothing_and_writes_o
 
 async def test_a_run_that_was_cut_off_goes_on_with_what_is_missing(ctx, bench):
     class CutOff(Immediate):
-        async def step(self, name, work):
+        async def step(self, name, work, returns):
             if name == "chunk 3":
                 raise ConnectionError("killed")
-            return await super().step(name, work)
+            return await super().step(name, work, returns)
 
     await bench.declare()
     with pytest.raises(ConnectionError):

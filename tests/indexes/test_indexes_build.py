@@ -175,8 +175,8 @@ async def test_damaged_files_are_named_too(ctx, docs):
 
 async def test_a_step_that_is_done_again_after_a_crash_makes_one_version(ctx, docs):
     class Repeating(Immediate):
-        async def step(self, name, work):
-            result = await super().step(name, work)
+        async def step(self, name, work, returns):
+            result = await super().step(name, work, returns)
             return result if name in ("plan", "compare") else await work()
 
     await imported(ctx, docs)

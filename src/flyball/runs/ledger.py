@@ -7,6 +7,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from flyball.infra.context import Actor, Context
+from flyball.infra.jobs.outcomes import told
 from flyball.kit.errors import FlyballError
 
 from . import store
@@ -55,9 +56,7 @@ class RunLedger:
 
     async def fail(self, run_id: str, error: Exception) -> None:
         """Write its failure; a second time changes nothing."""
-        known = isinstance(error, FlyballError)
-        text = str(error) if known else f"{type(error).__name__}: {error}. Next: the worker's log has the whole story"
-        code = error.code if isinstance(error, FlyballError) else "internal_error"
+        text, code = told(error)
         async with self._db.transaction() as connection:
             await store.fail(connection, run_id, text.replace("\0", ""), code, self._ctx.clock.now_ns())
 

@@ -1,7 +1,8 @@
 """DBOS, and all that flyball knows of it: one workflow, `flyball.run`, whose id is the run's id.
 
 A run that was cut off is found by DBOS at the next start and continues behind its last finished step. What a run is and
-where its state is written is the ledger's business (a port that the room `runs` fills).
+where its state is written is the ledger's business (a port that the room `runs` fills). DBOS is given text alone and keeps
+it as JSON; pickles, its own choice, are not even read: whoever can write a row shall not run code in the worker.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos._serialization import DefaultSerializer
 
 from flyball.infra.context import Context
 from flyball.kit.errors import NotFoundError, UnavailableError
 from flyball.kit.retry import backoff
 
 from .job import Job, RunContext
+from .outcomes import kept, kept_failure, read
 from .shortage import shortage
 
 T = TypeVar("T")
@@ -74,6 +77,7 @@ class JobEngine:
             "application_version": "flyball",  # a run continues under a newer flyball as well
             "enable_otlp": False,
             "log_level": "WARNING",
+            "serializer": DBOSPortableJSONSerializer(),
         }
         DBOS(config=config)
 
@@ -81,6 +85,7 @@ class JobEngine:
             async with self._turns:
                 await self._execute(run_id)
 
+        await asyncio.to_thread(_begin_pickled_runs_again, config["system_database_engine"])
         self._workflow = DBOS.workflow(name="flyball.run", max_recovery_attempts=None)(execute)
         DBOS.launch()
 
@@ -100,7 +105,7 @@ class JobEngine:
             await asyncio.sleep(0.05)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
 
-    async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def step(self, name: str, work: Callable[[], Awaitable[T]], returns: Any) -> T:
         """A durable step of the run that calls; while something is away, or a disk is full, it is repeated for a while."""
 
         async def patient() -> T:
@@ -118,13 +123,26 @@ class JobEngine:
                     await asyncio.sleep(pause)
             raise AssertionError("the last try returns or raises")
 
+        raised: list[Exception] = []
+
+        async def recorded() -> str:
+            try:
+                return kept(await patient())
+            except Exception as error:  # noqa: BLE001 -- it is kept as this step's end, and raised below
+                raised.append(error)
+                return kept_failure(error)
+
         if self._stopping.is_set():
             await asyncio.Event().wait()  # this process ends; the next start continues here
         self._steps += 1
         try:
-            return await DBOS.run_step_async({"name": name}, patient)
+            text = await DBOS.run_step_async({"name": name}, recorded)
         finally:
             self._steps -= 1
+        if raised:
+            raise raised[0]
+        result: T = read(text, returns)
+        return result
 
     async def progress(self, run_id: str, done: int, total: int | None, note: str) -> None:
         """Write progress, five times a second at most, and always the end."""
@@ -176,6 +194,31 @@ class JobEngine:
                 except UnavailableError as error:
                     _log.warning("the ledger of runs waits: %s", error)
                     await asyncio.sleep(pause)
+
+
+def _refuse(_: DefaultSerializer, __: str) -> Any:
+    raise ValueError("a pickle among DBOS's rows, which flyball writes none of, is not read")
+
+
+DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign,assignment] # DBOS reads each row as the row itself says
+
+
+def _begin_pickled_runs_again(engine: sa.Engine | None) -> None:
+    """Runs that were cut off under a flyball which left pickles: their steps are forgotten, and they start over."""
+    if engine is None or not sa.inspect(engine).has_table("workflow_status", schema="dbos"):
+        return
+    with engine.begin() as connection:
+        for statement in _FORGET_PICKLES:
+            connection.execute(sa.text(statement))
+
+
+_OLD = "select workflow_uuid from dbos.workflow_status where status = 'PENDING' and serialization = 'py_pickle'"
+_FORGET_PICKLES = (
+    f"delete from dbos.operation_outputs where workflow_uuid in ({_OLD})",
+    f"""update dbos.workflow_status set serialization = 'portable_json',
+        inputs = json_build_object('positionalArgs', json_build_array(workflow_uuid), 'namedArgs', json_build_object())
+        where workflow_uuid in ({_OLD})""",
+)
 
 
 def _engine(url: str) -> sa.Engine:

@@ -6,21 +6,23 @@ from typing import Any, TypeVar
 from flyball.infra.context import Context
 
 from .job import Job, RunContext
+from .outcomes import kept, read
 
 T = TypeVar("T")
 
 
 class Immediate:
-    """Steps are plain calls; what was done and told is kept for whoever asks."""
+    """Steps are calls whose results go through their text as in the worker; what was done and told is kept for whoever asks."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.reports: list[tuple[int, int | None, str]] = []
 
-    async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def step(self, name: str, work: Callable[[], Awaitable[T]], returns: Any) -> T:
         """Do the work."""
         self.steps.append(name)
-        return await work()
+        result: T = read(kept(await work()), returns)
+        return result
 
     async def progress(self, run_id: str, done: int, total: int | None, note: str) -> None:  # noqa: ARG002 -- the port's shape
         """Keep the report."""

@@ -10,7 +10,7 @@ A room's `jobs.py`:
     JOBS = (Job("indexes.build", build, permission="indexes.write"),)
 
 Rules. A step that has finished is never done again: after a crash its result is read back, so it returns something small
-that can be pickled. A step that was cut off is done again, so it must be safe to repeat. Outside of steps a job only
+that JSON can say, and declares its type, as which it is read. A step that was cut off is done again, so it must be safe to repeat. Outside of steps a job only
 decides, from its arguments and the results of steps, which step comes next: the same decisions give the same steps.
 """
 
@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from flyball.infra.context import Context
 
+from .outcomes import result_type
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -26,8 +28,8 @@ T = TypeVar("T")
 class Machinery(Protocol):
     """What executes steps: DBOS in the worker, nothing at all in `immediate`."""
 
-    async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Do the work, or return what it returned before."""
+    async def step(self, name: str, work: Callable[[], Awaitable[T]], returns: Any) -> T:
+        """Do the work, or return what it returned before, read as the type `returns`."""
         ...
 
     async def progress(self, run_id: str, done: int, total: int | None, note: str) -> None:
@@ -49,7 +51,7 @@ class RunContext:
         async def bound() -> T:
             return await work(*args, **kwargs)
 
-        return await self._machinery.step(name, bound)
+        return await self._machinery.step(name, bound, result_type(work))
 
     async def progress(self, done: int, total: int | None = None, note: str = "") -> None:
         """Show how far the run is. Cheap enough to call often: what comes too fast is left out."""
