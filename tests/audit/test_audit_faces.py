@@ -62,7 +62,7 @@ async def test_an_event_has_an_address_a_sentence_and_its_hash(admin):
     page = await admin.get("/audit/1", headers=HTML)
 
     assert told["event"] == event
-    assert told["sentence"] == f"{event['actor_name']} made the key {event['object_id']}"
+    assert told["sentence"] == f"{event['actor_name']} made the key app"
     assert event["hash"] in page.text
     assert "made the key" in page.text
     assert "not signed yet" in page.text
@@ -182,3 +182,20 @@ async def test_a_page_of_events_costs_the_same_far_behind(admin, ctx):
 
     assert [event["seq"] for page in (first, second, third) for event in page["items"]] == [7, 6, 5, 4, 3, 2, 1]
     assert third["next"] is None
+
+
+async def test_sentences_name_objects_as_people_do_and_a_filter_finds_them_by_it(admin):
+    await make_key(admin, "nightly-import")
+    [event] = (await admin.get("/api/audit/events?object_id=nightly-import")).json()["items"]
+
+    told = (await admin.get(f"/api/audit/events/{event['seq']}")).json()
+
+    assert told["sentence"].endswith(" made the key nightly-import")
+    assert event["object_id"].startswith("key_")
+
+
+async def test_looking_at_members_and_at_names_of_secrets_is_recorded_once_an_hour(admin):
+    for path in ("/api/members", "/api/members", "/api/secrets", "/api/secrets"):
+        assert (await admin.get(path)).status == 200
+
+    assert actions(await admin.get("/api/audit/events")) == ["secrets.read", "members.read"]

@@ -32,9 +32,9 @@ def folder_of(folder: Path, *, up_to: str) -> Path:
 
 
 def old_hash(previous: bytes, event: Event) -> bytes:
-    """An event's hash as it was computed before: a general encoder of RFC 8785, and no method of authentication."""
+    """An event's hash as it was computed before: a general encoder of RFC 8785, no method of authentication and no name."""
     fields = msgspec.structs.asdict(event)
-    del fields["hash"], fields["auth_method"]
+    del fields["hash"], fields["auth_method"], fields["object_name"]
     return chain.sha256(
         previous + rfc8785.dumps(fields | {"at_ns": str(event.at_ns), "mono_ns": str(event.mono_ns)})
     ).digest()

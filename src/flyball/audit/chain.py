@@ -19,8 +19,11 @@ _CHILDREN = 16  # of a node of the Merkle tree: a fifteenth of the hashing that 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
-class _Canonical(msgspec.Struct, kw_only=True):
-    """An event's fields in the order of their names. Nanoseconds are text, since a JSON number holds them only to 2^53."""
+class _Canonical(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An event's fields in the order of their names. Nanoseconds are text, since a JSON number holds them only to 2^53.
+
+    What came later than the first chains is left out where there is none, as it was then.
+    """
 
     action: str
     actor_id: str
@@ -36,17 +39,11 @@ class _Canonical(msgspec.Struct, kw_only=True):
     project: str
     request_id: str
     seq: int
-
-
-class _CanonicalWithMethod(_Canonical, kw_only=True):
-    auth_method: str
-
-
-class _Read(_Canonical, kw_only=True, forbid_unknown_fields=True):
     auth_method: str = ""
+    object_name: str = ""
 
 
-_READER = msgspec.json.Decoder(_Read)
+_READER = msgspec.json.Decoder(_Canonical)
 
 
 def chained(previous: bytes, event: Event) -> bytes:
@@ -55,19 +52,17 @@ def chained(previous: bytes, event: Event) -> bytes:
 
 
 def canonical(event: Event) -> bytes:
-    """RFC 8785 bytes of the event without its hash; without `auth_method` where there is none, as before there was one."""
+    """RFC 8785 bytes of the event without its hash."""
     fields = {
         name: getattr(event, name) for name in _Canonical.__struct_fields__ if name not in ("at_ns", "mono_ns")
     } | {"at_ns": str(event.at_ns), "mono_ns": str(event.mono_ns)}
-    if event.auth_method:
-        return _ENCODER.encode(_CanonicalWithMethod(**fields, auth_method=event.auth_method))
     return _ENCODER.encode(_Canonical(**fields))
 
 
 def read(text: bytes | str, hash_: bytes) -> Event:
     """The event that canonical JSON says. Raises msgspec.MsgspecError or ValueError for what is none."""
     found = _READER.decode(text)
-    fields = {name: getattr(found, name) for name in _Read.__struct_fields__}
+    fields = {name: getattr(found, name) for name in _Canonical.__struct_fields__}
     return Event(**(fields | {"at_ns": int(found.at_ns), "mono_ns": int(found.mono_ns), "hash": hash_.hex()}))
 
 

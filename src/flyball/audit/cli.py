@@ -37,7 +37,7 @@ def list_events(
     actor: Annotated[str, typer.Option(help="Events by this name or id only.")] = "",
     action: Annotated[str, typer.Option(help="Events of this action only, such as releases.approve.")] = "",
     object_kind: Annotated[str, typer.Option("--kind", help="Events about objects of this kind only.")] = "",
-    object_id: Annotated[str, typer.Option("--object", help="Events about this object only.")] = "",
+    object_id: Annotated[str, typer.Option("--object", help="Events about this object only, by its id or name.")] = "",
     since: Annotated[str, typer.Option(help="From this date or time on, in UTC: 2026-11-21.")] = "",
     until: Annotated[str, typer.Option(help="Before this date or time.")] = "",
 ) -> None:

@@ -1,6 +1,6 @@
 """What an event says in plain words: one table, a row per action that flyball records. Pure.
 
-`{}` is the object's name or id. An action that is not in the table is told as it stands, never guessed at.
+`{}` is the object's name, or its id where it has none. An action that is not in the table is told as it stands, never guessed at.
 """
 
 from collections.abc import Mapping
@@ -32,6 +32,7 @@ DEEDS: Mapping[str, str] = {
     "links.create": "made the sign-in link {}",
     "members.add": "took the member {} into the project",
     "members.create": "made the member {}",
+    "members.read": "looked at the members of {}",
     "members.remove": "took the member {} out of the project",
     "members.set_role": "gave another role to the member {}",
     "members.set_password": "set the password of the member {}",
@@ -50,6 +51,7 @@ DEEDS: Mapping[str, str] = {
     "releases.serve": "put the release {} into service",
     "roles.remove": "removed the role {}",
     "roles.set": "set what the role {} permits",
+    "secrets.read": "looked at the names of the secrets of {}",
     "secrets.remove": "removed the secret {}",
     "secrets.rotate_data_key": "rotated the data key, which is {} now",
     "secrets.rotate_master": "wrapped the data key {} with another master key",
@@ -99,6 +101,7 @@ def tell(event: Event) -> Told:
 def deed_of(event: Event) -> str:
     """What was done, without who did it."""
     known = DEEDS.get(event.action)
+    object_ = event.object_name or event.object_id
     if known is not None:
-        return known.replace("{}", event.object_id)
-    return f"did {event.action} to the {event.object_kind.replace('_', ' ')} {event.object_id}"
+        return known.replace("{}", object_)
+    return f"did {event.action} to the {event.object_kind.replace('_', ' ')} {object_}"

@@ -12,7 +12,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what to which object. `before` and `after` are commitments to the content, never the content.
 
     `auth_method` is how the actor proved who they are; empty in events from before it was recorded. `hash` covers all
-    other fields and the hash of the event before this one.
+    other fields and the hash of the event before this one. `object_name` is what people called the object then, where it
+    has a name besides its id.
     """
 
     seq: int
@@ -30,6 +31,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
     request_id: str = ""
     auth_method: str = ""
+    object_name: str = ""
     hash: str = ""
 
 
@@ -68,7 +70,7 @@ class SignedCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of events is narrowed to; what is empty or 0 does not count. `actor` is a name or an id."""
+    """What a list of events is narrowed to; what is empty or 0 does not count. `actor` and `object_id` are a name or an id."""
 
     actor: str = ""
     action: str = ""

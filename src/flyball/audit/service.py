@@ -28,11 +28,13 @@ async def record(
     object_id: str,
     before: Any = None,
     after: Any = None,
+    object_name: str = "",
 ) -> Event:
     """Append an event to the project's chain, in the caller's transaction: it is there exactly if the change is.
 
-    Give `before` and `after` as the records themselves; only salted commitments to them are kept. Call it as the last
-    thing in the transaction: from here to its end, the project's other changes wait.
+    Give `before` and `after` as the records themselves; only salted commitments to them are kept, and the name of the
+    object where one of them is the object. Call it as the last thing in the transaction: from here to its end, the
+    project's other changes wait.
     """
     seq, previous = await store.lock_head(connection, ctx.project)
     salt = secrets.token_bytes(16)
@@ -52,13 +54,14 @@ async def record(
         after=commitment(salt, "after", after),
         request_id=ctx.request_id,
         auth_method=auth_method(ctx.actor),
+        object_name=object_name or _name(object_id, after) or _name(object_id, before),
     )
     await store.append(connection, event, chained(previous, event), salt)
     return event
 
 
 async def record_read(
-    ctx: Context, *, action: str, object_kind: str, object_id: str, each_time: bool = False
+    ctx: Context, *, action: str, object_kind: str, object_id: str, object_name: str = "", each_time: bool = False
 ) -> Event | None:
     """Append an event for the reading of something sensitive, in a transaction of its own; await it before you answer.
 
@@ -71,7 +74,9 @@ async def record_read(
             if await store.done_since(connection, read, project=ctx.project, since_ns=since_ns):
                 return None
     async with ctx.db.transaction() as connection:
-        return await record(connection, ctx, action=action, object_kind=object_kind, object_id=object_id)
+        return await record(
+            connection, ctx, action=action, object_kind=object_kind, object_id=object_id, object_name=object_name
+        )
 
 
 def auth_method(actor: Actor) -> str:
@@ -124,6 +129,12 @@ def time_of(text: str, *, whole_day: bool = False) -> int:
             f"{text!r:.60} is neither a date nor a time",
             next_step="write it as 2026-11-21 or 2026-11-21T13:00:00+01:00",
         ) from None
+
+
+def _name(object_id: str, content: Any) -> str:
+    """The name of the object, where this is the object and has one."""
+    name = getattr(content, "name", "") if getattr(content, "id", None) == object_id else ""
+    return name if isinstance(name, str) else ""
 
 
 @cache

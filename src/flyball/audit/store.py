@@ -75,7 +75,7 @@ async def newest(
         ("(actor_name = %s or actor_id = %s)", wanted.actor or None),
         ("action = %s", wanted.action or None),
         ("object_kind = %s", wanted.object_kind or None),
-        ("object_id = %s", wanted.object_id or None),
+        ("(object_id = %s or object_name = %s)", wanted.object_id or None),
         ("at_ns >= %s", wanted.from_ns or None),
         ("at_ns < %s", wanted.until_ns or None),
     ]

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from flyball.audit import service as audit
 from flyball.kit.paging import Page
 from flyball.runs.records import Run
 from flyball.surface.http import Body, ContextDep, Router
@@ -72,7 +71,7 @@ async def show_version(ctx: ContextDep, name: str, version: str) -> DatasetVersi
 async def list_rows(ctx: ContextDep, name: str, version: str, cursor: str = "", limit: int = 50) -> Page[Row]:
     """The rows of a version, in their order. Reading them is recorded, once an hour."""
     found = await service.get_version(ctx, name, _number(name, version))
-    await audit.record_read(ctx, action="datasets.read_rows", object_kind="dataset_version", object_id=found.id)
+    await service.record_reading(ctx, found)
     return await service.rows(ctx, found, cursor, limit)
 
 

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from flyball.audit import service as audit
 from flyball.kit.errors import NotFoundError
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
@@ -64,7 +63,7 @@ async def show_dataset(ctx: ContextDep, name: str, version: int | None = None, c
         return DatasetPage(dataset=dataset, version=None, versions=(), rows=(), next=None, first=True)
     shown = await service.get_version(ctx, name, version)
     found = await service.rows(ctx, shown, cursor, 25)
-    await audit.record_read(ctx, action="datasets.read_rows", object_kind="dataset_version", object_id=shown.id)
+    await service.record_reading(ctx, shown)
     return DatasetPage(
         dataset=dataset, version=shown, versions=versions, rows=found.items, next=found.next, first=not cursor
     )
@@ -82,5 +81,5 @@ async def show_row(ctx: ContextDep, name: str, version: int, row_id: str) -> Row
             f"version {version} of {name!r} has no row {row_id!r:.80}",
             next_step=f"see /datasets/{name}?version={version}",
         )
-    await audit.record_read(ctx, action="datasets.read_rows", object_kind="dataset_version", object_id=shown.id)
+    await service.record_reading(ctx, shown)
     return RowPage(version=shown, row=row)

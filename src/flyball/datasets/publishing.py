@@ -38,6 +38,7 @@ async def publish(
             action="datasets.publish",
             object_kind="dataset_version",
             object_id=numbered.id,
+            object_name=numbered.title,
             before=newest,
             after=numbered,
         )

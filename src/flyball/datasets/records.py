@@ -111,6 +111,11 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
     created_by: str
 
+    @property
+    def title(self) -> str:
+        """What people call it: the dataset and the number."""
+        return f"{self.dataset} {self.version}"
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row. Of a document, `text` is what offsets count in and `document_hash` its hash; `data` is the rest.

@@ -29,7 +29,7 @@ from .reading import (
     read_rows,
     rows,
 )
-from .records import Dataset, Declaration, Kind
+from .records import Dataset, DatasetVersion, Declaration, Kind
 
 __all__ = [
     "Overview",
@@ -43,6 +43,7 @@ __all__ = [
     "list_datasets",
     "list_versions",
     "read_rows",
+    "record_reading",
     "rows",
 ]
 
@@ -109,9 +110,21 @@ async def import_later(ctx: Context, name: str, declaration: Declaration | None 
             action="datasets.import",
             object_kind="dataset",
             object_id=dataset.id,
+            object_name=name,
             after={"run": run.id, "source": chosen},
         )
     return run
+
+
+async def record_reading(ctx: Context, version: DatasetVersion) -> None:
+    """Note in the audit record that the actor reads rows of a version: once an hour."""
+    await audit.record_read(
+        ctx,
+        action="datasets.read_rows",
+        object_kind="dataset_version",
+        object_id=version.id,
+        object_name=version.title,
+    )
 
 
 async def _create(

@@ -81,7 +81,7 @@ async def write_report(ctx: Context, run_id: str, plan: Plan) -> Report:
                 action="evaluations.report",
                 object_kind="evaluation_report",
                 object_id=report.id,
-                before=None,
+                object_name=f"of {plan.evaluation}",
                 after=report,
             )
         kept = await store.report_of_run(connection, ctx.project, run_id)

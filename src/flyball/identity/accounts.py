@@ -152,8 +152,15 @@ async def _write(connection: Connection, ctx: Context, provider: Provider, accou
             f"this account with {provider.label} is a member's already", next_step="sign in with it, or use another"
         )
     acting = ctx.acting_as(actor_of_provider(provider))
+    member = await store.get_member_by_id(connection, provider.project, member_id)
     await audit.record(
-        connection, acting, action="members.link_provider", object_kind="member", object_id=member_id, after=identity
+        connection,
+        acting,
+        action="members.link_provider",
+        object_kind="member",
+        object_id=member_id,
+        object_name=member.name if member else "",
+        after=identity,
     )
 
 

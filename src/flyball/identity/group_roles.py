@@ -31,6 +31,7 @@ async def apply_groups(
             await _give(connection, ctx.within(project, actor), provider, member_id, role)
     for project in given.keys() - wanted.keys():
         inside = ctx.within(project, actor)
+        name = await _name_of(connection, project, member_id)
         await store.delete_membership(connection, project, member_id)
         await store.end_sessions_in(connection, project, member_id, ctx.clock.now_ns())
         await notify(connection, SNAPSHOT)
@@ -40,6 +41,7 @@ async def apply_groups(
             action="members.remove",
             object_kind="member",
             object_id=member_id,
+            object_name=name,
             before=given[project],
         )
 
@@ -64,5 +66,16 @@ async def _give(connection: Connection, ctx: Context, provider: Provider, member
     await store.set_membership(connection, member, ctx.actor.id, now_ns)
     await notify(connection, SNAPSHOT)
     await audit.record(
-        connection, ctx, action="members.set_role", object_kind="member", object_id=member_id, after=role
+        connection,
+        ctx,
+        action="members.set_role",
+        object_kind="member",
+        object_id=member_id,
+        object_name=await _name_of(connection, ctx.project, member_id),
+        after=role,
     )
+
+
+async def _name_of(connection: Connection, project: str, member_id: str) -> str:
+    member = await store.get_member_by_id(connection, project, member_id)
+    return member.name if member else ""

@@ -3,6 +3,7 @@
 import msgspec
 from starlette.requests import Request
 
+from flyball.audit import service as audit
 from flyball.projects import members
 from flyball.projects.records import Member
 from flyball.surface.http import Body, ContextDep, Router
@@ -64,7 +65,8 @@ class SignedOut(msgspec.Struct, frozen=True, kw_only=True):
 
 @router.get("/members", permission="members.read", returns=Members)
 async def list_members(ctx: ContextDep) -> Members:
-    """The project's members by name."""
+    """The project's members by name. Looking is recorded, once an hour."""
+    await audit.record_read(ctx, action="members.read", object_kind="project", object_id=ctx.project)
     return Members(items=await members.list_members(ctx))
 
 

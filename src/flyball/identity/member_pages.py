@@ -3,6 +3,7 @@
 import msgspec
 from starlette.requests import Request
 
+from flyball.audit import service as audit
 from flyball.kit.errors import FlyballError
 from flyball.projects import members, own_roles
 from flyball.projects.records import Member
@@ -31,6 +32,7 @@ class MemberList(msgspec.Struct, frozen=True, kw_only=True):
 @pages.get("/members", permission="members.read", template="identity/members.html")
 async def list_members(ctx: ContextDep) -> MemberList:
     """Who belongs to the project, and who is invited."""
+    await audit.record_read(ctx, action="members.read", object_kind="project", object_id=ctx.project)
     return await _members(ctx)
 
 

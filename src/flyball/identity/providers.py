@@ -141,6 +141,7 @@ async def forget_own_identity(ctx: Context, name: str) -> None:
             action="members.unlink_provider",
             object_kind="member",
             object_id=ctx.actor.id,
+            object_name=ctx.actor.name,
             before=provider.name,
         )
 

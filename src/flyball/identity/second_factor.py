@@ -150,7 +150,7 @@ async def finish_sign_in(ctx: Context, step: Secret, code: str, whence: Whence) 
             await session_store.delete_steps(connection, hash_, now_ns)
             return await mint(connection, ctx, member, f"{owed[2]} + {kind}", whence)
         acting = ctx.within(member.project, ctx.actor)
-        await audit.record(connection, acting, action="sessions.refuse", object_kind="member", object_id=member.id)
+        await _record_of(connection, acting, member, "sessions.refuse")
     raise _wrong_code()
 
 
@@ -205,7 +205,7 @@ async def reset(ctx: Context, name: str) -> Member:
             raise FactorStateError(f"{member.name} has no second factor")
         await session_store.revoke_sessions_of(connection, member.id, ctx.clock.now_ns())
         await session_store.delete_steps_of(connection, member.id)
-        await audit.record(connection, ctx, action="members.remove_factor", object_kind="member", object_id=member.id)
+        await _record_of(connection, ctx, member, "members.remove_factor")
     return member
 
 
@@ -252,8 +252,13 @@ async def _secret_of(connection: Connection, ctx: Context, factor: Factor) -> by
 
 
 async def _record(connection: Connection, ctx: Context, member: Member, session: Session, action: str) -> None:
-    acting = ctx.within(member.project, actor_of(member, session))
-    await audit.record(connection, acting, action=action, object_kind="member", object_id=member.id)
+    await _record_of(connection, ctx.within(member.project, actor_of(member, session)), member, action)
+
+
+async def _record_of(connection: Connection, ctx: Context, member: Member, action: str) -> None:
+    await audit.record(
+        connection, ctx, action=action, object_kind="member", object_id=member.id, object_name=member.name
+    )
 
 
 def _root(ctx: Context) -> Context:

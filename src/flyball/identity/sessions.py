@@ -187,7 +187,7 @@ async def sign_out_everywhere(ctx: Context, name: str = "") -> int:
     """
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:
-        member_id = ctx.actor.id
+        member_id, member_name = ctx.actor.id, ctx.actor.name
         if name:
             member = await store.get_member(connection, ctx.project, name_key(name))
             if member is None:
@@ -195,12 +195,18 @@ async def sign_out_everywhere(ctx: Context, name: str = "") -> int:
                     f"this project has no member named {name!r:.100}", next_step="`flyball members list` shows them"
                 )
             await refuse_taking_over(connection, ctx, member, f"sign {member.name} out")
-            member_id = member.id
+            member_id, member_name = member.id, member.name
         ended = await session_store.revoke_sessions_of(connection, member_id, now_ns)
         await session_store.discard_links_of(connection, member_id, now_ns)
         await session_store.delete_steps_of(connection, member_id)
         await audit.record(
-            connection, ctx, action="members.sign_out", object_kind="member", object_id=member_id, after=ended
+            connection,
+            ctx,
+            action="members.sign_out",
+            object_kind="member",
+            object_id=member_id,
+            object_name=member_name,
+            after=ended,
         )
     return ended
 

@@ -69,7 +69,13 @@ async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) ->
         )
         after = {"member": member.id, "expires_ns": expires_ns}
         await audit.record(
-            connection, ctx, action="links.create", object_kind="sign_in_link", object_id=link_id, after=after
+            connection,
+            ctx,
+            action="links.create",
+            object_kind="sign_in_link",
+            object_id=link_id,
+            object_name=f"of {member.name}",
+            after=after,
         )
     return MadeLink(token, member, expires_ns)
 
@@ -137,7 +143,13 @@ async def _go_on(connection: Connection, ctx: Context, member: Member, method: s
     )
     acting = ctx.within(member.project, actor_of(member))
     await audit.record(
-        connection, acting, action="sessions.ask_code", object_kind="member", object_id=member.id, after=method
+        connection,
+        acting,
+        action="sessions.ask_code",
+        object_kind="member",
+        object_id=member.id,
+        object_name=member.name,
+        after=method,
     )
     return Step(token, member, expires_ns)
 
@@ -164,7 +176,14 @@ async def set_password(ctx: Context, token: Secret, new: Secret, current: Secret
         await session_store.discard_links_of(connection, member.id, now_ns)
         await session_store.delete_steps_of(connection, member.id)
         acting = ctx.within(member.project, actor_of(member, session))
-        await audit.record(connection, acting, action="members.set_password", object_kind="member", object_id=member.id)
+        await audit.record(
+            connection,
+            acting,
+            action="members.set_password",
+            object_kind="member",
+            object_id=member.id,
+            object_name=member.name,
+        )
         _, plus, factor = session.method.partition(" + ")
         method = session.method if session.by_provider else f"password{plus}{factor}"
         return await mint(connection, ctx, member, method, Whence(session.address, session.user_agent))
@@ -233,9 +252,16 @@ async def _ensure_administrator(connection: Connection, ctx: Context, now_ns: in
 async def _record_refusal(ctx: Context, person: store.Person | None, projects: Sequence[Project]) -> None:
     """Failures are kept too; never the name that was given, where people type passwords by mistake."""
     acting = ctx.within(projects[0].id, ctx.actor) if projects else ctx
-    object_id = person.id if person else "unknown"
+    object_id, name = (person.id, person.name) if person else ("unknown", "")
     async with acting.db.transaction() as connection:
-        await audit.record(connection, acting, action="sessions.refuse", object_kind="member", object_id=object_id)
+        await audit.record(
+            connection,
+            acting,
+            action="sessions.refuse",
+            object_kind="member",
+            object_id=object_id,
+            object_name=name,
+        )
 
 
 @cache

@@ -190,6 +190,7 @@ async def _publish(ctx: Context, planned: Plan, dataset: DatasetVersion, mark: f
             action="indexes.publish",
             object_kind="index_version",
             object_id=version.id,
+            object_name=f"{version.name} {version.version}",
             before=newest,
             after=version,
         )

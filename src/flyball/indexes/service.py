@@ -131,7 +131,13 @@ async def build_later(
             connection, ctx, "indexes.build", {"index": name, "rebuild": rebuild, "version": version}
         )
         await audit.record(
-            connection, ctx, action="indexes.build", object_kind="index", object_id=index.id, after={"run": run.id}
+            connection,
+            ctx,
+            action="indexes.build",
+            object_kind="index",
+            object_id=index.id,
+            object_name=index.name,
+            after={"run": run.id},
         )
     return run
 

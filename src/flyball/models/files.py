@@ -43,7 +43,13 @@ async def admit(ctx: Context, name: str, pieces: AsyncIterator[bytes]) -> ModelF
             found = await file_store.get(connection, ctx.project, file.hash)
             return found or file
         await audit.record(
-            connection, ctx, action="models.admit", object_kind="model_file", object_id=file.hash, after=file
+            connection,
+            ctx,
+            action="models.admit",
+            object_kind="model_file",
+            object_id=file.hash,
+            object_name=name,
+            after=file,
         )
     return file
 

@@ -122,7 +122,13 @@ async def insert(connection: Connection, ctx: Context, bundle: Bundle, *, action
     )
     await store.insert(connection, release)
     await audit.record(
-        connection, ctx, action=action, object_kind="release", object_id=release.id, before=None, after=release
+        connection,
+        ctx,
+        action=action,
+        object_kind="release",
+        object_id=release.id,
+        object_name=f"{release.function} {release.version}",
+        after=release,
     )
     return release
 
@@ -161,7 +167,7 @@ async def decide(
             action="releases.approve" if decision == "approved" else "releases.reject",
             object_kind="release",
             object_id=release.id,
-            before=None,
+            object_name=f"{release.function} {release.version}",
             after=approval,
         )
         return await detail(connection, ctx, await find(connection, ctx, release_id))

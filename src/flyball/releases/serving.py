@@ -116,7 +116,14 @@ async def _go_live(
     )
     served = await find(connection, ctx, release.id)
     await audit.record(
-        connection, ctx, action=action, object_kind="release", object_id=release.id, before=release, after=served
+        connection,
+        ctx,
+        action=action,
+        object_kind="release",
+        object_id=release.id,
+        object_name=f"{release.function} {release.version}",
+        before=release,
+        after=served,
     )
     return served
 

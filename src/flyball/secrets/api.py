@@ -2,6 +2,7 @@
 
 import msgspec
 
+from flyball.audit import service as audit
 from flyball.kit.secrets import Secret
 from flyball.surface.http import Body, ContextDep, Router
 
@@ -35,7 +36,8 @@ class WantedHosts(msgspec.Struct, frozen=True, kw_only=True):
 
 @router.get("/secrets", permission="secrets.read", returns=SecretList)
 async def list_secrets(ctx: ContextDep) -> SecretList:
-    """The project's secrets by name, without their values."""
+    """The project's secrets by name, without their values. Looking is recorded, once an hour."""
+    await audit.record_read(ctx, action="secrets.read", object_kind="project", object_id=ctx.project)
     return SecretList(items=await service.list_secrets(ctx))
 
 

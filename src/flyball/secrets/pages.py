@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from flyball.audit import service as audit
 from flyball.infra.secrets.errors import HostInvalidError, MasterKeyError
 from flyball.kit.secrets import Secret
 from flyball.surface.html import FormDep, Pages, See
@@ -30,6 +31,7 @@ class SecretsPage(msgspec.Struct, frozen=True, kw_only=True):
 @pages.get("/secrets", permission="secrets.read", template="secrets/list.html")
 async def list_secrets(ctx: ContextDep, name: str = "") -> SecretsPage:
     """The project's secrets; `name` is one to set."""
+    await audit.record_read(ctx, action="secrets.read", object_kind="project", object_id=ctx.project)
     found = await service.list_secrets(ctx)
     bound = {secret.name: secret.hosts for secret in found}
     hosts = bound.get(name) or (await service.hosts_wanted(ctx, name) if name else ())
