@@ -62,6 +62,8 @@ OPEN_TO_ANYONE = {
     "GET /sign-in/{token}",
     "GET /sign-in/code",
     "POST /sign-in/code",
+    "GET /sign-in/to",
+    "GET /sign-in/to/{organisation}",
     "GET /sign-in/with/{name}",
     "GET /sign-in/with/{name}/return",
     "GET /signed-out/{name}",

@@ -6,11 +6,13 @@ from typing import cast
 import msgspec
 from starlette.requests import Request
 
+from flyball.infra.context import Context
 from flyball.kit.errors import FlyballError
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
 
 from . import providers, single_sign_on
+from .browser import own_address
 from .provider_records import ClientAuth, GroupRole, Joining, Provider, ProviderWish
 from .sign_in_pages import redirect_uri
 
@@ -27,12 +29,16 @@ class ProviderList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/provider.html shows: a provider, declared or new, as it was filled in; `wrong` is what is wrong with it."""
+    """What templates/provider.html shows: a provider, declared or new, as it was filled in; `wrong` is what is wrong with it.
+
+    `button_at` is the address of the page on which its button is.
+    """
 
     name: str
     declared: bool
     may_write: bool
     redirect_uri: str
+    button_at: str
     filled: dict[str, str]
     wrong: str = ""
 
@@ -47,8 +53,20 @@ async def list_providers(ctx: ContextDep) -> ProviderList:
 async def new_provider(request: Request, ctx: ContextDep) -> ProviderForm:
     """An empty form."""
     filled = {"scopes": "openid email profile", "client_auth": "basic", "joining": "invited", "shown": "yes"}
+    return await _form(request, ctx, "", filled)
+
+
+async def _form(
+    request: Request, ctx: Context, name: str, filled: dict[str, str], *, declared: bool = False, wrong: str = ""
+) -> ProviderForm:
     return ProviderForm(
-        name="", declared=False, may_write=True, redirect_uri=redirect_uri(request, ctx, "NAME"), filled=filled
+        name=name,
+        declared=declared,
+        may_write=ctx.actor.may("providers.write"),
+        redirect_uri=redirect_uri(request, ctx, name or "NAME"),
+        button_at=own_address(request, ctx) + await providers.own_page(ctx),
+        filled=filled,
+        wrong=wrong,
     )
 
 
@@ -56,13 +74,7 @@ async def new_provider(request: Request, ctx: ContextDep) -> ProviderForm:
 async def show_provider(request: Request, ctx: ContextDep, name: str) -> ProviderForm:
     """One provider."""
     provider = await providers.get_provider(ctx, name)
-    return ProviderForm(
-        name=name,
-        declared=True,
-        may_write=ctx.actor.may("providers.write"),
-        redirect_uri=redirect_uri(request, ctx, name),
-        filled=_filled(provider),
-    )
+    return await _form(request, ctx, name, _filled(provider), declared=True)
 
 
 @pages.post("/providers", permission="providers.write", template="identity/provider.html")
@@ -72,11 +84,7 @@ async def set_provider(request: Request, ctx: ContextDep, form: FormDep) -> Prov
     try:
         provider = await providers.set_provider(ctx, name, _wish(form))
     except FlyballError as error:
-        declared = form.get("declared") == "yes"
-        uri = redirect_uri(request, ctx, name or "NAME")
-        return ProviderForm(
-            name=name, declared=declared, may_write=True, redirect_uri=uri, filled=form, wrong=str(error)
-        )
+        return await _form(request, ctx, name, form, declared=form.get("declared") == "yes", wrong=str(error))
     return See(f"/providers/{provider.name}", f"{provider.label} is declared.")
 
 

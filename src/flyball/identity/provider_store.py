@@ -15,7 +15,11 @@ _COLUMNS = (
 _IN_USE = f"select {_COLUMNS} from sign_in_providers where removed_ns is null"
 _BY_NAME = f"{_IN_USE} and name = %s"
 _OF_ORGANISATION = f"{_IN_USE} and organisation = %s order by name"
-_SHOWN = f"{_IN_USE} and shown order by label, name"
+_SHOWN = f"{_IN_USE} and shown and organisation = (select id from organisations where name = %s) order by label, name"
+_ORGANISATION = """
+    select o.name from sign_in_providers p join organisations o on o.id = p.organisation
+    where p.removed_ns is null and p.name = %s
+"""
 _INSERT = f"""
     insert into sign_in_providers ({_COLUMNS}) values ({", ".join(["%s"] * len(_COLUMNS.split(",")))})
     on conflict (name) where removed_ns is null do nothing
@@ -62,9 +66,25 @@ async def list_providers(connection: Connection, organisation: str) -> list[Prov
     return [_provider(row) for row in await fetch_all(connection, _OF_ORGANISATION, organisation)]
 
 
-async def list_shown(connection: Connection) -> list[Provider]:
-    """Every provider that has a button on the page of signing in."""
-    return [_provider(row) for row in await fetch_all(connection, _SHOWN)]
+async def list_shown(connection: Connection, organisation_name: str) -> list[Provider]:
+    """An organisation's providers that have a button on its page of signing in."""
+    return [_provider(row) for row in await fetch_all(connection, _SHOWN, organisation_name)]
+
+
+async def shows_beyond(connection: Connection, organisation: str) -> bool:
+    """Whether a provider of another organisation has a button."""
+    row = await fetch_one(
+        connection,
+        "select exists (select from sign_in_providers where removed_ns is null and shown and organisation <> %s) as any",
+        organisation,
+    )
+    return bool(row and row["any"])
+
+
+async def organisation_of(connection: Connection, name: str) -> str:
+    """The name of the organisation whose provider this is; empty for none in use."""
+    row = await fetch_one(connection, _ORGANISATION, name)
+    return row["name"] if row else ""
 
 
 async def enforced_of(connection: Connection, organisation: str) -> str:

@@ -1,6 +1,8 @@
 """The verbs of sign-in providers: who signs an organisation's members in, and what groups there mean here. Owners declare them."""
 
 import re
+from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,7 +16,7 @@ from flyball.kit.ids import new_id
 from flyball.projects import store
 from flyball.projects.errors import ExceedsOwnRightsError, NameTakenError
 from flyball.projects.granting import permissions_of, refuse_limited
-from flyball.projects.tenants import organisation_to_change
+from flyball.projects.tenants import DEFAULT_ORGANISATION, organisation_to_change
 
 from . import provider_store, session_store
 from .errors import ProviderInvalidError, ProviderNotFoundError
@@ -25,6 +27,13 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")  # RFC 6749, 3.3
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MOST = 100
 EVERYBODY = "*"
+
+
+class Shown(NamedTuple):
+    """The providers of one page of signing in; `beyond`: those of other organisations have pages of their own."""
+
+    providers: tuple[Provider, ...]
+    beyond: bool
 
 
 async def list_providers(ctx: Context) -> tuple[Provider, ...]:
@@ -39,10 +48,42 @@ async def list_of_project(ctx: Context, project: str) -> tuple[Provider, ...]:
     return await list_providers(ctx.within(project, ctx.actor))
 
 
-async def list_shown(ctx: Context) -> tuple[Provider, ...]:
-    """Every provider that has a button on the page of signing in, of whatever organisation."""
+async def list_shown(ctx: Context, organisation: str = DEFAULT_ORGANISATION) -> Shown:
+    """Those that have a button on an organisation's page of signing in (its name); without one, on the operator's.
+
+    Nobody's button is on another's page: what it is called and where it leads is the organisation's own word. One that is not
+    there has none, as one that has none.
+    """
     async with ctx.db.across_projects().connection() as connection:
-        return tuple(await provider_store.list_shown(connection))
+        found = await provider_store.list_shown(connection, organisation)
+        beyond = await provider_store.shows_beyond(connection, DEFAULT_ORGANISATION)
+    return Shown(tuple(found), beyond)
+
+
+async def find_shown(ctx: Context, name: str) -> Provider | None:
+    """One that has a button, on whatever page."""
+    async with ctx.db.across_projects().connection() as connection:
+        found = await provider_store.get_provider(connection, name)
+    return found if found and found.shown else None
+
+
+async def shown_at(ctx: Context, name: str) -> str:
+    """The address of the page of signing in that is for a provider of this name: its organisation's own, else the operator's."""
+    async with ctx.db.across_projects().connection() as connection:
+        organisation = await provider_store.organisation_of(connection, name)
+    return page_of(organisation)
+
+
+async def own_page(ctx: Context) -> str:
+    """The address of the page on which the buttons of the current project's organisation are."""
+    async with ctx.db.across_projects().connection() as connection:
+        project = await store.get_project(connection, ctx.project)
+    return page_of(project.organisation_name if project else "")
+
+
+def page_of(organisation: str) -> str:
+    """The address at which an organisation's providers have their buttons, by its name."""
+    return "/sign-in" if organisation in ("", DEFAULT_ORGANISATION) else f"/sign-in/to/{quote(organisation, safe='')}"
 
 
 async def get_provider(ctx: Context, name: str) -> Provider:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from flyball.kit.errors import FlyballError
+from flyball.kit.names import LONGEST
 from flyball.kit.secrets import Secret
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import AUTHENTICATED, PUBLIC, ContextDep, set_cookie
@@ -41,11 +42,16 @@ class Button(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignInPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/sign-in.html shows; `token` is that of a one-time link, or empty, `next` where to go afterwards."""
+    """What templates/sign-in.html shows; `token` is that of a one-time link, or empty, `next` where to go afterwards.
+
+    `organisation` is whose page it is, empty for the operator's; `beyond`: other organisations have pages of their own.
+    """
 
     token: str
     next: str
     buttons: tuple[Button, ...]
+    organisation: str = ""
+    beyond: bool = False
 
 
 class CodePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,18 +72,23 @@ class InvitationPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedOutPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/signed-out.html shows; `address` is where one signs out of the provider as well."""
+    """What templates/signed-out.html shows; `address` is where one signs out of the provider as well, `back` where in again."""
 
     label: str
     address: str
+    back: str
 
 
 @pages.get("/sign-in", permission=PUBLIC, template="identity/sign-in.html")
 async def show_sign_in(ctx: ContextDep, next: str = "") -> SignInPage:  # noqa: A002 -- the name that it has in the address
-    """The form for name and password, and the providers; `next` is the page that was asked for."""
+    """The form for name and password, and the operator's providers; `next` is the page that was asked for."""
     kept = own_page(next)
     shown = await providers.list_shown(ctx)
-    return SignInPage(token="", next=kept, buttons=_buttons(shown, {"next": kept} if kept else {}))
+    return SignInPage(token="", next=kept, buttons=_buttons(shown.providers, _query(kept)), beyond=shown.beyond)
+
+
+def _query(kept: str) -> dict[str, str]:
+    return {"next": kept} if kept else {}
 
 
 def _buttons(shown: tuple[Provider, ...], query: dict[str, str]) -> tuple[Button, ...]:
@@ -125,6 +136,23 @@ async def do_code(request: Request, ctx: ContextDep, form: FormDep) -> See:
     return See(*await _land(request, ctx, found, kept))
 
 
+@pages.get("/sign-in/to", permission=PUBLIC)
+async def find_organisation(organisation: str = "", next: str = "") -> See:  # noqa: A002 -- the name that it has in the address
+    """The way to the page of an organisation whose name somebody typed; it tells nobody whether there is one."""
+    return See(_with_next(providers.page_of(organisation.strip()[:LONGEST]), own_page(next)))
+
+
+@pages.get("/sign-in/to/{organisation}", permission=PUBLIC, template="identity/sign-in.html")
+async def show_organisation(ctx: ContextDep, organisation: str, next: str = "") -> SignInPage:  # noqa: A002 -- as above
+    """The same form, with the providers of an organisation; of one without any, nothing is said."""
+    kept = own_page(next)
+    shown = await providers.list_shown(ctx, organisation)
+    name = organisation if shown.providers else ""
+    return SignInPage(
+        token="", next=kept, buttons=_buttons(shown.providers, _query(kept)), organisation=name, beyond=True
+    )
+
+
 @pages.get("/sign-in/{token}", permission=PUBLIC, template="identity/sign-in.html")
 async def show_link(token: str) -> SignInPage:
     """A one-time link: it is used up by the button, not by looking, so that a preview of the link harms nothing."""
@@ -144,7 +172,7 @@ async def begin_with_provider(
     try:
         begun = await single_sign_on.begin(ctx, name, redirect_uri(request, ctx, name), purpose, whence(request))
     except FlyballError as error:
-        return _back(error, purpose.next)
+        return _back(error, purpose.next, await providers.shown_at(ctx, name))
     set_cookie(request, FLOW_COOKIE, begun.cookie.reveal(), flows.LIFE_SECONDS)
     return RedirectResponse(begun.address, status_code=303)
 
@@ -171,7 +199,7 @@ async def return_from_provider(request: Request, ctx: ContextDep, name: str) -> 
     try:
         finished = await single_sign_on.finish(ctx, name, brought, whence(request))
     except FlyballError as error:
-        return _back(error, "")
+        return _back(error, "", await providers.shown_at(ctx, name))
     if finished.signed_in is None:
         return See(finished.next, "From now on you can sign in by this account.")
     return See(*await _land(request, ctx, finished.signed_in, own_page(finished.next)))
@@ -205,12 +233,12 @@ async def accept_invitation(request: Request, ctx: ContextDep, token: str, form:
 
 async def _invitation(request: Request, ctx: ContextDep, token: str) -> InvitationPage:
     found = await invitations.look_at(ctx, Secret(token), whence(request))
-    shown = await providers.list_of_project(ctx, found.project)
+    theirs = await providers.list_of_project(ctx, found.project)
     return InvitationPage(
         token=token,
         invitation=found,
         shortest=sign_in.SHORTEST_PASSWORD,
-        buttons=_buttons(shown, {"invitation": token}),
+        buttons=_buttons(theirs, {"invitation": token}),
     )
 
 
@@ -227,9 +255,12 @@ async def do_sign_out(request: Request, ctx: ContextDep) -> See:
 @pages.get("/signed-out/{name}", permission=PUBLIC, template="identity/signed-out.html")
 async def show_signed_out(ctx: ContextDep, name: str) -> SignedOutPage | See:
     """That one is signed out here and may still be at the provider, and the way out there."""
-    label = next((one.label for one in await providers.list_shown(ctx) if one.name == name), "")
-    address = await single_sign_on.sign_out_address(ctx, name) if label else ""
-    return SignedOutPage(label=label, address=address) if address else See("/sign-in", "Signed out.")
+    provider = await providers.find_shown(ctx, name)
+    address = await single_sign_on.sign_out_address(ctx, name) if provider else ""
+    back = await providers.shown_at(ctx, name)
+    if provider is None or not address:
+        return See(back, "Signed out.")
+    return SignedOutPage(label=provider.label, address=address, back=back)
 
 
 async def _land(request: Request, ctx: ContextDep, found: SignedIn, kept: str) -> Landing:
@@ -241,8 +272,8 @@ async def _land(request: Request, ctx: ContextDep, found: SignedIn, kept: str) -
     return Landing(kept or "/")
 
 
-def _back(error: FlyballError, kept: str) -> See:
-    return See(_with_next("/sign-in", kept), str(error), tone="bad")
+def _back(error: FlyballError, kept: str, path: str = "/sign-in") -> See:
+    return See(_with_next(path, kept), str(error), tone="bad")
 
 
 def _with_next(path: str, kept: str) -> str:
