@@ -293,3 +293,18 @@ def _elsewhere(ctx, database, tmp_path):
     import dataclasses
 
     return dataclasses.replace(ctx, db=database, blobs=Blobs((tmp_path / "blobs").as_uri()))
+
+
+async def test_an_export_leaves_out_and_a_diff_refuses_what_the_caller_may_not_read(ctx, folder):
+    await service.apply(ctx, bundle(folder))
+    rights = frozenset({"configuration.read", "models.read"})
+    narrow = ctx.acting_as(Actor(id="key_1", kind="key", name="cfg", permissions=rights))
+
+    exported = await service.export(narrow)
+
+    assert exported.files == {}
+    assert "fast:" in exported.text
+    assert "variants:" not in exported.text
+    assert "may not read them: prompts, functions, datasets, indexes, evaluations" in exported.text
+    with pytest.raises(PermissionMissingError, match=r"\.read"):
+        await service.diff(narrow, bundle(folder))

@@ -10,6 +10,7 @@ import pytest
 
 from flyball.datasets import collecting, service
 from flyball.datasets.errors import (
+    CapturedBytesError,
     CollectorError,
     DatasetKindError,
     DatasetNameError,
@@ -226,7 +227,10 @@ async def test_rows_come_from_json_lines_and_keep_their_ids_splits_and_licences(
 
 async def test_a_captured_file_is_imported_from_its_blob(ctx):
     hash_ = ctx.blobs.put(b'{"id": "a", "text": "one"}\n')
-    result = await imported(ctx, "captured", Declaration(source="jsonl", location=f"blob:{hash_}"))
+    captured = Declaration(source="jsonl", location=f"blob:{hash_}")
+    async with ctx.db.transaction() as connection:
+        await service.declare(connection, ctx, "captured", captured)
+    result = await imported(ctx, "captured", captured)
 
     assert result["rows"] == 1
     assert list(ctx.layout.staging.iterdir()) == []
@@ -274,6 +278,17 @@ async def test_a_key_may_not_have_files_of_the_machine_read(ctx):
 
     with pytest.raises(LocalPathError, match="/etc"):
         await service.import_later(key, "manual", folder(Path("/etc")))
+
+
+@pytest.mark.parametrize("declared", ["", "blob:sha256:" + "0" * 64])
+async def test_whoever_knows_a_hash_alone_imports_nothing_by_it(ctx, declared):
+    theirs = ctx.blobs.put(b'{"id": "a", "text": "of another project"}\n')
+    if declared:
+        async with ctx.db.transaction() as connection:
+            await service.declare(connection, ctx, "mine", Declaration(source="jsonl", location=declared))
+
+    with pytest.raises(CapturedBytesError, match="'mine' is not declared with blob:sha256:"):
+        await service.import_later(ctx, "mine", Declaration(source="jsonl", location=f"blob:{theirs}"))
 
 
 async def test_an_import_without_a_source_takes_the_declared_one(ctx, docs):

@@ -1,5 +1,6 @@
 """The HTTP face of configuration: parse, one verb, answer."""
 
+from flyball.audit import service as audit
 from flyball.surface.http import Body, ContextDep, Router
 
 from . import service
@@ -22,5 +23,8 @@ async def apply_configuration(ctx: ContextDep, bundle: Bundle = Body(Bundle)) ->
 
 @router.get("/export", permission="configuration.read", returns=Export)
 async def export_configuration(ctx: ContextDep) -> Export:
-    """What is there, as a flyball.yaml and the files that it names."""
+    """What is there, as a flyball.yaml and the files that it names; without what the caller may not read. Each time is recorded."""
+    await audit.record_read(
+        ctx, action="configuration.export", object_kind="project", object_id=ctx.project, each_time=True
+    )
     return await service.export(ctx)

@@ -1,6 +1,7 @@
 """Writing what a project has as a flyball.yaml and the files that it names. Applying it changes nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,8 +20,8 @@ from .records import Configuration, DatasetSection, Export, FunctionSection, Pro
 _HEAD = "# Written by `flyball export`.\n"
 
 
-async def export(existing: Existing, blobs: Blobs, project: str) -> Export:
-    """Raises ExportError where two things would have to be one file."""
+async def export(existing: Existing, blobs: Blobs, project: str, left_out: Sequence[str] = ()) -> Export:
+    """`left_out`: nouns that are not among these, to be named. Raises ExportError where two things would have to be one file."""
     writer = _Writer(blobs)
     configuration = Configuration(
         project=project,
@@ -38,7 +39,8 @@ async def export(existing: Existing, blobs: Blobs, project: str) -> Export:
         indexes={name: index.declaration for name, index in existing.indexes.items()},
         evaluations={name: evaluation.spec for name, evaluation in existing.evaluations.items()},
     )
-    return Export(text=_HEAD + dump(configuration), files=writer.files)
+    missing = f"# Left out, since whoever asked may not read them: {', '.join(left_out)}.\n" if left_out else ""
+    return Export(text=_HEAD + missing + dump(configuration), files=writer.files)
 
 
 def dump(configuration: Configuration) -> str:

@@ -34,11 +34,19 @@ WRITING: Mapping[Kind, str] = {
 
 
 async def diff(ctx: Context, bundle: Bundle) -> Changes:
-    """What applying would change. Changes nothing. Raises ConfigurationError as `apply` does."""
+    """What applying would change. Changes nothing. A difference shows what is there, so each kind needs its own reading.
+
+    Raises:
+        ConfigurationError: as `apply` does.
+        PermissionMissingError: the file speaks of a kind that the actor may not read.
+    """
     loaded = await asyncio.to_thread(load, bundle)
     async with ctx.db.connection() as connection:
         found = await existing.read(connection, ctx.project)
-    return _checked(ctx, loaded, found)
+    items = _checked(ctx, loaded, found).items
+    for kind in sorted({change.kind for change in items if change.action != "kept"}):
+        require(ctx, _reading(kind))
+    return Changes(items=tuple(change for change in items if ctx.actor.may(_reading(change.kind))))
 
 
 async def apply(ctx: Context, bundle: Bundle) -> Changes:
@@ -62,10 +70,16 @@ async def apply(ctx: Context, bundle: Bundle) -> Changes:
 
 
 async def export(ctx: Context) -> Export:
-    """Everything that a configuration can say of the project, as files."""
+    """Everything that a configuration can say of the project, as files; without the kinds that the actor may not read."""
     async with ctx.db.connection() as connection:
         found = await existing.read(connection, ctx.project)
-    return await exporting.export(found, ctx.blobs, ctx.project)
+    unread = tuple(noun for noun in Existing._fields if not ctx.actor.may(f"{noun}.read"))
+    shown = found._replace(**{noun: {} for noun in unread})
+    return await exporting.export(shown, ctx.blobs, ctx.project, left_out=unread)
+
+
+def _reading(kind: Kind) -> str:
+    return WRITING[kind].replace(".write", ".read")
 
 
 def _checked(ctx: Context, loaded: Loaded, found: Existing) -> Changes:

@@ -14,7 +14,8 @@ FlyballError
 │   ├── DatasetKindError             documents are not rows
 │   └── SourceChangedError           what is imported changed while it was
 ├── ForbiddenError
-│   └── LocalPathError               only the machine's own user may have files of the machine read
+│   ├── LocalPathError               only the machine's own user may have files of the machine read
+│   └── CapturedBytesError           bytes named by a hash that this dataset is not declared with
 ├── UnavailableError
 │   └── StagingFullError             the disk has no room for what is collected
 └── CollectorError                   the child process that reads the source ended unexpectedly
@@ -119,6 +120,18 @@ class LocalPathError(ForbiddenError):
         super().__init__(
             f"importing {location!r} reads files of flyball's machine, which this caller may not ask for",
             next_step="run the import on that machine, as the user who owns the data directory",
+        )
+
+
+class CapturedBytesError(ForbiddenError):
+    """Bytes named by their hash, which this dataset was never given: a hash proves nothing about who may read what it names."""
+
+    code = "dataset_captured_bytes"
+
+    def __init__(self, name: str, location: str) -> None:
+        super().__init__(
+            f"the dataset {name!r} is not declared with {location:.80}, so it is not imported from there",
+            next_step="apply a flyball.yaml that names the file, which captures its bytes",
         )
 
 

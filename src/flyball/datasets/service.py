@@ -16,7 +16,14 @@ from flyball.runs import service as runs
 from flyball.runs.records import Run
 
 from . import store
-from .errors import DatasetKindError, DatasetNameError, LocalPathError, NotDeclaredError, SourceNotFoundError
+from .errors import (
+    CapturedBytesError,
+    DatasetKindError,
+    DatasetNameError,
+    LocalPathError,
+    NotDeclaredError,
+    SourceNotFoundError,
+)
 from .growing import add_row_from_trace
 from .reading import (
     Overview,
@@ -87,6 +94,7 @@ async def import_later(ctx: Context, name: str, declaration: Declaration | None 
     Raises:
         DatasetNameError, DatasetKindError, LocalPathError: as in `declare`.
         NotDeclaredError: nothing is given and nothing declared.
+        CapturedBytesError: captured bytes that are not those which the dataset is declared with.
         SourceNotFoundError: a path that is not absolute.
     """
     if declaration is not None:
@@ -97,6 +105,9 @@ async def import_later(ctx: Context, name: str, declaration: Declaration | None 
         chosen = declaration or (dataset.declaration if dataset else None)
         if chosen is None:
             raise NotDeclaredError(name)
+        declared = dataset.declaration.location if dataset and dataset.declaration else ""
+        if chosen.location.startswith("blob:") and chosen.location != declared:
+            raise CapturedBytesError(name, chosen.location)
         if dataset is None:
             dataset = await _create(connection, ctx, name, chosen.kind, chosen)
         if dataset.kind != chosen.kind:

@@ -64,8 +64,10 @@ async def show_report(ctx: ContextDep, report_id: str) -> Report:
 
 @router.get("/reports/{report_id}/results", permission="evaluations.read", returns=list[Result])
 async def list_results(ctx: ContextDep, report_id: str, item: str = "") -> list[Result]:
-    """What each variant answered to each item, with its scores; to one item where asked."""
-    return await service.list_results(ctx, report_id, item or None)
+    """What each variant answered to each item, with its scores; to one item where asked. Recorded, once an hour."""
+    results = await service.list_results(ctx, report_id, item or None)
+    await service.record_reading(ctx, report_id)
+    return results
 
 
 @router.get("/reports/{report_id}/check", permission="evaluations.read", returns=ReportCheck)
@@ -76,5 +78,8 @@ async def check_report(ctx: ContextDep, report_id: str) -> ReportCheck:
 
 @router.get("/reports/{before}/comparisons/{after}", permission="evaluations.read", returns=Comparison)
 async def compare_reports(ctx: ContextDep, before: str, after: str) -> Comparison:
-    """What changed from one report to another."""
-    return await service.compare(ctx, before, after)
+    """What changed from one report to another. Recorded as reading both."""
+    comparison = await service.compare(ctx, before, after)
+    for report_id in (before, after):
+        await service.record_reading(ctx, report_id)
+    return comparison

@@ -91,6 +91,7 @@ async def show_report(ctx: ContextDep, report_id: str, check: bool = False) -> R
         abs(bound) for found in report.findings.differences for bound in (found.lo, found.hi) if bound is not None
     ]
     results = await service.list_results(ctx, report_id)
+    await service.record_reading(ctx, report_id)
     return ReportPage(
         report=report,
         hash_holds=report.content_hash() == report.hash,
@@ -106,5 +107,7 @@ async def show_report(ctx: ContextDep, report_id: str, check: bool = False) -> R
 async def compare_reports(ctx: ContextDep, before: str, after: str) -> ComparisonPage:
     """What changed from one report to another."""
     comparison = await service.compare(ctx, before, after)
+    for report_id in (before, after):
+        await service.record_reading(ctx, report_id)
     bounds = [abs(bound) for change in comparison.changes for bound in (change.lo, change.hi) if bound is not None]
     return ComparisonPage(comparison=comparison, span=max([0.01, *bounds]))

@@ -174,6 +174,13 @@ async def list_results(ctx: Context, report_id: str, item_id: str | None = None)
     return await results.of_run(ctx, report.run_id, item_id=item_id)
 
 
+async def record_reading(ctx: Context, report_id: str) -> None:
+    """Note in the audit record that the actor reads what was answered in an evaluation: once an hour for each report."""
+    await audit.record_read(
+        ctx, action="evaluations.read_results", object_kind="evaluation_report", object_id=report_id
+    )
+
+
 async def check_report(ctx: Context, report_id: str) -> ReportCheck:
     """Compute a report again from its stored results. Raises ReportNotFoundError."""
     report = await get_report(ctx, report_id)

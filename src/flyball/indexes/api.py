@@ -48,8 +48,10 @@ async def list_versions(ctx: ContextDep, name: str) -> Page[IndexVersion]:
 
 @router.get("/{name}/passages", permission="indexes.read", returns=Page[Passage])
 async def search_index(ctx: ContextDep, name: str, query: str, k: int = 5, version: int | None = None) -> Page[Passage]:
-    """The best passages for a question, best first."""
-    return Page(items=tuple(await service.search(ctx, name, query, k, version)))
+    """The best passages for a question, best first. Reading an index is recorded, once an hour."""
+    found = tuple(await service.search(ctx, name, query, k, version))
+    await service.record_search(ctx, name)
+    return Page(items=found)
 
 
 @router.post("/{name}/builds", permission="indexes.write", returns=Run, status=202)

@@ -41,6 +41,8 @@ async def show_index(ctx: ContextDep, name: str, version: int | None = None, que
     versions = await service.list_versions(ctx, name)
     shown = await service.get_version(ctx, name, version) if versions else None
     found = await service.search(ctx, name, query, 10, version) if shown and query.strip() else []
+    if found:
+        await service.record_search(ctx, name)
     return IndexPage(index=index, version=shown, versions=versions, query=query.strip(), passages=tuple(found))
 
 

@@ -142,6 +142,11 @@ async def build_later(
     return run
 
 
+async def record_search(ctx: Context, name: str) -> None:
+    """Note in the audit record that the actor reads passages of an index: once an hour."""
+    await audit.record_read(ctx, action="indexes.search", object_kind="index", object_id=name)
+
+
 async def search(ctx: Context, name: str, query: str, k: int = 5, version: int | None = None) -> list[Passage]:
     """The best passages of an index for a question. Raises as `get_version` and the engine's `search` do."""
     if not query.strip():

@@ -124,8 +124,10 @@ async def record_feedback(ctx: ContextDep, said: NewFeedback = Body(NewFeedback)
 async def list_scores(
     ctx: ContextDep, name: str = "", trace: str = "", cursor: str = "", limit: int = 50
 ) -> Page[Score]:
-    """The project's scores, newest first, superseded ones included."""
-    return await service.list_scores(ctx, name=name, trace_id=trace, cursor=cursor, limit=limit)
+    """The project's scores, newest first, superseded ones included. Reading them is recorded, once an hour."""
+    found = await service.list_scores(ctx, name=name, trace_id=trace, cursor=cursor, limit=limit)
+    await audit.record_read(ctx, action="scores.read", object_kind="project", object_id=ctx.project)
+    return found
 
 
 @router.post("/sql", permission="traces.read", returns=Answer)

@@ -103,4 +103,5 @@ async def give_feedback(ctx: ContextDep, trace_id: str, form: FormDep) -> See:
 async def list_scores(ctx: ContextDep, name: str = "", cursor: str = "") -> ScoreList:
     """The project's scores, newest first."""
     found = await service.list_scores(ctx, name=name.strip(), cursor=cursor)
+    await audit.record_read(ctx, action="scores.read", object_kind="project", object_id=ctx.project)
     return ScoreList(scores=found.items, next=found.next, first=not cursor, name=name.strip())
