@@ -13,7 +13,7 @@ from flyball.kit.secrets import Secret
 from flyball.projects import store
 from flyball.projects.records import Member
 
-from . import invitations, provider_store
+from . import invitations, provider_store, session_store
 from .errors import IdentityTakenError, SignInRefusedError
 from .provider_records import Identity, Provider
 
@@ -67,7 +67,7 @@ async def owner_of(
         return await _join(connection, ctx, provider, account, token=invitation, known=""), False
     if provider.link_by_email and account.email:
         found = await provider_store.members_by_email(connection, provider.organisation, account.email)
-        if len(found) == 1:
+        if len(found) == 1 and await session_store.take_untouched(connection, found[0][0], ctx.clock.now_ns()):
             await _write(connection, ctx, provider, account, found[0][0])
             return found[0][0], False
     if provider.joining != "anybody":

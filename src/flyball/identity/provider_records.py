@@ -22,9 +22,9 @@ class ProviderWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `client_secret` is a reference (`env:`, `file:`, `cmd:`, `vault:`, `secret:`), empty for `client_auth: none`. `groups_claim` names
     the claim of the ID token, or of its user information, that lists groups. Of `groups` the first that fits a project counts.
     `domains` are those of e-mail addresses that may come in; none: all. `joining`: whether somebody new needs an invitation.
-    `link_by_email` lets somebody whose verified address a member has be that member; it needs `domains`. `enforced` turns
-    passwords off for the organisation. `shown` puts a button on the organisation's page of signing in: `/sign-in` for the operator's,
-    `/sign-in/to/NAME` for any other.
+    `link_by_email` lets somebody whose verified address a member has, who never signed in, be that member; it needs `domains`.
+    `enforced` turns passwords off for the organisation. `shown` puts a button on the organisation's page of signing in: `/sign-in`
+    for the operator's, `/sign-in/to/NAME` for any other.
     """
 
     issuer: str

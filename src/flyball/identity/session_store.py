@@ -21,6 +21,13 @@ _REVOKE_OF_MEMBER = f"{_REVOKE} and member = %s"
 _REVOKE_IN_PROJECT = f"{_REVOKE} and project = %s and id = %s"
 _REVOKE_OWN = f"{_REVOKE} and member = %s and id = %s"
 
+_UNTOUCHED = """
+    select m.id from members m
+    where m.id = %s and m.password_verifier is null
+        and not exists (select from sessions s where s.member = m.id)
+        and not exists (select from sign_in_identities i where i.member = m.id)
+"""
+
 
 class Times(NamedTuple):
     """Which sessions live: they end after `now_ns`, and were last used after `idle_ns` and not later than `latest_ns`."""
@@ -156,6 +163,20 @@ async def discard_links_of(connection: Connection, member_id: str, now_ns: int) 
     await execute(
         connection, "update sign_in_links set used_ns = %s where member = %s and used_ns is null", now_ns, member_id
     )
+
+
+async def take_untouched(connection: Connection, member_id: str, now_ns: int) -> bool:
+    """Whether nobody has ever been this member, by a session, a password or an account; then their links are useless from now on.
+
+    Waits for whoever is using one of the links at this moment.
+    """
+    await fetch_all(
+        connection, "select id from sign_in_links where member = %s and used_ns is null for update", member_id
+    )
+    if await fetch_one(connection, _UNTOUCHED, member_id) is None:
+        return False
+    await discard_links_of(connection, member_id, now_ns)
+    return True
 
 
 async def insert_step(
