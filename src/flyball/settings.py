@@ -296,6 +296,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The data directory as an absolute path."""
         return Path(self.data).expanduser().resolve()
 
+    @property
+    def browsers_use_https(self) -> bool:
+        """Whether browsers come by HTTPS, whatever a request says: to our own certificate, to a proxy in front, or to the address told."""
+        return self.tls == "proxy" or bool(self.tls_certificate) or self.public_url.lower().startswith("https://")
+
 
 def load_settings(environment: Mapping[str, str] | None = None, **options: Any) -> Settings:
     """Options given (not None) win over `FLYBALL_*`, which win over defaults.

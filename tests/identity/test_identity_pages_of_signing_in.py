@@ -1,10 +1,16 @@
 """Whose buttons are on which page of signing in: nobody's on another's, and nothing is said of who is there."""
 
+from urllib.parse import parse_qs, quote, urlsplit
+
+import msgspec
 import pytest
 
 from flyball.identity import providers, sessions
 from flyball.identity.provider_records import ProviderWish
 from flyball.projects import tenants
+from flyball.surface.http.cookies import SESSION_COOKIE
+from flyball.surface.http.shield import Shield
+from flyball.testing.asgi import AsgiClient
 
 EVIL = ProviderWish(
     issuer="https://evil.example", client_id="flyball", client_auth="none", label="the default organisation"
@@ -55,8 +61,6 @@ async def test_an_organisation_that_is_not_there_looks_like_one_without_provider
 
 @pytest.mark.parametrize("name", ["//evil.example", "https://evil.example", "../with/acme", "a/../../b", "\\evil"])
 async def test_the_way_to_an_organisations_page_leads_nowhere_else(public, name):
-    from urllib.parse import quote
-
     found = await public.get(f"/sign-in/to?organisation={quote(name, safe='')}&next=//evil.example")
 
     assert found.header("location") == f"/sign-in/to/{quote(name, safe='')}"
@@ -68,12 +72,29 @@ async def test_what_goes_wrong_with_a_provider_is_said_on_its_organisations_page
     assert refused.header("location") == "/sign-in/to/acme"
 
 
-async def test_the_form_of_a_provider_says_where_its_button_is(ctx, acme, application, public, with_password):
-    from flyball.surface.http.cookies import SESSION_COOKIE
-
+async def test_the_form_of_a_provider_says_where_its_button_is(ctx, acme, public, with_password):
     signed_in = await with_password("olga", of=acme)
     public.cookies[SESSION_COOKIE] = signed_in.token.reveal()
 
     page = (await public.get("/providers/acme")).text
 
     assert "/sign-in/to/acme" in page
+
+
+async def test_behind_a_proxy_that_is_not_listed_the_provider_returns_by_https_and_the_session_is_secure(
+    application, settings, hostile, declare
+):
+    await declare(hostile.issuer, "public")
+    there = AsgiClient(
+        Shield(application, door="public", settings=msgspec.structs.replace(settings, tls="proxy")),
+        x_forwarded_proto="http",
+    )
+
+    sent = await there.get("/sign-in/with/company")
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(sent.header("location")).query).items()}
+    hostile.nonce = asked["nonce"]
+    landed = await there.get(f"/sign-in/with/company/return?code=a-code&state={asked['state']}")
+
+    assert asked["redirect_uri"].startswith("https://")
+    [cookie] = [each for each in landed.headers["set-cookie"] if each.startswith("flyball_session=")]
+    assert "Secure" in cookie

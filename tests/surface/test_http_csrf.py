@@ -1,5 +1,6 @@
 """surface.http: a browser's request counts only when one of our own pages sent it."""
 
+import msgspec
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -7,7 +8,7 @@ from starlette.requests import Request
 from flyball.infra.context import Actor
 from flyball.surface.http import PUBLIC, Json, Router, form_token
 from flyball.surface.http.answers import install_error_answers
-from flyball.surface.http.cookies import set_session_cookie
+from flyball.surface.http.cookies import came_by_https, set_session_cookie
 from flyball.surface.http.identity import Proof
 from flyball.surface.http.router import install
 from flyball.surface.http.shield import Shield
@@ -39,6 +40,12 @@ def make_router() -> Router:
         """Sign in."""
         set_session_cookie(request, "the-session", seconds=60)
         return Json("in")
+
+    @router.get("/follow", permission=PUBLIC, returns=str)
+    async def follow(request: Request) -> Json:
+        """What a browser asks for that follows a link back from elsewhere."""
+        set_session_cookie(request, "the-session", seconds=60)
+        return Json("https" if came_by_https(request) else "http")
 
     return router
 
@@ -136,3 +143,55 @@ async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(browser, told
     assert "Path=/" in plain
     assert "Secure" not in plain
     assert "Secure" in behind_tls
+
+
+HTTPS_BY_SETTINGS = (
+    {"tls": "proxy"},
+    {"tls_certificate": "/etc/flyball/cert.pem", "tls_key": "/etc/flyball/key.pem"},
+    {"public_url": "https://flyball.example.com", "allowed_hosts": "flyball.example.com"},
+)
+PLAIN_BY_SETTINGS = ({}, {"tls": "none-i-know"}, {"public_url": "http://flyball.example.com"})
+
+
+def under(browser, settings, told) -> AsgiClient:
+    inner = browser.app._app
+    return AsgiClient(Shield(inner, door="public", settings=msgspec.structs.replace(settings, **told)))
+
+
+@pytest.mark.parametrize("told", HTTPS_BY_SETTINGS)
+async def test_where_the_settings_mean_https_cookies_are_secure_whatever_a_request_says(browser, settings, told):
+    there = under(browser, settings, told)
+
+    followed = await there.get("/follow", headers={"x-forwarded-proto": "http"})  # a link from a provider: no Origin
+
+    assert "Secure" in followed.header("set-cookie")
+    assert followed.json() == "https"
+    assert followed.header("strict-transport-security") == "max-age=31536000"
+
+
+@pytest.mark.parametrize("told", PLAIN_BY_SETTINGS)
+async def test_where_they_do_not_nothing_is_held_to_https(browser, settings, told):
+    there = under(browser, settings, told)
+
+    plain = await there.get("/follow")
+    encrypted = await there.get("/follow", headers={"x-forwarded-proto": "https"})
+
+    assert "Secure" not in plain.header("set-cookie")
+    assert plain.json() == "http"
+    assert "Secure" in encrypted.header("set-cookie")
+    assert not plain.header("strict-transport-security")
+    assert not encrypted.header("strict-transport-security")
+
+
+async def test_the_name_localhost_is_never_held_to_https(browser, settings):
+    there = under(browser, settings, {"tls": "proxy"})
+
+    assert not (await there.get("/healthz", headers={"host": "localhost:4000"})).header("strict-transport-security")
+    assert (await there.get("/nowhere")).header("strict-transport-security")
+
+
+async def test_the_admin_socket_is_no_browsers_and_says_nothing_of_https(browser, settings):
+    inner = browser.app._app
+    there = AsgiClient(Shield(inner, door="admin", settings=msgspec.structs.replace(settings, tls="proxy")))
+
+    assert not (await there.get("/follow")).header("strict-transport-security")

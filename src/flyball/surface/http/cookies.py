@@ -1,6 +1,6 @@
 """The two cookies: a session, and an anonymous visitor's (so that forms before sign-in are protected too).
 
-Both are HttpOnly, SameSite=Lax, and Secure when the browser came by HTTPS. Neither is readable by a script.
+Both are HttpOnly, SameSite=Lax, and Secure where the settings mean HTTPS or the browser came by it. Neither is readable by a script.
 """
 
 from http.cookies import SimpleCookie
@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 SESSION_COOKIE = "flyball_session"
 VISITOR_COOKIE = "flyball_visitor"
+HTTPS = "flyball.https"  # in the scope: that the settings mean HTTPS; the shield writes it
 
 
 def set_session_cookie(request: HTTPConnection, token: str, *, seconds: int) -> None:
@@ -39,8 +40,11 @@ def visitor_token(request: HTTPConnection) -> str:
 def came_by_https(request: HTTPConnection) -> bool:
     """Whether the browser's own connection is encrypted, here or at the proxy in front.
 
-    The gateway passes no proxy's word on. A browser's form says itself where it came from, and has no reason to lie.
+    What the settings mean counts first: a proxy that is not listed is not believed, and a browser that follows a link says nothing.
+    A browser's form says itself where it came from, and has no reason to lie.
     """
+    if request.scope.get(HTTPS, False):
+        return True
     said = (request.headers.get("x-forwarded-proto", ""), request.headers.get("origin", "").partition("://")[0])
     return request.url.scheme == "https" or "https" in said
 

@@ -16,6 +16,7 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id
 from flyball.settings import Settings
 
+from .cookies import HTTPS
 from .csrf import FORMS
 from .errors import BodyTooLargeError, HostRefusedError
 from .responses import failure
@@ -37,6 +38,7 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+STRICT_TRANSPORT = "max-age=31536000"  # a year, and this name alone: neighbours are not ours to bind
 _MOST_FORM_BYTES = 256 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::[0-9]{1,5})?")
@@ -70,6 +72,7 @@ class Shield:
         self._door = door
         self._hosts = AllowedHosts(settings)
         self._most_bytes = settings.max_body_bytes
+        self._https = door == "public" and settings.browsers_use_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP is closed."""
@@ -79,6 +82,7 @@ class Shield:
         given = Headers(scope=scope).get("x-request-id", "")
         scope["flyball.request_id"] = given if _REQUEST_ID.fullmatch(given) else new_span_id()
         scope["flyball.door"] = self._door
+        scope[HTTPS] = self._https
         answer = _Answer(scope, send)
         headers = Headers(scope=scope)
         capped = _Capped(receive, self._most(headers), _announced(headers))
@@ -125,11 +129,18 @@ class _Answer:
             self.started = True
             headers = MutableHeaders(scope=message)
             headers.update(SECURITY_HEADERS)
+            if self._scope[HTTPS] and not _names_localhost(headers=Headers(scope=self._scope)):
+                headers["strict-transport-security"] = STRICT_TRANSPORT
             headers.setdefault("cache-control", "no-store")
             headers["x-request-id"] = self._scope["flyball.request_id"]
             for cookie in self._scope.get("flyball.cookies", {}).values():
                 headers.append("set-cookie", cookie)
         await self._send(message)
+
+
+def _names_localhost(headers: Headers) -> bool:
+    """Whether a browser would hold every server on this machine to what it is told of this one."""
+    return headers.get("host", "").partition(":")[0].lower() == "localhost"
 
 
 class _Capped:
