@@ -5,7 +5,8 @@ python bench/pages.py [--traces 100000] [--rounds 15] [--out bench/results/pages
 Server time: from the request's arrival at the control application to the last byte of its answer, proof of the session,
 questions and rendering included; in one process, on an embedded PostgreSQL and local tables. The traces are those of
 `trace_pages.py`; the other rooms hold what the tests of the pages furnish, and the documentation of the standard library
-as a dataset. `cpu` is processor time of the process: it says the same on a machine that is busy with other things.
+as a dataset. The permission check is the guard of a page alone: the session's look-up, its role, protection from forgery,
+the page's permission; its limit is 1 ms. `cpu` is processor time of the process: it says the same on a machine that is busy with other things.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
 from trace_pages import WORDS, fill, machine
 
 from flyball.datasets import service as datasets
@@ -34,12 +36,14 @@ from flyball.infra.layout import Layout
 from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.settings import Settings
+from flyball.surface.http.identity import guard
 from flyball.surface.http.shield import Shield
 from flyball.testing.asgi import AsgiClient
 from flyball.web.application import build_application
 from flyball.web.navigation import SITE
 
 LIMIT_MS = 100.0
+CHECK_LIMIT_MS = 1.0
 ROOT = Path(__file__).parents[1]
 
 
@@ -80,6 +84,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             )
             pages = await prepare(ctx, works, options.traces)
             return {
+                "permission_check": await check(ctx, options.rounds * 40),
                 "machine": machine(),
                 "traces": options.traces,
                 "limit_ms": LIMIT_MS,
@@ -118,6 +123,29 @@ async def prepare(ctx: Context, folder: Path, traces: int) -> dict[str, str]:
         "Two reports compared": f"/reports/{first}/comparisons/{second}",
         "A release": f"/releases/{works.releases['live']}",
         "A run": f"/runs/{works.runs['import'].id}",
+    }
+
+
+async def check(ctx: Context, times: int) -> dict[str, float]:
+    """The guard of a page, for a signed-in browser."""
+    made = await sign_in.create_sign_in_link(ctx)
+    token = (await sign_in.use_sign_in_link(ctx, made.token)).token.reveal()
+    let_in, app = guard("traces.read"), build_application(ctx)
+    walls, processor = [], []
+    for _ in range(times):
+        scope = {
+            "type": "http", "method": "GET", "path": "/traces", "query_string": b"", "scheme": "http", "app": app,
+            "headers": [(b"host", b"localhost"), (b"cookie", f"flyball_session={token}".encode())],
+            "flyball.door": "public",
+        }  # fmt: skip
+        start, worked = time.perf_counter(), time.process_time()
+        await let_in(Request(scope))
+        walls.append((time.perf_counter() - start) * 1_000)
+        processor.append((time.process_time() - worked) * 1_000)
+    return {
+        "median_ms": statistics.median(walls),
+        "p95_ms": sorted(walls)[int(times * 0.95)],
+        "cpu_ms": statistics.median(processor),
     }
 
 
@@ -162,6 +190,9 @@ def main() -> None:
         print(
             f"{name:34}{row['median_ms']:10.1f}{ratio:10.0%}{row['p95_ms']:10.1f}{row['cpu_ms']:10.1f}{row['kb']:8.0f}"
         )
+    proof = found["permission_check"]
+    ratio = proof["median_ms"] / CHECK_LIMIT_MS
+    print(f"permission check of a page: {proof['median_ms']:.2f} ms, {ratio:.0%} of its limit (cpu {proof['cpu_ms']:.2f})")
     print(f"load of the machine {found['machine']['load']:.1f} on {found['machine']['cores']} cores")
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n")

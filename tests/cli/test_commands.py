@@ -9,6 +9,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from flyball import cli
 from flyball.cli.commands import COMMANDS, Entry, load, load_all, load_server_part
 from flyball.cli.errors import MissingExtraError
 from flyball.cli.root import app, options_last
@@ -134,3 +135,13 @@ def test_every_command_loads_in_the_base_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.stderr == ""
+
+
+def test_arguments_that_are_no_text_are_refused_before_anything_is_done(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["flyball", "members", "add", "\udcff\udcfe"])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "'\\udcff\\udcfe' is not UTF-8. Next: write it as UTF-8\n"

@@ -74,7 +74,10 @@ def test_a_cursor_that_is_not_ours_is_refused(cursor):
 
 
 def test_a_page_has_between_1_and_200_rows():
-    assert (page_size(None), page_size(0), page_size(5000), page_size(-3)) == (50, 50, 200, 1)
+    assert (page_size(None), page_size(1), page_size(5000)) == (50, 1, 200)
+    for none in (0, -3):
+        with pytest.raises(InvalidInputError, match=f"a page of {none} rows is none"):
+            page_size(none)
 
 
 def test_a_secret_is_neither_shown_nor_serialised():

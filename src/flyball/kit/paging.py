@@ -36,5 +36,9 @@ def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
 
 
 def page_size(asked: int | None) -> int:
-    """Between 1 and 200, 50 unless asked."""
-    return max(1, min(asked or 50, LARGEST_PAGE))
+    """50 unless asked, 200 at most. Raises InvalidInputError for less than 1."""
+    if asked is None:
+        return 50
+    if asked < 1:
+        raise InvalidInputError(f"a page of {asked} rows is none", next_step=f"ask for 1 to {LARGEST_PAGE}")
+    return min(asked, LARGEST_PAGE)

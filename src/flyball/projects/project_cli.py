@@ -27,8 +27,9 @@ def list_projects() -> None:
 @app.command("create", permission="projects.write")
 def create_project(name: Annotated[str, typer.Argument(help="The project's name.")]) -> None:
     """Make a project in the organisation of the current one."""
-    show_one(control().post("/api/projects", {"name": name}), _PROJECTS[:2] + _PROJECTS[-1:])
-    say(f"At the server itself `--project {name}` works in it.")
+    made = control().post("/api/projects", {"name": name})
+    show_one(made, _PROJECTS[:2] + _PROJECTS[-1:])
+    say(f"At the server itself `--project {made['organisation_name']}/{name}` works in it.")
 
 
 @app.command("archive", permission="projects.write")
