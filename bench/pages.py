@@ -192,7 +192,9 @@ def main() -> None:
         )
     proof = found["permission_check"]
     ratio = proof["median_ms"] / CHECK_LIMIT_MS
-    print(f"permission check of a page: {proof['median_ms']:.2f} ms, {ratio:.0%} of its limit (cpu {proof['cpu_ms']:.2f})")
+    print(
+        f"permission check of a page: {proof['median_ms']:.2f} ms, {ratio:.0%} of its limit (cpu {proof['cpu_ms']:.2f})"
+    )
     print(f"load of the machine {found['machine']['load']:.1f} on {found['machine']['cores']} cores")
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
