@@ -63,7 +63,6 @@ async def test_a_key_without_limits_does_it(ctx):
 
     await members.add_member(acting, "eve", "viewer")
     await invitations.invite(acting, "viewer")
-    await sign_in.create_sign_in_link(acting, "otto")
     await own_roles.set_role(acting, "clerk", ("datasets.read",))
 
     assert not acting.actor.limited

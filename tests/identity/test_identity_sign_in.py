@@ -11,8 +11,8 @@ from flyball.identity.errors import SessionNotFoundError, TooManySignInsError, W
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
 from flyball.kit.secrets import Secret
-from flyball.projects import members
-from flyball.projects.errors import MemberNotFoundError
+from flyball.projects import keys, members, own_roles, tenants
+from flyball.projects.errors import ExceedsOwnRightsError, MemberNotFoundError
 
 PASSWORD = Secret("four unrelated words")
 
@@ -59,6 +59,40 @@ async def test_a_link_works_for_an_hour(clocked):
 async def test_a_link_is_made_for_somebody_who_exists(ctx):
     with pytest.raises(MemberNotFoundError, match="grace"):
         await sign_in.create_sign_in_link(ctx, "grace")
+
+
+async def test_links_are_made_by_owners_of_the_organisation_and_the_operator_alone(ctx):
+    _, project, _ = await tenants.create_organisation(ctx, "acme", "olga")
+    inside = ctx.within(project.id, ctx.actor)
+    await own_roles.set_role(inside, "all", ("*",))
+    for name, role in (("paul", "owner"), ("anna", "all"), ("vera", "viewer")):
+        await members.add_member(inside, name, role)
+    acting = {member.name: inside.acting_as(sessions.actor_of(member)) for member in await members.list_members(inside)}
+    made = await keys.create_key(inside, "every right", grant=keys.KeyGrant(role="owner"))
+    by_key, _ = await keys.authenticate_key(ctx, made.secret, "")
+
+    for who in (acting["paul"], acting["anna"], inside.acting_as(by_key)):
+        for name in ("vera", "paul", "olga"):
+            with pytest.raises(ExceedsOwnRightsError, match="only an owner of the organisation may"):
+                await sign_in.create_sign_in_link(who, name)
+    for who in (acting["olga"], inside):
+        assert (await sign_in.create_sign_in_link(who, "vera")).member.name == "vera"
+
+
+async def test_nobody_keeps_a_way_into_a_member_who_is_promoted_later(ctx, public):
+    _, project, _ = await tenants.create_organisation(ctx, "acme", "olga")
+    inside = ctx.within(project.id, ctx.actor)
+    await members.add_member(inside, "paul", "owner")
+    await members.add_member(inside, "weak", "viewer")
+    paul = await sign_in.use_sign_in_link(ctx, (await sign_in.create_sign_in_link(inside, "paul")).token)
+    public.cookies["flyball_session"] = paul.token.reveal()
+
+    refused = await public.post("/api/sign-in-links", {"member": "weak"}, headers={"origin": "http://127.0.0.1:4000"})
+    page = await public.get("/members")
+
+    assert (refused.status, refused.json()["error"]["code"]) == (403, "exceeds_own_rights")
+    assert "Make a sign-in link" not in page.text
+    assert "Add without an invitation" in page.text
 
 
 async def test_two_links_are_for_one_administrator(ctx):

@@ -59,7 +59,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 @router.post("/sign-in-links", permission="members.write", returns=CreatedSignInLink, status=201)
 async def create_sign_in_link(ctx: ContextDep, new: NewSignInLink = Body(NewSignInLink)) -> CreatedSignInLink:
-    """Make a link by which a member signs in, once, within the hour. Whoever makes it has all the rights of the member."""
+    """Make a link by which a member signs in, once, within the hour. Owners of the organisation may, and the server's operator."""
     token, member, expires_ns = await sign_in.create_sign_in_link(ctx, new.member)
     return CreatedSignInLink(
         path=f"/sign-in/{token.reveal()}", member=member.name, has_password=member.has_password, expires_ns=expires_ns

@@ -25,6 +25,7 @@ class MemberList(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
     own: str
     may_write: bool
+    may_link: bool
     link: str = ""
     link_for: str = ""
 
@@ -37,12 +38,14 @@ async def list_members(ctx: ContextDep) -> MemberList:
 
 
 async def _members(ctx: ContextDep, link: str = "", link_for: str = "") -> MemberList:
+    found = await members.list_members(ctx)
     return MemberList(
-        members=await members.list_members(ctx),
+        members=found,
         invitations=await invitations.list_invitations(ctx),
         roles=tuple(role.name for role in await own_roles.list_roles(ctx) if role.name != "application"),
         own=ctx.actor.id,
         may_write=ctx.actor.may("members.write"),
+        may_link=ctx.actor.kind == "local" or any(one.owner for one in found if one.id == ctx.actor.id),
         link=link,
         link_for=link_for,
     )

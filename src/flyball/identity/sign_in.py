@@ -16,13 +16,12 @@ from flyball.projects.errors import MemberNotFoundError
 from flyball.projects.granting import refuse_limited
 from flyball.projects.records import Member, Project
 from flyball.projects.roles import ROLES
-from flyball.projects.tenants import DEFAULT_ORGANISATION
+from flyball.projects.tenants import DEFAULT_ORGANISATION, organisation_to_change
 
 from . import factor_store, provider_store, session_store
 from .errors import PasswordsOffError, SignInRefusedError, WeakPasswordError
 from .records import MadeLink, SignedIn, Step, Whence
 from .sessions import actor_of, mint, own
-from .taking_over import refuse_taking_over
 from .tries import OVERALL, of_address, of_name, tries_of
 
 ADMINISTRATOR = "administrator"  # the name of the first member
@@ -37,9 +36,12 @@ _NOWHERE = Whence()
 async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) -> MadeLink:
     """Make a link by which a member signs in, once, within the hour. The administrator is made where there is none yet.
 
+    Whoever has a link can choose the member's password, which then opens whatever the member is given later. So nobody
+    makes links but those who may give everything anyway.
+
     Raises:
         MemberNotFoundError: nobody here has this name.
-        ExceedsOwnRightsError: the member may do something, anywhere, that the actor may not.
+        ExceedsOwnRightsError: somebody other than an owner of the organisation, or the server's operator, asks.
         LimitedKeyError: the actor is a key with limits.
         PasswordsOffError: the organisation's provider signs its members in, and this is none of its owners.
     """
@@ -48,6 +50,7 @@ async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) ->
     now_ns = ctx.clock.now_ns()
     expires_ns = now_ns + LINK_SECONDS * NANOSECONDS
     async with ctx.db.across_projects().transaction() as connection:
+        await organisation_to_change(connection, ctx, "make sign-in links")
         if member_name == ADMINISTRATOR:
             await _ensure_administrator(connection, ctx, now_ns)
         member = await store.get_member(connection, ctx.project, name_key(member_name))
@@ -55,7 +58,6 @@ async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) ->
             raise MemberNotFoundError(
                 f"this project has no member named {member_name!r:.100}", next_step="`flyball members list` shows them"
             )
-        await refuse_taking_over(connection, ctx, member, f"sign in as {member.name}")
         await _refuse_where_enforced(connection, member)
         link_id = new_id("link", now_ns)
         await session_store.insert_link(

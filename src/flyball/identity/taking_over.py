@@ -1,4 +1,7 @@
-"""Who may become somebody else, by a link, by taking their second factor away: whoever has all their rights, in all their projects."""
+"""Who may take somebody's second factor or sessions away: whoever has all their rights, in all their projects.
+
+Who may sign in as somebody else, by a link, is another rule, in `sign_in`: what a member may do can grow after the link was made.
+"""
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
