@@ -130,8 +130,19 @@ class SinkState(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = ""
 
 
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """That the whole chain was checked, when, and what was wrong with it; empty where it held."""
+
+    at_ns: int
+    finding: str = ""
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How the record stands: its end, what is signed of it by which key, how long it is kept, and where it is sent."""
+    """How the record stands: its end, what is signed of it by which key, how long it is kept, and where it is sent.
+
+    `unsigned_since_ns` is when the first event happened that no checkpoint covers; None where there is none, or where it is
+    missing. `verified` is the last check of the whole chain since flyball started.
+    """
 
     head: Head
     begins_at: int
@@ -140,6 +151,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     latest: SignedCheckpoint | None
     retention_days: int
     sinks: tuple[SinkState, ...]
+    unsigned_since_ns: int | None = None
+    verified: Verified | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

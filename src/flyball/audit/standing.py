@@ -6,6 +6,7 @@ from . import sink_store, sinks, store
 from .records import SinkState, Standing
 from .signing import signing_key
 from .sink_store import Cursor
+from .verifying import last_verified
 
 
 async def standing(ctx: Context) -> Standing:
@@ -15,6 +16,7 @@ async def standing(ctx: Context) -> Standing:
         newest = await store.last_checkpoint(connection, ctx.project)
         covering = await store.last_checkpoint(connection, ctx.project, "checkpoint")
         pruned = await store.pruned_up_to(connection, ctx.project)
+        unsigned = await store.find(connection, ctx.project, covering.read().checkpoint.seq + 1 if covering else 1)
         cursors = await sink_store.cursors(connection, ctx.project)
     by_name = {name: cursors.get(sinks.identity_of(name), Cursor()) for name in sinks.names_of(ctx.settings)}
     return Standing(
@@ -25,6 +27,8 @@ async def standing(ctx: Context) -> Standing:
         latest=covering.read() if covering else None,
         retention_days=ctx.settings.audit_retention_days,
         sinks=tuple(_state(name, cursor, head.seq, pruned) for name, cursor in by_name.items()),
+        unsigned_since_ns=unsigned.at_ns if unsigned else None,
+        verified=last_verified(ctx),
     )
 
 

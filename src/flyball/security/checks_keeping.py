@@ -9,26 +9,49 @@ _HOUR_NS = 3_600 * 1_000_000_000
 
 def checkpoints(facts: Facts) -> Finding:
     """Whether the end of the record is signed."""
-    standing = facts.audit
-    if standing.latest is None:
-        state: State = "note" if standing.head.seq < 100 else "warn"
+    standing, settings = facts.audit, facts.settings
+    covered = standing.latest.checkpoint.seq if standing.latest else 0
+    waiting = standing.head.seq - covered
+    told = f"signed up to event {covered}, checked before it was" if covered else "nothing is signed yet"
+    if not waiting:
+        return _audit("checkpoints", "good", told)
+    told = f"{told}; {waiting} events since"
+    when = f"after {settings.audit_checkpoint_events} events or {settings.audit_checkpoint_seconds:g} seconds"
+    if standing.unsigned_since_ns is None:
         return _audit(
-            "checkpoints",
-            state,
-            f"none of {standing.head.seq} events is signed yet",
-            "the control process signs every minute; look at its log if this stays",
+            "checkpoints", "bad", f"{told}, of which the first is missing", "`flyball audit verify` says what is"
         )
-    waiting = standing.head.seq - standing.latest.checkpoint.seq
-    age = facts.now_ns - standing.latest.checkpoint.at_ns
-    told = f"signed up to event {standing.latest.checkpoint.seq}, checked before it was; {waiting} events since"
-    if waiting and age > _HOUR_NS:
+    patience_ns = _HOUR_NS + int(settings.audit_checkpoint_seconds * 1e9)
+    if facts.now_ns - standing.unsigned_since_ns > patience_ns:
         return _audit(
             "checkpoints",
             "bad",
-            f"{told}, for more than an hour",
-            "`flyball audit verify` says whether the chain holds",
+            f"{told}, the first more than an hour longer ago than it may wait: the control process signs {when}",
+            "`flyball audit verify` says whether the chain holds; what keeps it from being signed is in the log",
         )
-    return _audit("checkpoints", "good", told)
+    return _audit("checkpoints", "good", f"{told}, to be signed {when}")
+
+
+def chain(facts: Facts) -> Finding:
+    """Whether the whole chain holds, as far as somebody has asked."""
+    verified = facts.audit.verified
+    if verified is None:
+        return _audit(
+            "chain",
+            "note",
+            "nobody has had the whole chain checked since flyball started; its new events are, before they are signed",
+            "`flyball audit verify` checks it",
+        )
+    hours = max(0, facts.now_ns - verified.at_ns) // _HOUR_NS
+    when = f"{hours} hours ago" if hours > 1 else "within the last two hours"
+    if verified.finding:
+        return _audit(
+            "chain",
+            "bad",
+            f"it does not hold: {verified.finding} (checked {when})",
+            "find out who changed the database, and keep a copy of it as it is",
+        )
+    return _audit("chain", "good", f"the whole chain was checked {when}, and holds")
 
 
 def sinks(facts: Facts) -> Finding:
@@ -150,6 +173,7 @@ def weights(facts: Facts) -> Finding:
 
 CHECKS: tuple[Check, ...] = (
     checkpoints,
+    chain,
     sinks,
     retention,
     master_key,

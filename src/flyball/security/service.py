@@ -26,8 +26,9 @@ async def examine(ctx: Context) -> Posture:
 
 async def _look_up(ctx: Context) -> Facts:
     now_ns = ctx.clock.now_ns()
+    async with ctx.db.across_projects().connection() as everywhere:
+        people = await store.people(everywhere, ctx.project, now_ns)
     async with ctx.db.connection() as connection:
-        people = await store.people(connection, ctx.project, now_ns)
         keys = await store.keys(connection, ctx.project, now_ns, now_ns - checks_people.UNUSED_DAYS * _DAY_NS)
         walls = await store.walls(connection)
     master, trouble = await _master(ctx)

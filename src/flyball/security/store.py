@@ -8,11 +8,14 @@ from .records import Keys, People, Walls
 
 
 async def people(connection: Connection, project: str, now_ns: int) -> People:
-    """The members of the project's organisation."""
+    """The members of the project's organisation; its providers are seen by a connection across projects alone."""
     row = await fetch_one(
         connection,
         """
-        with ours as (
+        with theirs as (
+            select v.enforced from sign_in_providers v
+            where v.removed_ns is null and v.organisation = (select p.organisation from projects p where p.id = %s)
+        ), ours as (
             select m.id, m.owner, m.password_verifier is not null as has_password, f.member is not null as has_factor
             from members m left join second_factors f on f.member = m.id and f.confirmed_ns is not null
             where m.removed_ns is null and m.organisation = (select p.organisation from projects p where p.id = %s)
@@ -22,10 +25,10 @@ async def people(connection: Connection, project: str, now_ns: int) -> People:
             count(*) filter (where owner and has_password and not has_factor) as owners_without_factor,
             (select count(*) from sign_in_links l where l.project = %s and l.used_ns is null and l.expires_ns > %s) as open_links,
             (select count(*) from sessions s where s.project = %s and s.revoked_ns is null and s.expires_ns > %s) as sessions,
-            (select count(*) from sign_in_providers v where v.removed_ns is null) as providers,
-            (select count(*) from sign_in_providers v where v.removed_ns is null and v.enforced) as enforced
+            (select count(*) from theirs) as providers, (select count(*) from theirs where enforced) as enforced
         from ours
         """,
+        project,
         project,
         project,
         now_ns,
