@@ -31,6 +31,7 @@ from flyball.audit.webhook import Webhook, signature
 from flyball.infra.context import Context
 from flyball.infra.egress.client import Egress
 from flyball.infra.egress.networks import parse_networks
+from flyball.kit.clock import FixedClock
 from flyball.kit.secrets import Secret
 from flyball.settings import Settings
 
@@ -210,12 +211,15 @@ OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 async def test_a_webhook_gets_signed_json_lines(certificate):
     async with receiver(certificate, OK) as (port, got):
         egress = Egress(allowed=parse_networks("127.0.0.0/8"), tls=trusting(certificate))
-        await Webhook("w", f"https://127.0.0.1:{port}/a?b=c", SECRET, egress).send("default", [b'{"a":1}', b'{"b":2}'])
+        await Webhook("w", f"https://127.0.0.1:{port}/a?b=c", SECRET, egress, FixedClock()).send(
+            "default", [b'{"a":1}', b'{"b":2}']
+        )
 
     [(headers, body)] = got
     assert body == b'{"a":1}\n{"b":2}\n'
     assert headers["content-type"] == "application/x-ndjson"
     assert headers["flyball-project"] == "default"
+    assert headers["flyball-timestamp"] == "1700000000"  # of the clock that it is given
     signed = headers["flyball-timestamp"].encode() + b"." + body
     by_hand = "v1=" + hmac.new(SECRET.reveal().encode(), signed, "sha256").hexdigest()
     assert headers["flyball-signature"] == by_hand == signature(SECRET, headers["flyball-timestamp"], body)
@@ -229,7 +233,7 @@ async def test_any_other_answer_says_that_the_receiver_has_nothing(certificate, 
         egress = Egress(allowed=parse_networks("127.0.0.0/8"), tls=trusting(certificate))
 
         with pytest.raises(SinkAwayError):
-            await Webhook("w", f"https://127.0.0.1:{port}/", SECRET, egress).send("default", [b"{}"])
+            await Webhook("w", f"https://127.0.0.1:{port}/", SECRET, egress, FixedClock()).send("default", [b"{}"])
 
     assert len(got) == 1  # nowhere else was anything sent
 
@@ -239,7 +243,7 @@ async def test_any_other_answer_says_that_the_receiver_has_nothing(certificate, 
 )
 async def test_a_webhook_into_a_private_network_is_refused_unless_it_is_listed(url):
     with pytest.raises(SinkAwayError, match="is not called"):
-        await Webhook("w", url, SECRET, Egress()).send("default", [b"{}"])
+        await Webhook("w", url, SECRET, Egress(), FixedClock()).send("default", [b"{}"])
 
 
 @pytest.mark.parametrize(
@@ -274,12 +278,12 @@ async def test_the_settings_name_the_sinks_and_nothing_secret(ctx):
         audit_webhook_secret=f"file:{ctx.layout.secrets}/s",
     )  # fmt: skip
 
-    found = await sinks.sinks_of(wanted, ctx.layout)
+    found = await sinks.sinks_of(wanted, ctx.layout, ctx.clock)
 
     assert tuple(sink.name for sink in found) == sinks.names_of(wanted)
     assert "token" not in repr(found[0].name)
     assert len({sinks.identity(sink) for sink in found}) == 2
-    assert await sinks.sinks_of(Settings(), ctx.layout) == ()
+    assert await sinks.sinks_of(Settings(), ctx.layout, ctx.clock) == ()
 
 
 # Syslog

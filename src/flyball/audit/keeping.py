@@ -25,7 +25,7 @@ async def keeping(ctx: Context) -> AsyncIterator[None]:
         RetentionTooShortError, SinkUnfitError: a setting cannot be followed; the process does not start.
     """
     retention_days(ctx.settings)
-    sinks = await sinks_of(ctx.settings, ctx.layout)
+    sinks = await sinks_of(ctx.settings, ctx.layout, ctx.clock)
     runs = [Sealer(ctx).run, Pruner(ctx).run, *([Streamer(ctx, sinks).run] if sinks else [])]
     tasks = [asyncio.create_task(_keep(run)) for run in runs]
     try:

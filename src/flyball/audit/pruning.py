@@ -10,7 +10,7 @@ import logging
 import psycopg
 
 from flyball.infra.context import Actor, Context
-from flyball.infra.db.database import Connection, execute, fetch_one
+from flyball.infra.db.database import Connection, fetch_one
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.errors import FlyballError
 from flyball.settings import Settings
@@ -28,7 +28,6 @@ MOST_EVENTS = 50_000  # given up in one transaction
 _LOOK_SECONDS = 3_600.0
 _DOUBT_NS = 3_600 * NANOSECONDS
 _DAY_NS = 86_400 * NANOSECONDS
-_LOCK = "select pg_advisory_xact_lock(hashtextextended('flyball.audit.checkpoint ' || %s, 0))"
 
 logger = logging.getLogger("flyball.audit")
 
@@ -106,7 +105,7 @@ async def _prune_some(ctx: Context, days: int) -> Pruned | None:
     """One step; None where nothing is left to give up."""
     cutoff_ns = ctx.clock.now_ns() - days * _DAY_NS
     async with ctx.db.transaction() as connection:
-        await execute(connection, _LOCK, ctx.project)
+        await store.lock_checkpoints(connection, ctx.project)
         base = await _base(connection, ctx.project)
         younger = await store.first_younger(connection, ctx.project, cutoff_ns)
         up_to = min((younger or await store.newest_number(connection, ctx.project) + 1) - 1, base.seq + MOST_EVENTS)

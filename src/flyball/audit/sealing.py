@@ -11,7 +11,7 @@ from typing import NamedTuple
 import psycopg
 
 from flyball.infra.context import Actor, Context
-from flyball.infra.db.database import Connection, execute
+from flyball.infra.db.database import Connection
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.errors import FlyballError
 
@@ -25,7 +25,6 @@ from .signing import is_signed, signing_key
 from .verifying import lines_of, trusted_keys, walk_between
 
 LOOK_SECONDS = 5.0
-_LOCK = "select pg_advisory_xact_lock(hashtextextended('flyball.audit.checkpoint ' || %s, 0))"
 
 logger = logging.getLogger("flyball.audit")
 
@@ -44,7 +43,7 @@ async def seal(ctx: Context) -> SignedCheckpoint | None:
         ChainBrokenError: what happened since the last checkpoint does not verify, so it is not signed.
     """
     async with ctx.db.transaction() as connection:
-        await execute(connection, _LOCK, ctx.project)
+        await store.lock_checkpoints(connection, ctx.project)
         signed = await _seal(connection, ctx)
     await note_new(ctx)
     return signed

@@ -12,6 +12,7 @@ from flyball.infra.egress.address import target_of
 from flyball.infra.egress.client import Egress
 from flyball.infra.secrets.operator import fetch
 from flyball.infra.secrets.references import Missing, parse
+from flyball.kit.clock import Clock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
 from flyball.kit.secrets import Secret
@@ -49,7 +50,7 @@ def names_of(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in (_webhook_name(settings), _syslog_name(settings)) if name)
 
 
-async def sinks_of(settings: Settings, layout: Layout) -> tuple[Sink, ...]:
+async def sinks_of(settings: Settings, layout: Layout, clock: Clock) -> tuple[Sink, ...]:
     """The sinks of the settings.
 
     Raises:
@@ -59,7 +60,7 @@ async def sinks_of(settings: Settings, layout: Layout) -> tuple[Sink, ...]:
     if settings.audit_webhook:
         _refuse_plain(settings.audit_webhook)
         secret = await _secret(settings, layout)
-        found.append(Webhook(_webhook_name(settings), settings.audit_webhook, secret, Egress.of(settings)))
+        found.append(Webhook(_webhook_name(settings), settings.audit_webhook, secret, Egress.of(settings), clock))
     if settings.audit_syslog:
         address = syslog_address(settings.audit_syslog)
         found.append(Syslog(_syslog_name(settings), address, socket.gethostname()))

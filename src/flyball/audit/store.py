@@ -169,6 +169,13 @@ async def checkpoints(connection: Connection, project: str, *, after: int = 0, m
     return [_marked(row) for row in rows]
 
 
+async def lock_checkpoints(connection: Connection, project: str) -> None:
+    """Let nobody else make a checkpoint of the project until the transaction ends."""
+    await execute(
+        connection, "select pg_advisory_xact_lock(hashtextextended('flyball.audit.checkpoint ' || %s, 0))", project
+    )
+
+
 async def last_checkpoint(connection: Connection, project: str, kind: Kind | None = None) -> Marked | None:
     """The newest checkpoint, or the newest of a kind."""
     row = await fetch_one(

@@ -5,10 +5,10 @@ What the receiver checks: `flyball-signature` is `v1=` and the hexadecimal HMAC-
 """
 
 import hmac
-import time
 from collections.abc import Sequence
 
 from flyball.infra.egress.client import Egress
+from flyball.kit.clock import NANOSECONDS, Clock
 from flyball.kit.errors import FlyballError
 from flyball.kit.secrets import Secret
 
@@ -21,8 +21,9 @@ _MOST_ANSWER = 64 * 1024
 class Webhook:
     """One receiver. Any answer from 200 to 299 says that it has the batch."""
 
-    def __init__(self, name: str, url: str, secret: Secret, egress: Egress) -> None:
+    def __init__(self, name: str, url: str, secret: Secret, egress: Egress, clock: Clock) -> None:
         self.name = name
+        self._clock = clock
         self._url = url
         self._secret = secret
         self._egress = egress
@@ -30,7 +31,7 @@ class Webhook:
     async def send(self, project: str, lines: Sequence[bytes]) -> None:
         """Deliver; raises SinkAwayError where the receiver does not say that it has it."""
         body = b"\n".join(lines) + b"\n"
-        timestamp = str(int(time.time()))
+        timestamp = str(self._clock.now_ns() // NANOSECONDS)
         headers = {
             "content-type": "application/x-ndjson",
             "flyball-project": project.encode("ascii", "backslashreplace").decode(),

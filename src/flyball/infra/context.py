@@ -30,7 +30,9 @@ class Actor:
     name: str
     permissions: frozenset[str] = frozenset({"*"})
     limited: bool = False  # a key that expires or has limits: it lends them to nobody
-    auth_method: str = ""  # how they proved who they are: password, link, oidc, totp...; empty: what `kind` says
+    auth_method: str = (
+        ""  # how they proved who they are: password, link, provider NAME, password + code...; empty: what `kind` says
+    )
 
     def may(self, needed: str) -> bool:
         """Whether this actor has the permission."""
