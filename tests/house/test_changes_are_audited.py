@@ -12,7 +12,7 @@ RECORD = "flyball.audit.service.record"
 
 # Transactions in which nobody changes anything that they are accountable for, and why.
 UNAUDITED = {
-    "flyball.audit.verifying.verify": "reads",
+    "flyball.audit.verifying._verify": "reads",
     "flyball.audit.exporting._lines": "reads; who exports is recorded before",
     "flyball.audit.sealing.seal": "signs what is recorded, and changes nothing of it",
     "flyball.gateway.load": "reads",
