@@ -7,9 +7,9 @@ import pytest
 
 from flyball.audit import service as audit
 from flyball.identity import second_factor, sessions, sign_in, totp
-from flyball.identity.errors import FactorStateError, SignInRefusedError, TooManySignInsError
+from flyball.identity.errors import FactorStateError, PasswordsOffError, SignInRefusedError, TooManySignInsError
 from flyball.identity.records import SignedIn, Step, Whence
-from flyball.infra.db.database import fetch_all
+from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.secrets import Secret
 from flyball.projects import members, tenants
 from flyball.projects.errors import ExceedsOwnRightsError
@@ -270,6 +270,35 @@ async def test_nobody_takes_the_factor_or_the_sessions_of_somebody_who_may_do_mo
     for deed in (second_factor.reset, sessions.sign_out_everywhere):
         with pytest.raises(ExceedsOwnRightsError, match="second"):
             await deed(acting, "dora")
+
+
+async def test_half_a_sign_in_ends_when_a_provider_is_enforced(clocked, enrolled, declare):
+    _, enrolment = enrolled
+    link = await sign_in.create_sign_in_link(clocked)
+    halves = [
+        await sign_in.sign_in(clocked, "administrator", PASSWORD),
+        await sign_in.use_sign_in_link(clocked, link.token),
+    ]
+
+    await declare("http://127.0.0.1:8009", "public", enforced=True)
+
+    for half in halves:
+        with pytest.raises(SignInRefusedError, match="too long"):
+            await second_factor.finish_sign_in(clocked, half.token, code_now(clocked, enrolment), NOWHERE)
+
+
+async def test_half_a_sign_in_by_password_is_not_finished_while_passwords_are_off(clocked, enrolled, declare):
+    _, enrolment = enrolled
+    await declare("http://127.0.0.1:8009", "public")
+    link = await sign_in.create_sign_in_link(clocked)
+    by_password = await sign_in.sign_in(clocked, "administrator", PASSWORD)
+    by_link = await sign_in.use_sign_in_link(clocked, link.token)
+    async with clocked.db.transaction() as connection:
+        await execute(connection, "update sign_in_providers set enforced = true")
+
+    with pytest.raises(PasswordsOffError, match="the company"):
+        await second_factor.finish_sign_in(clocked, by_password.token, code_now(clocked, enrolment), NOWHERE)
+    assert await second_factor.finish_sign_in(clocked, by_link.token, code_now(clocked, enrolment), NOWHERE)
 
 
 async def test_wrong_codes_are_in_the_record(clocked, enrolled):

@@ -9,7 +9,8 @@ from flyball.identity import sessions, sign_in
 from flyball.identity.errors import SessionNotFoundError, SignInRefusedError, TooManySignInsError
 from flyball.identity.records import Whence
 from flyball.kit.secrets import Secret
-from flyball.projects import members, tenants
+from flyball.projects import members, own_roles, tenants
+from flyball.projects.errors import ExceedsOwnRightsError
 from flyball.settings import load_settings
 
 PASSWORD = Secret("four unrelated words")
@@ -142,6 +143,26 @@ async def test_a_member_ends_one_session_of_their_own_and_nobody_elses(ctx, with
 
     assert await sessions.authenticate(ctx, mine.token) is None
     assert await sessions.authenticate(ctx, hers.token)
+
+
+async def test_nobody_ends_a_session_of_somebody_who_may_do_more(ctx, with_password):
+    await own_roles.set_role(ctx, "doorkeeper", ("sessions.read", "sessions.write"))
+    for name in ("dora", "otto"):
+        await members.add_member(ctx, name, "doorkeeper")
+    await members.add_member(ctx, "paul", "owner")
+    second = await tenants.create_project(ctx, "second")
+    await members.add_member(ctx.within(second.id, ctx.actor), "otto", "viewer")
+    dora, otto, paul, owner = [await with_password(name) for name in ("dora", "otto", "paul", "administrator")]
+    acting = ctx.acting_as(sessions.actor_of(dora.member))
+
+    for theirs in (otto, paul, owner):
+        with pytest.raises(ExceedsOwnRightsError):
+            await sessions.revoke(acting, theirs.session.id)
+        assert await sessions.authenticate(ctx, theirs.token)
+    await sessions.revoke(acting, dora.session.id)
+    await sessions.revoke(ctx, owner.session.id)
+
+    assert [await sessions.authenticate(ctx, each.token) for each in (dora, owner)] == [None, None]
 
 
 async def test_a_session_of_another_project_is_seen_and_ended_by_its_member_and_not_by_this_project(ctx, with_password):

@@ -121,7 +121,7 @@ async def end_own_session(ctx: ContextDep, session_id: str) -> None:
 
 @router.delete("/sessions/{session_id}", permission="sessions.write", returns=None, status=204)
 async def revoke_session(ctx: ContextDep, session_id: str) -> None:
-    """End somebody's session; it counts from their next request on."""
+    """End somebody's session; it counts from their next request on. Nobody's who may do more than oneself."""
     await sessions.revoke(ctx, session_id)
 
 

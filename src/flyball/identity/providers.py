@@ -95,7 +95,7 @@ async def get_provider(ctx: Context, name: str) -> Provider:
 
 
 async def set_provider(ctx: Context, name: str, wish: ProviderWish) -> Provider:
-    """Declare a sign-in provider, or change one. Turning passwords off ends the sessions that began with one, but for owners.
+    """Declare a sign-in provider, or change one. Turning passwords off ends half sign-ins, and the sessions that began with one, but for owners.
 
     Raises:
         ExceedsOwnRightsError: somebody other than an owner of the organisation, or the server's operator, asks.
@@ -134,6 +134,8 @@ async def set_provider(ctx: Context, name: str, wish: ProviderWish) -> Provider:
         elif not await provider_store.insert_provider(connection, after):
             raise _taken(name)
         if after.enforced and not (before and before.enforced):
+            # Half sign-ins first: whoever is finishing one is waited for.
+            await session_store.delete_steps_in(connection, organisation.id)
             await session_store.revoke_sessions_by_password(connection, organisation.id, now_ns)
         await audit.record(
             connection,

@@ -26,7 +26,7 @@ from .errors import FactorStateError, SignInRefusedError
 from .factor_store import Factor
 from .records import Session, SignedIn, Whence
 from .sessions import actor_of, mint, needs_factor, own, rotate
-from .sign_in import check_current
+from .sign_in import check_current, refuse_where_off
 from .taking_over import refuse_taking_over
 from .tries import of_address, of_codes, tries_of
 
@@ -133,7 +133,8 @@ async def confirm(ctx: Context, token: Secret, code: str) -> Confirmed:
 async def finish_sign_in(ctx: Context, step: Secret, code: str, whence: Whence) -> SignedIn:
     """Go on from half a sign-in by a code of the second factor, or a recovery code.
 
-    Raises SignInRefusedError for a wrong code and for a step that is over, TooManySignInsError after too many.
+    Raises SignInRefusedError for a wrong code and for a step that is over, TooManySignInsError after too many, PasswordsOffError
+    where a provider signs the organisation's members in by now.
     """
     tries, here = tries_of(ctx.db.across_projects()), of_address(whence.address)
     hash_, now_ns = token_hash(step.reveal()), ctx.clock.now_ns()
@@ -142,6 +143,7 @@ async def finish_sign_in(ctx: Context, step: Secret, code: str, whence: Whence) 
         member = await store.get_member_by_id(connection, owed[0], owed[1]) if owed else None
         if owed is None or member is None:
             raise SignInRefusedError("this sign-in took too long", next_step="begin again with name and password")
+        await refuse_where_off(connection, member, owed[2])
         counted = of_codes(member.id)
         tries.begin(ctx.clock.monotonic_ns(), here, counted)
         kind = await _take(connection, ctx, member.id, code)

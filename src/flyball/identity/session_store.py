@@ -18,7 +18,7 @@ _LIVE_OF_MEMBER = f"{_SESSION} and s.member = %s order by s.used_ns desc, s.id d
 _REVOKE = "update sessions set revoked_ns = %s where revoked_ns is null"
 _REVOKE_BY_HASH = f"{_REVOKE} and hash = %s returning id"
 _REVOKE_OF_MEMBER = f"{_REVOKE} and member = %s"
-_REVOKE_IN_PROJECT = f"{_REVOKE} and project = %s and id = %s"
+_REVOKE_IN_PROJECT = f"{_REVOKE} and project = %s and id = %s returning member"
 _REVOKE_OWN = f"{_REVOKE} and member = %s and id = %s"
 
 _UNTOUCHED = """
@@ -83,9 +83,10 @@ async def revoke_by_hash(connection: Connection, hash_: bytes, now_ns: int) -> s
     return row["id"] if row else ""
 
 
-async def revoke_session(connection: Connection, project: str, session_id: str, now_ns: int) -> bool:
-    """End one session of a project; False where there was none to end."""
-    return bool(await execute(connection, _REVOKE_IN_PROJECT, now_ns, project, session_id))
+async def revoke_session(connection: Connection, project: str, session_id: str, now_ns: int) -> str:
+    """End one session of a project; its member's id, empty where there was none to end."""
+    row = await fetch_one(connection, _REVOKE_IN_PROJECT, now_ns, project, session_id)
+    return row["member"] if row else ""
 
 
 async def revoke_own_session(connection: Connection, member_id: str, session_id: str, now_ns: int) -> bool:
@@ -213,6 +214,15 @@ async def delete_steps(connection: Connection, hash_: bytes, now_ns: int) -> Non
 async def delete_steps_of(connection: Connection, member_id: str) -> None:
     """Forget every half sign-in of a member."""
     await execute(connection, "delete from sign_in_steps where member = %s", member_id)
+
+
+async def delete_steps_in(connection: Connection, organisation: str) -> None:
+    """Forget every half sign-in of an organisation's members."""
+    await execute(
+        connection,
+        "delete from sign_in_steps where member in (select id from members where organisation = %s)",
+        organisation,
+    )
 
 
 def _session(row: Row) -> Session:

@@ -161,19 +161,30 @@ async def revoke_own(ctx: Context, session_id: str) -> None:
     async with ctx.db.across_projects().transaction() as connection:
         if not await session_store.revoke_own_session(connection, ctx.actor.id, session_id, ctx.clock.now_ns()):
             raise _no_session(session_id)
-        await _record_end(connection, ctx, session_id)
+        await _record_end(connection, ctx, session_id, ctx.actor.name)
 
 
 async def revoke(ctx: Context, session_id: str) -> None:
-    """End a session of the project. Raises SessionNotFoundError where there is none to end."""
-    async with ctx.db.transaction() as connection:
-        if not await session_store.revoke_session(connection, ctx.project, session_id, ctx.clock.now_ns()):
+    """End a session of the project. Raises SessionNotFoundError where there is none to end, ExceedsOwnRightsError as signing out does."""
+    async with ctx.db.across_projects().transaction() as connection:
+        ended = await session_store.revoke_session(connection, ctx.project, session_id, ctx.clock.now_ns())
+        if not ended:
             raise _no_session(session_id)
-        await _record_end(connection, ctx, session_id)
+        member = await store.get_member_by_id(connection, ctx.project, ended)
+        if member is not None:
+            await refuse_taking_over(connection, ctx, member, f"sign {member.name} out")
+        await _record_end(connection, ctx, session_id, member.name if member else "")
 
 
-async def _record_end(connection: Connection, ctx: Context, session_id: str) -> None:
-    await audit.record(connection, ctx, action="sessions.revoke", object_kind="session", object_id=session_id)
+async def _record_end(connection: Connection, ctx: Context, session_id: str, of: str) -> None:
+    await audit.record(
+        connection,
+        ctx,
+        action="sessions.revoke",
+        object_kind="session",
+        object_id=session_id,
+        object_name=f"of {of}" if of else "",
+    )
 
 
 async def sign_out_everywhere(ctx: Context, name: str = "") -> int:

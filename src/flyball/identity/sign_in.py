@@ -58,7 +58,7 @@ async def create_sign_in_link(ctx: Context, member_name: str = ADMINISTRATOR) ->
             raise MemberNotFoundError(
                 f"this project has no member named {member_name!r:.100}", next_step="`flyball members list` shows them"
             )
-        await _refuse_where_enforced(connection, member)
+        await refuse_where_off(connection, member, "link")
         link_id = new_id("link", now_ns)
         await session_store.insert_link(
             connection,
@@ -98,7 +98,7 @@ async def use_sign_in_link(ctx: Context, token: Secret, whence: Whence = _NOWHER
                 "this sign-in link is not valid, or was used already",
                 next_step="make another on the server: `flyball keys sign-in-link`",
             )
-        await _refuse_where_enforced(connection, member)
+        await refuse_where_off(connection, member, "link")
         tries.succeeded(None, here)
         return await _go_on(connection, ctx, member, "link", whence)
 
@@ -129,7 +129,7 @@ async def sign_in(ctx: Context, name: str, password: Secret, whence: Whence = _N
         member = await store.get_member_by_id(connection, projects[0].id, person.id)
         if member is None:
             raise SignInRefusedError("this member was removed at this moment", next_step="ask who invited you")
-        await _refuse_passwords(connection, member)
+        await refuse_where_off(connection, member, "password")
         return await _go_on(connection, ctx, member, "password", whence)
 
 
@@ -166,7 +166,7 @@ async def set_password(ctx: Context, token: Secret, new: Secret, current: Secret
     check_password(new)
     member, session, _ = await own(ctx, token)
     async with ctx.db.across_projects().connection() as connection:
-        await _refuse_passwords(connection, member)
+        await refuse_where_off(connection, member, "password")
         has_password = await store.password_verifier(connection, member.id) is not None
     if has_password and not session.method.startswith("link"):
         await check_current(ctx, member, current)
@@ -214,19 +214,19 @@ def check_password(password: Secret) -> None:
         )
 
 
-async def _refuse_passwords(connection: Connection, member: Member) -> None:
-    """Where a provider is enforced nobody has a password, not even the owners."""
+async def refuse_where_off(connection: Connection, member: Member, method: str) -> None:
+    """Raise PasswordsOffError where a provider is enforced: owners of the organisation have links then, and nobody a password.
+
+    `method` is what the sign-in began with, `password` or `link`.
+    """
+    if method == "link" and member.owner:
+        return
     enforced = await provider_store.enforced_of(connection, member.organisation)
     if enforced:
         raise PasswordsOffError(
             f"passwords are off: members of this organisation sign in with {enforced}",
             next_step="use its button on the page of signing in; owners may use a link: `flyball keys sign-in-link`",
         )
-
-
-async def _refuse_where_enforced(connection: Connection, member: Member) -> None:
-    if not member.owner:
-        await _refuse_passwords(connection, member)
 
 
 async def _ensure_administrator(connection: Connection, ctx: Context, now_ns: int) -> None:
