@@ -67,6 +67,10 @@ async def test_the_browser_is_sent_with_a_challenge_and_the_code_comes_with_what
     assert form["redirect_uri"] == asked["redirect_uri"] == "http://127.0.0.1:4000/sign-in/with/company/return"
 
 
+def nested(deep):
+    return [nested(deep - 1)] if deep else []
+
+
 NOW = int(time.time())
 LIES = {
     "another issuer": {"iss": "https://accounts.example.com"},
@@ -90,6 +94,8 @@ LIES = {
     "an empty name": {"sub": ""},
     "a name that is no text": {"sub": {"$ne": ""}},
     "a name without end": {"sub": "x" * 300},
+    "a name that no database keeps": {"sub": "maria\x00"},
+    "claims that nest without end": {"groups": nested(300)},
     "another access token": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
 }
 
@@ -115,6 +121,11 @@ FORGERIES = {
     "another kind of key": lambda hostile: hostile.signed(ECKey.generate_key("P-256"), "ES256"),
     "a short key": lambda hostile: hostile.signed(short_key(hostile)),
     "a header that must be understood": lambda hostile: _with_header(hostile.signed(), crit=["exp"]),
+    "an algorithm that is a list": lambda hostile: _with_header(hostile.signed(), alg=["RS256"]),
+    "an algorithm that is an object": lambda hostile: _with_header(hostile.signed(), alg={"RS256": "RS256"}),
+    "a key's name that is a list": lambda hostile: _with_header(hostile.signed(), kid=["first"]),
+    "a header that is a list": lambda hostile: "WyJSUzI1NiJd" + hostile.signed()[hostile.signed().index(".") :],
+    "a header that nests without end": lambda hostile: _part(b"[" * 40_000) + "." + hostile.signed().partition(".")[2],
     "claims exchanged": lambda hostile: _exchanged(hostile.signed()),
     "five parts": lambda _: "a.b.c.d.e",
     "not text": lambda _: 17,
@@ -135,6 +146,10 @@ def _with_header(token, **more):
     return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=") + "." + rest
 
 
+def _part(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
 def _exchanged(token):
     head, payload, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"sub": "administrator"}
@@ -151,6 +166,8 @@ async def test_forged_tokens_let_nobody_in(hostile, declare, public, ctx, forger
 
     assert await members.list_members(ctx) == ()
     assert await sessions.list_sessions(ctx) == ()
+    newest = (await audit.list_events(ctx, limit=1)).items[0]
+    assert (newest.action, newest.object_kind, newest.object_id) == ("sessions.refuse", "provider", "company")
 
 
 async def test_a_foreign_state_lets_nobody_in(hostile, declare, public):

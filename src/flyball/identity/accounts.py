@@ -18,7 +18,7 @@ from .errors import IdentityTakenError, SignInRefusedError
 from .provider_records import Identity, Provider
 
 _MOST_GROUPS = 1_000
-_EMAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9.-]{1,255}")
+_EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}")  # printable ASCII
 
 
 class Account(NamedTuple):
@@ -34,7 +34,7 @@ def account_of(provider: Provider, claims: Mapping[str, Any]) -> Account:
     """The account of these claims. Raises SignInRefusedError where its address is of no domain that may come in."""
     told = claims.get("email")
     verified = claims.get("email_verified") in (True, "true")
-    email = told.lower() if verified and isinstance(told, str) and _EMAIL.fullmatch(told) and told.isascii() else ""
+    email = told.lower() if verified and isinstance(told, str) and _EMAIL.fullmatch(told) else ""
     if provider.domains and email.rpartition("@")[2] not in provider.domains:
         raise SignInRefusedError(
             "your e-mail address is not verified, or of no domain that may come in", next_step="use another account"

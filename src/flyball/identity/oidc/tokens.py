@@ -14,12 +14,15 @@ from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, RSAKey
 
+from flyball.kit.nesting import nests_deeper
+
 from .errors import TokenRefusedError
 
 LONGEST = 64 * 1024
 LEEWAY_SECONDS = 60
 _OLDEST_SECONDS = 600  # of a token that was made for a sign-in that takes ten minutes at most
 _SMALLEST_RSA = 2048
+_DEEPEST = 20
 # What signs, with which kind of key, and the hash that `at_hash` is cut from. No other algorithm is ever tried: no `none`, no shared secret.
 _ALGORITHMS: Mapping[str, tuple[str, str, str]] = {
     "RS256": ("RSA", "", "sha256"),
@@ -65,15 +68,30 @@ def _header(token: str) -> _Header:
     if len(token) > LONGEST or token.count(".") != 2:
         raise TokenRefusedError("the ID token is none: not three parts, or too long")
     try:
-        told = msgspec.json.decode(_bytes(token.partition(".")[0]))
-    except (ValueError, msgspec.MsgspecError):
-        raise TokenRefusedError("the ID token is none: its header is no JSON") from None
-    if not isinstance(told, dict) or told.get("alg") not in _ALGORITHMS:
+        told = _object(_bytes(token.partition(".")[0]))
+    except ValueError:
+        told = None
+    if told is None:
+        raise TokenRefusedError("the ID token is none: its header is no JSON object")
+    algorithm, kid = told.get("alg"), told.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise TokenRefusedError("the ID token is not signed by RS256, ES256 or EdDSA")
     if "crit" in told or "b64" in told or "zip" in told:
         raise TokenRefusedError("the ID token has a header that nobody here understands")
-    kid = told.get("kid")
-    return _Header(told["alg"], kid if isinstance(kid, str) else None)
+    if not isinstance(kid, str | None):
+        raise TokenRefusedError("the ID token names its key by something other than text (kid)")
+    return _Header(algorithm, kid)
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    """A JSON object; None for anything else, and for what nests deeper than any token does."""
+    if nests_deeper(text, _DEEPEST):
+        return None
+    try:
+        told = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _signed(token: str, header: _Header, keys: Iterable[Mapping[str, Any]]) -> bytes:
@@ -112,11 +130,8 @@ def _public(key: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _claims(payload: bytes) -> Mapping[str, Any]:
-    try:
-        claims = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        claims = None
-    if not isinstance(claims, dict):
+    claims = _object(payload)
+    if claims is None:
         raise TokenRefusedError("the ID token's claims are no JSON object")
     return claims
 
@@ -132,7 +147,7 @@ def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
     if (party is not None or len(audiences) > 1) and party != expected.client_id:
         raise TokenRefusedError("the ID token was given to another client (azp)")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise TokenRefusedError("the ID token names nobody (sub)")
 
 
