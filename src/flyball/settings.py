@@ -138,7 +138,7 @@ KNOBS: tuple[Knob, ...] = (
         "allowed_networks",
         "",
         str,
-        "Networks and addresses, separated by commas, that webhooks and sign-in providers may be in although they are not public.",
+        "Networks and addresses, separated by commas, that webhooks, sign-in providers and models of other organisations than `default` may be in although they are not public.",
     ),
     Knob(
         "master_key",

@@ -98,6 +98,13 @@ async def test_another_endpoint_takes_over(prompt, tools, upstream):
     assert len(texts) == 5
 
 
+async def test_for_a_project_that_is_not_the_operators_no_address_inside_is_called(prompt, tools, upstream):
+    with pytest.raises(VariantFailedError, match="nobody here checks"):  # the wire of these tests has no guard
+        await run_variant(prompt(upstream.base_url), ASKED, tools=tools.guarded())
+
+    assert upstream.requests == []
+
+
 @pytest.mark.parametrize(
     ("turn", "status"),
     [

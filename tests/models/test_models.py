@@ -198,13 +198,16 @@ async def test_a_tenants_owner_sends_none_of_the_operators_secrets_anywhere(ctx,
     _, project, member = await tenants.create_organisation(ctx, "acme", "ann")
     owner = ctx.within(project.id, Actor(id=member.id, kind="member", name="ann"))
 
+    declared = {"base_url": "https://models.example.com/v1", **declared}
     with pytest.raises(EndpointNotAllowedError, match="is the server's, not this organisation's"):
         async with owner.db.transaction() as connection:
             await service.put(connection, owner, "fast", spec(**declared))
 
     operator = ctx.within(project.id, ctx.actor)
     async with owner.db.transaction() as connection:
-        await service.put(connection, owner, "own", spec(api_key="secret:openai"))
+        await service.put(
+            connection, owner, "own", spec(base_url="https://models.example.com/v1", api_key="secret:openai")
+        )
         await service.put(connection, operator, "fast", spec(**declared))
         again = await service.put(connection, owner, "fast", spec(**declared, model="larger"))
     assert again.version == 2

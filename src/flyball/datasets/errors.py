@@ -14,7 +14,7 @@ FlyballError
 │   ├── DatasetKindError             documents are not rows
 │   └── SourceChangedError           what is imported changed while it was
 ├── ForbiddenError
-│   ├── LocalPathError               only the machine's own user may have files of the machine read
+│   ├── LocalPathError               only the server's operator may have files of the machine read
 │   └── CapturedBytesError           bytes named by a hash that this dataset is not declared with
 ├── UnavailableError
 │   └── StagingFullError             the disk has no room for what is collected
@@ -112,14 +112,14 @@ class SourceChangedError(ConflictError):
 
 
 class LocalPathError(ForbiddenError):
-    """Only the machine's own user may have files of the machine read."""
+    """Only the server's operator may have files of the machine read."""
 
     code = "dataset_local_path"
 
     def __init__(self, location: str) -> None:
         super().__init__(
             f"importing {location!r} reads files of flyball's machine, which this caller may not ask for",
-            next_step="run the import on that machine, as the user who owns the data directory",
+            next_step="have the server's operator run it: on that machine, or as an owner in the organisation default",
         )
 
 

@@ -12,6 +12,7 @@ from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 from flyball.kit.ids import new_id
+from flyball.projects import tenants
 from flyball.runs import service as runs
 from flyball.runs.records import Run
 
@@ -65,7 +66,7 @@ async def declare(connection: Connection, ctx: Context, name: str, declaration: 
         DatasetKindError: it holds the other kind.
         LocalPathError: the caller may not have files of this machine read.
     """
-    _permit(ctx, declaration)
+    await _permit(connection, ctx, declaration)
     before = await store.get(connection, ctx.project, name)
     if before is None:
         return await _create(connection, ctx, name, declaration.kind, declaration)
@@ -98,9 +99,10 @@ async def import_later(ctx: Context, name: str, declaration: Declaration | None 
         SourceNotFoundError: a path that is not absolute.
     """
     if declaration is not None:
-        _permit(ctx, declaration)
         _check_location(declaration)
     async with ctx.db.transaction() as connection:
+        if declaration is not None:
+            await _permit(connection, ctx, declaration)
         dataset = await store.get(connection, ctx.project, name)
         chosen = declaration or (dataset.declaration if dataset else None)
         if chosen is None:
@@ -160,10 +162,10 @@ async def _create(
     return dataset
 
 
-def _permit(ctx: Context, declaration: Declaration) -> None:
-    """Reading the machine's files is for its own user, and for those who may do everything."""
+async def _permit(connection: Connection, ctx: Context, declaration: Declaration) -> None:
+    """Reading the machine's files is for the server's operator."""
     reads_files = declaration.source != "stdlib" and not declaration.location.startswith("blob:")
-    if reads_files and ctx.actor.kind not in ("local", "system") and "*" not in ctx.actor.permissions:
+    if reads_files and not await tenants.is_operator(connection, ctx):
         raise LocalPathError(declaration.location)
 
 

@@ -52,11 +52,17 @@ class ModelCaller:
         *,
         reach: Reach,
         seconds: float = 600,
+        guarded: bool = False,
     ) -> None:
         self._wire = wire
         self._clock = clock
         self._seconds = seconds
         self._reach = reach
+        self._guarded = guarded
+
+    def guarded(self) -> "ModelCaller":
+        """One like this that calls only public addresses and those that the operator lists."""
+        return ModelCaller(self._wire, self._clock, reach=self._reach, seconds=self._seconds, guarded=True)
 
     async def complete(
         self,
@@ -107,6 +113,8 @@ class ModelCaller:
         patience: Patience,
     ) -> Completion:
         upstream = upstream_of(endpoint)
+        if self._guarded:
+            upstream = msgspec.structs.replace(upstream, guarded=True)
         body = {**parameters, "model": endpoint.model, "messages": messages, "stream": stream.wanted}
         asked = dialect("openai_chat").ask(msgspec.json.encode(body))
         losses = Losses(f"{endpoint.provider}'s {endpoint.model!r}")

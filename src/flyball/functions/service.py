@@ -11,6 +11,7 @@ from flyball.infra.db.database import Connection
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.hashing import bytes_hash, content_hash
 from flyball.kit.ids import new_id
+from flyball.projects import tenants
 
 from . import store
 from .availability import with_availability
@@ -107,7 +108,14 @@ async def put(
     before = await store.get(connection, ctx.project, name)
     if before is not None and before.hash == spec_hash(name, spec):
         return before
-    await _capture(ctx, name, spec, before, sources)
+    new = _new_code(spec, before)
+    if new and not await tenants.is_operator(connection, ctx):
+        raise CodeNotAllowedError(
+            f"functions.{name} brings rules code ({', '.join(new)}), which runs with the server's authority",
+            next_step="have the server's operator apply it: on the machine itself, or as an owner in the organisation default",
+        )
+    for module in new:
+        await asyncio.to_thread(ctx.blobs.put, sources[module])
     now_ns = ctx.clock.now_ns()
     function = Function(
         id=new_id("fn", now_ns),
@@ -144,19 +152,10 @@ def spec_hash(name: str, spec: FunctionSpec) -> str:
         ) from None
 
 
-async def _capture(
-    ctx: Context, name: str, spec: FunctionSpec, before: Function | None, sources: Mapping[str, bytes]
-) -> None:
-    """Keep the bytes of modules that are new. Only who may do everything may bring code."""
+def _new_code(spec: FunctionSpec, before: Function | None) -> list[str]:
+    """The modules whose bytes are not captured yet. Only the server's operator may bring such."""
     known = set(before.spec.code.values()) if before else set()
-    new = [module for module, hash_ in spec.code.items() if hash_ not in known]
-    if new and "*" not in ctx.actor.permissions:
-        raise CodeNotAllowedError(
-            f"functions.{name} brings rules code ({', '.join(new)}), which runs with the server's authority",
-            next_step="apply it on the machine itself, as the owner of the data directory, or with an administrator's key",
-        )
-    for module in new:
-        await asyncio.to_thread(ctx.blobs.put, sources[module])
+    return [module for module, hash_ in spec.code.items() if hash_ not in known]
 
 
 def _check_code(where: str, variant: RulesVariant, sources: Mapping[str, bytes]) -> None:

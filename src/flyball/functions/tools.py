@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
+from flyball.infra.egress.client import Egress
 from flyball.infra.layout import Layout
 from flyball.kit.clock import Clock
+from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
 from flyball.models.reaching import Reach
 from flyball.settings import Settings
@@ -32,15 +34,18 @@ class Tools:
     clock: Clock
     ready_to_search: Callable[[], Awaitable[None]] = _at_once  # what is loaded once is on no execution's time
 
+    def guarded(self) -> "Tools":
+        """The same for a project that is not the operator's: models are called at public and listed addresses alone."""
+        return replace(self, models=self.models.guarded())
+
 
 @asynccontextmanager
 async def open_tools(
     *, layout: Layout, blobs: Blobs, clock: Clock, settings: Settings, reach: Reach
 ) -> AsyncIterator[Tools]:
     """The tools of this process, which reaches models by `reach`; connections to them are closed at the end."""
-    async with Wire(
-        clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds
-    ) as wire:
+    connections = Connections(settings.connect_timeout_seconds, guard=Egress.of(settings).numbers)
+    async with Wire(clock, idle_seconds=settings.idle_timeout_seconds, connections=connections) as wire:
         yield Tools(
             search=partial(engines.search, layout),
             code=CodeFolder(layout.code, blobs),

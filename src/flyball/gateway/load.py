@@ -16,6 +16,8 @@ from flyball.models import endpoints
 from flyball.models import store as model_store
 from flyball.models.errors import ModelNotConfiguredError
 from flyball.models.records import Model
+from flyball.projects import store as project_store
+from flyball.projects.records import DEFAULT_ORGANISATION
 from flyball.secrets import store as secret_store
 
 from .snapshot import KnownFunction, KnownModel, KnownProject
@@ -29,15 +31,20 @@ async def load_projects(database: Database, keyring: Keyring) -> Mapping[str, Kn
         functions = await function_store.all_current(connection)
         live = {(release.project, release.function): release for release in await function_store.all_live(connection)}
         variants = await function_store.live_variants(connection)
+        operators = await project_store.projects_in(connection, DEFAULT_ORGANISATION)
         sealed = await secret_store.sealed_of_all(connection)
     look_ups = await _look_ups(keyring, models, sealed)
     known_models: dict[str, dict[str, KnownModel]] = defaultdict(dict)
     for model in models:
-        known_models[model.project][model.name] = _model(model, look_ups[model.project])
+        known_models[model.project][model.name] = _model(
+            model, look_ups[model.project], guarded=model.project not in operators
+        )
     known_functions: dict[str, dict[str, KnownFunction]] = defaultdict(dict)
     for function in functions:
         release = live.get((function.project, function.name))
-        known_functions[function.project][function.name] = _function(function, release, variants)
+        known_functions[function.project][function.name] = _function(
+            function, release, variants, guarded=function.project not in operators
+        )
     return {
         project: KnownProject(
             models=MappingProxyType(known_models[project]), functions=MappingProxyType(known_functions[project])
@@ -61,9 +68,9 @@ async def _look_ups(keyring: Keyring, models: Iterable[Model], sealed: Iterable[
     return dict(zip(wanted, found_all, strict=True))
 
 
-def _model(model: Model, look_up: LookUp) -> KnownModel:
+def _model(model: Model, look_up: LookUp, *, guarded: bool) -> KnownModel:
     try:
-        resolved, reason = endpoints.resolve(model.name, model.spec, look_up), ""
+        resolved, reason = endpoints.resolve(model.name, model.spec, look_up, guarded=guarded), ""
     except ModelNotConfiguredError as error:
         resolved, reason = (), error.message
     return KnownModel(
@@ -78,7 +85,11 @@ def _model(model: Model, look_up: LookUp) -> KnownModel:
 
 
 def _function(
-    function: Function, live: LiveRelease | None, variants: dict[tuple[str, str], PinnedVariant]
+    function: Function,
+    live: LiveRelease | None,
+    variants: dict[tuple[str, str], PinnedVariant],
+    *,
+    guarded: bool,
 ) -> KnownFunction:
     serving = {hash_: variants[function.project, hash_] for hash_, _ in live.shares} if live else {}
     # What is live was pinned with the input schema of its time, which is the one that counts for its callers.
@@ -90,4 +101,5 @@ def _function(
         live=live,
         variants=MappingProxyType(serving),
         created_ns=function.created_ns,
+        guarded=guarded,
     )

@@ -17,6 +17,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     input: dict[str, Any]
     ids: CallIds
     stream: bool = False
+    guarded: bool = True  # false for the operator's own projects: a model may answer at any address
 
 
 class RunRefusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ class KnownFunction(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveRelease | None = None
     variants: Mapping[str, PinnedVariant] = MappingProxyType({})  # by hash, those of the live release
     created_ns: int = 0
+    guarded: bool = False  # its project is not the operator's: models are called at public and listed addresses alone
 
 
 class KnownProject(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: 
             release=route.release.release_id,
         ),
         stream=asked.stream,
+        guarded=route.function.guarded,
     )
     told = dialect(asked.dialect)
     created = house.clock.now_ns() // NANOSECONDS

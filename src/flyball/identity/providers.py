@@ -16,7 +16,8 @@ from flyball.kit.ids import new_id
 from flyball.projects import store
 from flyball.projects.errors import ExceedsOwnRightsError, NameTakenError
 from flyball.projects.granting import permissions_of, refuse_limited
-from flyball.projects.tenants import DEFAULT_ORGANISATION, organisation_to_change
+from flyball.projects.records import DEFAULT_ORGANISATION
+from flyball.projects.tenants import organisation_to_change
 
 from . import provider_store, session_store
 from .errors import ProviderInvalidError, ProviderNotFoundError

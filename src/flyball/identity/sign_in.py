@@ -14,9 +14,9 @@ from flyball.kit.secrets import Secret, hash_password, new_token, token_hash, ve
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError
 from flyball.projects.granting import refuse_limited
-from flyball.projects.records import Member, Project
+from flyball.projects.records import DEFAULT_ORGANISATION, Member, Project
 from flyball.projects.roles import ROLES
-from flyball.projects.tenants import DEFAULT_ORGANISATION, organisation_to_change
+from flyball.projects.tenants import organisation_to_change
 
 from . import factor_store, provider_store, session_store
 from .errors import PasswordsOffError, SignInRefusedError, WeakPasswordError

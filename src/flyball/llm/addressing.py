@@ -64,4 +64,5 @@ def order_of(upstream: Upstream, ask: Ask, key: Secret | None) -> Order:
         where=place(upstream.model, base_url),
         secrets=((name, worded.format(key.reveal())),) if key else (),
         blot=(key,) if key else (),
+        guarded=upstream.guarded,
     )

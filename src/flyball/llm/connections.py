@@ -8,17 +8,24 @@ import asyncio
 import base64
 import os
 import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from flyball.kit.errors import FlyballError
 from flyball.kit.http1 import Connection
 
 _IDLE_SECONDS = 30.0
 _MOST_IDLE = 100  # of one origin
+_MOST_TRIED = 4  # numbers of one name
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AS_THEY_ARE = "%/:=&?~#+!$,;'@()*[]-._"  # in a path and its query; everything else is quoted
+
+
+Guard: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""The numbers behind an address such as `https://host:443/`, all of which may be called. Raises FlyballError where one may not."""
 
 
 class ConnectError(Exception):
@@ -40,12 +47,13 @@ class Address(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What connections are pooled by: whom they lead to, and through whom."""
+    """What connections are pooled by: whom they lead to, through whom, and whether that was checked."""
 
     secure: bool
     host: str
     port: int
     proxy: str
+    guarded: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -70,16 +78,21 @@ def address_of(url: str) -> Address:
 class Connections:
     """Those of one process. `take` one, `give_back` it."""
 
-    def __init__(self, connect_seconds: float, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, connect_seconds: float, *, tls: ssl.SSLContext | None = None, guard: Guard | None = None
+    ) -> None:
         self._connect_seconds = connect_seconds
+        self._guard = guard
         # Made now: it reads the system's certificates from disk, which no call may wait for.
         self._tls = tls or ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
         self._proxies = getproxies_environment()
         self._idle: dict[Origin, list[Connection]] = {}
 
-    def way_to(self, address: Address) -> Origin:
-        """Whom a connection leads to, and through which proxy."""
+    def way_to(self, address: Address, *, guarded: bool = False) -> Origin:
+        """Whom a connection leads to, and through which proxy. A guarded one goes through none: what a proxy calls nobody checks."""
+        if guarded:
+            return Origin(address.secure, address.host, address.port, "", guarded=True)
         proxy = ""
         if self._proxies and address.host not in _LOOPBACK:
             proxy = self._proxies.get("https" if address.secure else "http") or self._proxies.get("all") or ""
@@ -101,6 +114,8 @@ class Connections:
                 return await self._connect(origin)
         except TimeoutError:
             raise ConnectError(f"no connection within {self._connect_seconds:g} s") from None
+        except FlyballError as error:
+            raise ConnectError(error.message) from error
         except (OSError, ClosedError) as error:  # names that nobody knows and TLS that fails are OSErrors too
             raise ConnectError(_reason(error)) from error
 
@@ -120,14 +135,33 @@ class Connections:
                 idle.pop().close()
 
     async def _connect(self, origin: Origin) -> Connection:
-        loop = asyncio.get_running_loop()
         if origin.proxy:
             return await self._through(urlsplit(origin.proxy), origin)
+        if origin.guarded:
+            return await self._to_one_of(await self._checked(origin), origin)
+        return await self._to_one_of((origin.host,), origin)
+
+    async def _checked(self, origin: Origin) -> Sequence[str]:
+        """The numbers to connect to, looked up once: what was checked is what is called."""
+        if self._guard is None:
+            raise ConnectError("nobody here checks where addresses lead")
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        return (await self._guard(f"http{'s' if origin.secure else ''}://{host}:{origin.port}/"))[:_MOST_TRIED]
+
+    async def _to_one_of(self, hosts: Sequence[str], origin: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
         tls, named = (self._tls, origin.host) if origin.secure else (None, None)
-        _, connection = await loop.create_connection(
-            lambda: Connection(ClosedError), origin.host, origin.port, ssl=tls, server_hostname=named
-        )
-        return connection
+        failed: OSError = OSError("nobody knows the name")
+        for host in hosts:
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: Connection(ClosedError), host, origin.port, ssl=tls, server_hostname=named
+                )
+            except OSError as error:
+                failed = error
+            else:
+                return connection
+        raise failed
 
     async def _through(self, proxy: SplitResult, origin: Origin) -> Connection:
         """A connection by way of a proxy: a tunnel where the end is to be encrypted."""

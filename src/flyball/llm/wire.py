@@ -43,6 +43,7 @@ class Order(NamedTuple):
     blot: tuple[Secret, ...] = ()
     method: str = "POST"
     content_type: str = "application/json"
+    guarded: bool = False  # whoever declared the address may not have us call every one
 
 
 class Reply:
@@ -140,7 +141,7 @@ class Wire:
         where = order.where
         try:
             address = address_of(order.url)
-            origin = self._connections.way_to(address)
+            origin = self._connections.way_to(address, guarded=order.guarded)
             data = _request(order, address, origin)
         except ValueError as error:
             raise UpstreamAwayError(

@@ -131,8 +131,8 @@ def _check_references(place: str, endpoint: Endpoint) -> None:
             )
 
 
-def resolve(name: str, spec: ModelSpec, look_up: LookUp) -> tuple[ResolvedEndpoint, ...]:
-    """The endpoints that can be called from this process, as declared.
+def resolve(name: str, spec: ModelSpec, look_up: LookUp, *, guarded: bool = False) -> tuple[ResolvedEndpoint, ...]:
+    """The endpoints that can be called from this process, as declared. `guarded`: the project is not the operator's.
 
     Raises:
         ModelNotConfiguredError: there is none; the message names what is missing, never a value.
@@ -141,7 +141,7 @@ def resolve(name: str, spec: ModelSpec, look_up: LookUp) -> tuple[ResolvedEndpoi
     problems: list[str] = []
     for endpoint in spec.endpoints:
         try:
-            found.append(_resolved(endpoint, look_up))
+            found.append(_resolved(endpoint, look_up, guarded=guarded))
         except _MissingError as missing:
             problems.append(str(missing))
     if not found:
@@ -165,7 +165,7 @@ class _MissingError(Exception):
     """What keeps an endpoint from being called."""
 
 
-def _resolved(endpoint: Endpoint, look_up: LookUp) -> ResolvedEndpoint:
+def _resolved(endpoint: Endpoint, look_up: LookUp, *, guarded: bool) -> ResolvedEndpoint:
     address = _address(endpoint, look_up)
     access_key_id = _secret(endpoint.access_key_id, address, look_up)
     upstream = Upstream(
@@ -177,6 +177,8 @@ def _resolved(endpoint: Endpoint, look_up: LookUp) -> ResolvedEndpoint:
         secret_access_key=_secret(endpoint.secret_access_key, address, look_up),
         session_token=_secret(endpoint.session_token, address, look_up),
         service_account=_account(endpoint, address, look_up),
+        guarded=guarded,
+        guarded_tokens=endpoint.service_account.startswith("secret:"),  # kept by a member, and it names an address
         **{name: getattr(endpoint, name) for name in _PLAIN},
     )
     return ResolvedEndpoint(

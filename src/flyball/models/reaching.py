@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
+from flyball.projects import tenants
 from flyball.secrets import service as secrets
 from flyball.secrets.following import FollowedSecrets
 
@@ -32,7 +33,10 @@ async def unavailable_reason(connection: Connection, ctx: Context, name: str, sp
 
 
 def following(secrets_of_all: FollowedSecrets) -> Reach:
-    """How a process that follows the news, and asks no SQL for a call, reaches every project's models."""
+    """How a process that follows the news, and asks no SQL for a call, reaches every project's models.
+
+    Whether addresses are held against the networks that are not called, whoever gives the order knows.
+    """
 
     async def reach(project: str, name: str, spec: ModelSpec) -> tuple[ResolvedEndpoint, ...]:
         return endpoints.resolve(name, spec, await secrets_of_all.look_up(project, endpoints.references_in(spec)))
@@ -46,6 +50,7 @@ def reaching(ctx: Context) -> Reach:
     async def reach(_: str, name: str, spec: ModelSpec) -> tuple[ResolvedEndpoint, ...]:
         async with ctx.db.connection() as connection:
             look_up = await secrets.look_up(connection, ctx, endpoints.references_in(spec))
-        return endpoints.resolve(name, spec, look_up)
+            guarded = not await tenants.is_operators(connection, ctx.project)
+        return endpoints.resolve(name, spec, look_up, guarded=guarded)
 
     return reach

@@ -5,6 +5,9 @@ from collections.abc import Collection
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
+from flyball.infra.egress.address import target_of
+from flyball.infra.egress.errors import AddressUnfitError
+from flyball.infra.egress.networks import parse_networks, why_denied
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.infra.secrets.references import parse
 from flyball.kit.ids import new_id
@@ -79,8 +82,10 @@ async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) 
     before = await store.get(connection, ctx.project, name)
     if before is not None and before.hash == spec.hash:
         return before
-    if ctx.actor.kind != "local" and not await tenants.is_operators(connection, ctx.project):
-        _refuse_the_operators(name, spec, await store.endpoints_of(connection, ctx.project))
+    if not await tenants.is_operators(connection, ctx.project):
+        _refuse_inside(ctx, name, spec)
+        if not await tenants.is_operator(connection, ctx):
+            _refuse_the_operators(name, spec, await store.endpoints_of(connection, ctx.project))
     if "*" not in ctx.actor.permissions:
         _refuse_new_places(name, spec, await store.endpoints_of(connection, ctx.project))
     now_ns = ctx.clock.now_ns()
@@ -126,8 +131,30 @@ def _refuse_the_operators(name: str, spec: ModelSpec, declared: Collection[Endpo
             )
 
 
+def _refuse_inside(ctx: Context, name: str, spec: ModelSpec) -> None:
+    """Models of other organisations than the operator's answer at public addresses, or at those that the operator lists.
+
+    Names are looked up, and what they lead to is held against the same networks, when they are called.
+    """
+    for number, endpoint in enumerate(spec.endpoints):
+        address = endpoints.address_of(endpoint)
+        if parse(address) is not None:
+            continue
+        place = f"models.{name}.endpoints[{number}] is at {address:.200}"
+        try:
+            target = target_of(address)
+        except AddressUnfitError as error:
+            raise EndpointNotAllowedError(f"{place}: {error.message}", next_step=error.next_step) from None
+        why = why_denied(target.ip, parse_networks(ctx.settings.allowed_networks)) if target.ip else ""
+        if why:
+            raise EndpointNotAllowedError(
+                f"{place}, which is {why}; a model of this organisation answers at a public address",
+                next_step="give a public address, or have the operator list it in FLYBALL_ALLOWED_NETWORKS",
+            )
+
+
 def _refuse_new_places(name: str, spec: ModelSpec, declared: Collection[Endpoint]) -> None:
-    """Where the server calls, and which of its secrets it sends there, is an administrator's to decide.
+    """Where the server calls, and which of its secrets it sends there, is an owner's to decide.
 
     What is declared already, with that key or without any, may be used in other models.
     """
@@ -142,7 +169,6 @@ def _refuse_new_places(name: str, spec: ModelSpec, declared: Collection[Endpoint
             key = f" with the key {', '.join(keys)}" if keys else ""
             raise EndpointNotAllowedError(
                 f"models.{name}.endpoints[{number}] has the server call {address:.200}{key}, "
-                "which no administrator has declared",
-                next_step="apply it on the machine itself, as the owner of the data directory, or with an "
-                "administrator's key",
+                "which no owner has declared",
+                next_step="have an owner of the project apply it, or apply it on the machine itself",
             )

@@ -94,6 +94,12 @@ async def list_projects(connection: Connection, organisation: str) -> list[Proje
     return [Project(**row) for row in rows]
 
 
+async def projects_in(connection: Connection, organisation: str) -> frozenset[str]:
+    """The ids of an organisation's projects, archived ones too."""
+    rows = await fetch_all(connection, "select id from projects where organisation = %s", organisation)
+    return frozenset(row["id"] for row in rows)
+
+
 async def archive_project(connection: Connection, project_id: str, now_ns: int) -> None:
     """Take a project out of use: its keys and sessions are refused from now on."""
     await execute(connection, "update projects set archived_ns = %s where id = %s", now_ns, project_id)

@@ -10,10 +10,8 @@ from flyball.kit.names import name_key, problem_of
 
 from . import store
 from .errors import ExceedsOwnRightsError, InvalidNameError, NameTakenError, ProjectNotFoundError
-from .records import Member, Organisation, Project
+from .records import DEFAULT_ORGANISATION, Member, Organisation, Project
 from .roles import ROLES
-
-DEFAULT_ORGANISATION = "default"
 
 
 async def list_organisations(ctx: Context) -> tuple[Organisation, ...]:
@@ -28,6 +26,15 @@ async def is_operators(connection: Connection, project: str) -> bool:
     """Whether a project is of the first organisation, which is that of the server's operator."""
     found = await store.get_project(connection, project)
     return found is not None and found.organisation == DEFAULT_ORGANISATION
+
+
+async def is_operator(connection: Connection, ctx: Context) -> bool:
+    """Whether the actor decides for the server: what runs on it, which of its files are read, whom it calls inside.
+
+    Who works at the server itself does, and who may do everything in a project of the operator's organisation. An owner of
+    another organisation owns that one alone.
+    """
+    return _is_operator(ctx) or ("*" in ctx.actor.permissions and await is_operators(connection, ctx.project))
 
 
 async def create_organisation(ctx: Context, name: str, owner: str) -> tuple[Organisation, Project, Member]:

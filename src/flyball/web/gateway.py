@@ -19,6 +19,7 @@ from flyball.gateway.current import CurrentSnapshot
 from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
+from flyball.infra.egress.client import Egress
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
 from flyball.infra.secrets.keyring import Keyring
@@ -29,6 +30,7 @@ from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
 from flyball.projects.key_uses import uses_of, written
 from flyball.settings import Settings, load_settings
@@ -96,7 +98,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         await stack.enter_async_context(_drained(Drain(spool, database, clock)))
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
-        wire = Wire(clock, connect_seconds=settings.connect_timeout_seconds, idle_seconds=settings.idle_timeout_seconds)
+        connections = Connections(settings.connect_timeout_seconds, guard=Egress.of(settings).numbers)
+        wire = Wire(clock, idle_seconds=settings.idle_timeout_seconds, connections=connections)
         await stack.enter_async_context(wire)
         runner, control = HttpOverUnix(layout.runner_socket), HttpOverUnix(layout.public_socket)
         stack.callback(runner.close)

@@ -128,7 +128,8 @@ class RunnerApp:
         try:
             order = msgspec.json.decode(body, type=RunOrder)
             on_delta = lines.delta if order.stream else None
-            answer = await run_variant(order.variant, order.input, tools=self._tools, ids=order.ids, on_delta=on_delta)
+            tools = self._tools.guarded() if order.guarded else self._tools
+            answer = await run_variant(order.variant, order.input, tools=tools, ids=order.ids, on_delta=on_delta)
             last = RunLine(answer=answer)
         except msgspec.MsgspecError as error:
             last = RunLine(refusal=_refusal(InvalidInputError(f"the order cannot be understood: {error}")))

@@ -129,6 +129,14 @@ class Egress:
         except TimeoutError:
             raise OutsideAwayError(f"the name in {_shown(url)} cannot be looked up in time") from None
 
+    async def numbers(self, url: str) -> list[str]:
+        """The numbers behind an address, each of which may be called: for a caller with connections of its own.
+
+        Raises:
+            AddressUnfitError, AddressDeniedError, OutsideAwayError: as `request` would.
+        """
+        return [str(number) for number in await self._numbers(target_of(url))]
+
     async def _follow(self, call: _Call, redirects: int) -> Answer:
         target = target_of(call.url)
         answer = await self._once(call, target)

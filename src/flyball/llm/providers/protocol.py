@@ -28,6 +28,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     api_version: str = ""
     organization: str = ""
     dialect: str = ""  # the operator's choice among those that the vendor speaks
+    guarded: bool = False  # only public addresses are called, and those that the operator lists
+    guarded_tokens: bool = False  # the same for where the service account says that its tokens come from
 
 
 class Ask(NamedTuple):

@@ -77,16 +77,17 @@ class Vertex:
             if held is not None and wire.clock.now_ns() < held.renew_ns:
                 return held.secret
             if (coming := self._coming.get(key)) is None:
-                return (await self._renew(key, held, wire)).secret
+                guarded = upstream.guarded or upstream.guarded_tokens
+                return (await self._renew(key, held, wire, guarded=guarded)).secret
             await asyncio.wait((coming,))
             if not coming.cancelled():
                 return coming.result().secret  # or raises what the one who asked was told
 
-    async def _renew(self, key: str, held: _Token | None, wire: Wire) -> _Token:
+    async def _renew(self, key: str, held: _Token | None, wire: Wire, *, guarded: bool) -> _Token:
         """A new token, for all who wait. The one that is held stays in use while it lives, where no new one is to be had."""
         coming = self._coming[key] = asyncio.get_running_loop().create_future()
         try:
-            token = self._tokens[key] = await _exchange(_account(key), held, wire)
+            token = self._tokens[key] = await _exchange(_account(key), held, wire, guarded=guarded)
             coming.set_result(token)
         except UpstreamError as error:
             coming.set_exception(error)
@@ -98,17 +99,17 @@ class Vertex:
         return token
 
 
-async def _exchange(account: Account, held: _Token | None, wire: Wire) -> _Token:
+async def _exchange(account: Account, held: _Token | None, wire: Wire, *, guarded: bool) -> _Token:
     now_ns = wire.clock.now_ns()
     try:
-        return await _ask_for_token(account, wire)
+        return await _ask_for_token(account, wire, guarded=guarded)
     except UpstreamError:
         if held is None or held.ends_ns <= now_ns:
             raise
         return held._replace(renew_ns=min(now_ns + _PAUSE, held.ends_ns))
 
 
-async def _ask_for_token(account: Account, wire: Wire) -> _Token:
+async def _ask_for_token(account: Account, wire: Wire, *, guarded: bool) -> _Token:
     where = f"the token server {account.token_uri} for the service account {account.client_email}"
     now = wire.clock.now_ns() // NANOSECONDS
     assertion = _assertion(account, now)
@@ -119,6 +120,7 @@ async def _ask_for_token(account: Account, wire: Wire) -> _Token:
         where=where,
         blot=(assertion,),
         content_type="application/x-www-form-urlencoded",
+        guarded=guarded,
     )
     try:
         async with wire.send(order, seconds=_PATIENCE) as reply:
