@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from flyball.audit import Event, Head, chain, checkpoints, exporting, offline, service
 from flyball.audit.chain import Marked
 from flyball.audit.checkpoints import Stood
+from flyball.audit.noted import checkpoint_of
 from flyball.audit.signing import SigningKey, signing_key
 from flyball.infra.context import Context
+from flyball.kit.errors import InvalidInputError
 
 KEY = SigningKey(Ed25519PrivateKey.generate())
 OTHER_KEY = SigningKey(Ed25519PrivateKey.generate())
@@ -193,6 +195,53 @@ def test_a_head_noted_elsewhere_is_compared(folder):
     assert verify(folder, WHOLE, expected=Head(seq=3, hash=LINES[FIRST_EVENT + 2][9:73].decode())).ok
     assert verify(folder, WHOLE, expected=Head(seq=3, hash="0" * 64)).broken_at == 3
     assert verify(folder, WHOLE, expected=Head(seq=99, hash="0" * 64)).gap == EVENTS + 1
+
+
+def pruned(up_to: int, *, key: SigningKey = KEY) -> bytes:
+    """An export of the chain after the events up to a checkpoint's were given up."""
+    before = Marked(1, *told(0))
+    stood = Stood("pruned", 1, up_to, bytes.fromhex(hash_of(up_to)), "", event(up_to).at_ns)
+    late = event(up_to).at_ns + 200 * 86_400 * 10**9
+    body, signature = checkpoints.make(key, "default", before, stood, at_ns=late)
+    marks = [before, Marked(2, body.decode(), signature.hex())]
+    header = exporting.Header(
+        format=exporting.FORMAT, project="default", begins_at=up_to + 1, head=Head(seq=EVENTS, hash=hash_of(EVENTS)),
+        checkpoints=2, made_ns="1", key=key.public,
+    )  # fmt: skip
+    signed = [exporting.checkpoint_line_of(each) for each in marks]
+    lines = [exporting.header_line(header, key), *signed, *LINES[FIRST_EVENT + up_to :]]
+    return b"".join(line + b"\n" for line in lines)
+
+
+def hash_of(seq: int) -> str:
+    return LINES[FIRST_EVENT + seq - 1][9:73].decode()
+
+
+def told(at: int) -> tuple[str, str]:
+    """The body and the signature of a checkpoint in LINES."""
+    found = checkpoint_of(LINES[1 + at])
+    return checkpoints.checkpoint_body(found.checkpoint).decode(), found.signature
+
+
+def test_a_head_noted_elsewhere_is_compared_with_what_was_given_up(folder):
+    data = pruned(EVERY)
+
+    assert verify(folder, data).ok
+    assert verify(folder, data, expected=Head(seq=EVERY, hash=hash_of(EVERY))).ok
+    assert verify(folder, data, expected=Head(seq=EVERY + 1, hash=hash_of(EVERY + 1))).ok
+    at_the_base = verify(folder, data, expected=Head(seq=EVERY, hash="0" * 64))
+    assert (at_the_base.ok, at_the_base.broken_at) == (False, EVERY)
+    below = verify(folder, data, expected=Head(seq=3, hash=hash_of(3)))
+    assert (below.ok, below.finding) == (
+        False,
+        "the note of event 3 cannot be checked any more: events up to 7 were given up",
+    )
+
+
+@pytest.mark.parametrize("seq", [0, -1])
+def test_a_head_of_no_event_is_refused(folder, seq):
+    with pytest.raises(InvalidInputError, match="the number of no event"):
+        verify(folder, WHOLE, expected=Head(seq=seq, hash="0" * 64))
 
 
 def test_numbers_that_grow_by_a_digit_verify(folder):

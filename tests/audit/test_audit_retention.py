@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from flyball.audit import checkpoints, exporting, offline, service, signing, store
+from flyball.audit import Head, checkpoints, exporting, offline, service, signing, store
 from flyball.audit.checkpoints import Stood
 from flyball.audit.errors import ChainBrokenError, ClockDoubtedError, RetentionTooShortError
 from flyball.audit.keeping import keeping
@@ -15,6 +15,7 @@ from flyball.audit.verifying import verify
 from flyball.infra.context import Context
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import SystemClock
+from flyball.kit.errors import InvalidInputError
 from flyball.settings import Settings
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -85,6 +86,22 @@ async def test_what_is_older_is_given_up_and_the_chain_verifies_from_a_signed_st
     await record_some(ctx, 2)
     await seal(ctx)
     assert (await verify(ctx)).ok
+
+
+async def test_a_head_that_was_noted_is_held_against_what_was_given_up(ctx):
+    ctx = keeping_days(ctx, 200)
+    await record_some(ctx, 4, days_ago=300)
+    noted = (await verify(ctx)).head
+    await seal(ctx)
+    await prune(ctx)
+
+    forged, older = await verify(ctx, Head(seq=4, hash="0" * 64)), await verify(ctx, Head(seq=3, hash="0" * 64))
+
+    assert (noted.seq, (await verify(ctx, noted)).ok) == (4, True)
+    assert (forged.ok, forged.broken_at) == (False, 4)
+    assert (older.ok, "cannot be checked any more" in older.finding) == (False, True)
+    with pytest.raises(InvalidInputError):
+        await verify(ctx, Head(seq=0, hash="0" * 64))
 
 
 async def test_only_what_a_checkpoint_ends_is_given_up(ctx):

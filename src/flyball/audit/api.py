@@ -56,7 +56,7 @@ async def show_event(ctx: ContextDep, seq: int) -> Told:
 @router.get("/verification", permission="audit.read", returns=Verification)
 async def verify(ctx: ContextDep, seq: int = 0, hash: str = "") -> Verification:  # noqa: A002 -- the parameter's public name
     """Walk the whole chain and say whether it holds, and whether it still passes through a head noted earlier."""
-    return await verifying.verify(ctx, Head(seq=seq, hash=hash) if seq else None)
+    return await verifying.verify(ctx, Head(seq=seq, hash=hash) if seq or hash else None)
 
 
 @router.get("/standing", permission="audit.read", returns=Standing)

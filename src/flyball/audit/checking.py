@@ -5,14 +5,16 @@ else. Only where something differs is a line looked at by itself, to say in word
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 
+from flyball.kit.errors import InvalidInputError
+
 from .chain import FIRST, PREFIX, Kept, Lines, canonical, merkle_root, read
-from .records import Fault, Finding
+from .records import Fault, Finding, Head
 
 _SEQ = re.compile(rb'"seq":(\d{1,18})\}\}$')
 _LINE = re.compile(rb'\{"hash":"([0-9a-f]{64})","event":(\{.*\})\}', re.DOTALL)
@@ -134,9 +136,28 @@ class Walk:
         return None if _number_of(line) == seq and self._project in line else "order"
 
 
-def known_marks(marks: Iterable[Mark], noted: Mapping[int, str]) -> list[Mark]:
-    """Marks of checkpoints, and places that somebody noted elsewhere (event, hash)."""
-    return [*marks, *(Mark(seq, 0, hash_, "", f"the note of event {seq}") for seq, hash_ in noted.items())]
+def known_marks(marks: Iterable[Mark], base: Head, noted: Head | None) -> list[Mark] | Finding:
+    """Marks of checkpoints, and the head that somebody noted elsewhere; what is wrong with it where it lies at the base or before.
+
+    Raises:
+        InvalidInputError: the noted head is that of no event.
+    """
+    if noted is None:
+        return list(marks)
+    if noted.seq < 1:
+        raise InvalidInputError(
+            f"{noted.seq} is the number of no event: the first one is 1",
+            next_step="give a head SEQ:HASH as `flyball audit verify` printed it",
+        )
+    if noted.seq > base.seq:
+        return [*marks, Mark(noted.seq, 0, noted.hash, "", f"the note of event {noted.seq}")]
+    if noted.seq < base.seq:
+        said = f"the note of event {noted.seq} cannot be checked any more: events up to {base.seq} were given up"
+        return Finding(fault="truncation", seq=noted.seq, said=said)
+    if noted.hash != base.hash:
+        said = f"event {base.seq}, the last that was given up, is not the one that was noted"
+        return Finding(fault="edit", seq=base.seq, said=said)
+    return list(marks)
 
 
 def _same_numbers(texts: Sequence[bytes], first: int, closing: str) -> bool:

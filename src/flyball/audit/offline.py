@@ -45,8 +45,10 @@ def _verify(file: BinaryIO, trusted: set[str], expected: Head | None) -> Verific
     judged = _judge(file, header, trusted, row)
     if isinstance(judged, Finding):
         return _told(header, judged, Walk(header.project), row, ())
-    marks = known_marks(judged.marks, {expected.seq: expected.hash} if expected else {})
     base = judged.base
+    marks = known_marks(judged.marks, base, expected)
+    if isinstance(marks, Finding):
+        return _told(header, marks, Walk(header.project, seq=base.seq), row, judged)
     walk = Walk(header.project, seq=base.seq, previous=bytes.fromhex(base.hash), marks=marks)
     finding_or_none = _events(file, walk) or walk.end(header.head.seq, header.head.hash, said_by="the file's header")
     return _told(header, finding_or_none, walk, row, judged)

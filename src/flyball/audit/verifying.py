@@ -45,7 +45,9 @@ async def _verify(ctx: Context, expected: Head | None) -> Verification:
         judged = await asyncio.to_thread(_judge, ctx, row)
         if isinstance(judged, Finding):
             return _broken(ctx, head, judged, events=0, checkpoints=len(row))
-        marks = known_marks(judged.marks, {expected.seq: expected.hash} if expected else {})
+        marks = known_marks(judged.marks, judged.base, expected)
+        if isinstance(marks, Finding):
+            return _broken(ctx, head, marks, events=0, checkpoints=len(row))
         walk, finding = await _walk(connection, ctx.project, judged.base, marks, head)
     events = walk.seq - walk.began
     if finding is not None:
