@@ -30,15 +30,16 @@ from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
 from flyball.infra.layout import Layout
 from flyball.infra.secrets.keyring import Keyring
+from flyball.infra.spool.drain import Drain
+from flyball.infra.spool.spool import Spool
 from flyball.kit.clock import SystemClock
 from flyball.kit.paging import encode_cursor
 from flyball.llm.usage import Usage
 from flyball.settings import Settings
 from flyball.traces import service
-from flyball.traces.drain import Drain
 from flyball.traces.flusher import Flusher
 from flyball.traces.records import Span, TraceFilter
-from flyball.traces.spool import Spool
+from flyball.traces.spooled import SpooledSpans, deliver_spans
 from flyball.traces.tables import PAYLOADS, SPANS, store_span
 
 SECOND = 1_000_000_000
@@ -193,9 +194,10 @@ async def carry(ctx: Context, spans: int) -> dict[str, float]:
     made = [span for n in range(spans // 3) for span in spans_of(n, ctx.clock.now_ns(), chance)]
     with Spool(ctx.layout.spool, "bench", capacity=256 * 1024 * 1024) as spool:
         start = time.perf_counter()
-        kept = sum(spool.append(span) for span in made)
+        spooled = SpooledSpans(spool)
+        kept = sum(spooled.append(span) for span in made)
         appended = time.perf_counter()
-        await Drain(spool, ctx.db, ctx.clock).finish(seconds=300)
+        await Drain(spool, ctx.db, ctx.clock, deliver_spans).finish(seconds=300)
         drained = time.perf_counter()
         flusher = Flusher(ctx)
         await flusher.finish(seconds=300)

@@ -9,9 +9,10 @@ import threading
 from pathlib import Path
 
 from flyball.infra.context import Context
-from flyball.traces.drain import Drain
+from flyball.infra.spool.drain import Drain
+from flyball.infra.spool.spool import Spool
 from flyball.traces.flusher import Flusher
-from flyball.traces.spool import Spool
+from flyball.traces.spooled import deliver_spans
 from flyball.traces.tables import SPANS
 
 KILLS = 6
@@ -46,7 +47,7 @@ async def test_every_acknowledged_span_is_in_the_table_once_though_everybody_was
     )
     acknowledged = [line for line in said if len(line) == 49]
     with Spool(ctx.layout.spool, "gateway-1", capacity=1 << 16) as rest:
-        assert await Drain(rest, ctx.db, ctx.clock).finish()
+        assert await Drain(rest, ctx.db, ctx.clock, deliver_spans).finish()
     assert await Flusher(ctx).finish()
     rows = ctx.lake.query("select trace_id || '/' || span_id as key from spans", tables=(SPANS,))
     found = [row["key"] for row in rows]

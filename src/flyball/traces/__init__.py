@@ -1,6 +1,6 @@
 """What happened: immutable spans, the traces that they make up, and the scores that judge them. Append-only.
 
-Producers append to the inbox (`inbox.py`), the gateway by way of its spool (`spool.py`, `drain.py`); the flusher moves the
+Producers append to the inbox (`inbox.py`), the gateway by way of its spool (`spooled.py`); the flusher moves the
 inbox into Delta tables exactly once; `queries.py` reads both ends as one. A trace is the set of its spans, no row of its own.
 """
 

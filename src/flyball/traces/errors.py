@@ -7,8 +7,6 @@ FlyballError
 ├── InvalidInputError
 │   └── SpanRefusedError        a span or a score breaks its record's rules
 └── UnavailableError
-    ├── SpoolInUseError         another process holds the spool of this writer
-    ├── SpoolAwayError          the spool's file cannot be made or read
     └── FlushHeadMissingError   the database lost the number of the last batch
 """
 
@@ -31,18 +29,6 @@ class SpanRefusedError(InvalidInputError):
     """A span or a score breaks its record's rules."""
 
     code = "span_refused"
-
-
-class SpoolInUseError(UnavailableError):
-    """Another process holds the spool of this writer."""
-
-    code = "spool_in_use"
-
-
-class SpoolAwayError(UnavailableError):
-    """The spool's file cannot be made or read."""
-
-    code = "spool_away"
 
 
 class FlushHeadMissingError(UnavailableError):

@@ -26,6 +26,9 @@ from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.sockets.guarded import Allowance
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server
+from flyball.infra.spool.drain import Drain
+from flyball.infra.spool.errors import SpoolInUseError
+from flyball.infra.spool.spool import Spool
 from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
@@ -34,9 +37,7 @@ from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
 from flyball.projects.key_uses import uses_of, written
 from flyball.settings import Settings, load_settings
-from flyball.traces.drain import Drain
-from flyball.traces.errors import SpoolInUseError
-from flyball.traces.spool import Spool
+from flyball.traces.spooled import SpooledSpans, deliver_spans
 
 _MOST_WORKERS = 64
 _GRACE_SECONDS = 25
@@ -95,7 +96,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         await snapshots.reload()
         spool = _take_spool(layout, settings)
         stack.callback(spool.close)
-        await stack.enter_async_context(_drained(Drain(spool, database, clock)))
+        await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_spans)))
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
         connections = Connections(settings.connect_timeout_seconds, guard=Egress.of(settings).numbers)
@@ -117,7 +118,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             wire=wire,
             runner=runner,
             control=control,
-            recorder=spool,
+            recorder=SpooledSpans(spool),
             proxies=networks_in(settings.trusted_proxies, knob="trusted_proxies"),
             uses=uses_of(database),
         )

@@ -1,25 +1,25 @@
-"""Moves records from a spool into the inbox, each exactly once whatever is killed when.
+"""Delivers the records of a spool to PostgreSQL, each exactly once whatever is killed when.
 
-The position up to which a file has been moved is a row that changes in the transaction that appends. After any failure,
+The position up to which a file has been moved is a row that changes in the transaction that delivers. After any failure,
 a commit whose answer was lost included, the row is read again before anything else is moved.
-Knows the spool and the inbox; knows not what a record means.
+Knows the spool and its positions; what a record means, and where it goes, the given `deliver` knows.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import psycopg
 
 from flyball.infra.db.database import Connection, Database, DatabaseAwayError, execute, fetch_one
 from flyball.kit.clock import Clock
-from flyball.kit.errors import UnavailableError
 
-from . import inbox
-from .spool import Spool, decode, spool_name
+from .errors import PositionMovedError
+from .spool import Spool, spool_name
 from .spool_file import SpoolFile
 
 _MOST_RECORDS = 1_000
@@ -30,10 +30,11 @@ _LONGEST_PAUSE_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-class PositionMovedError(UnavailableError):
-    """The file's position in the database is not where we left it; it has to be read again."""
+class Deliver(Protocol):
+    """Writes records, in order, in the transaction that is given. A record that it or the database refuses is set aside."""
 
-    code = "position_moved"
+    async def __call__(self, connection: Connection, records: Sequence[bytes], now_ns: int, /) -> None:
+        """Write them all or raise."""
 
 
 class _Portion(NamedTuple):
@@ -48,10 +49,11 @@ class _Portion(NamedTuple):
 class Drain:
     """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop."""
 
-    def __init__(self, spool: Spool, database: Database, clock: Clock) -> None:
+    def __init__(self, spool: Spool, database: Database, clock: Clock, deliver: Deliver) -> None:
         self._spool = spool
         self._database = database
         self._clock = clock
+        self._deliver = deliver
         self._positions: dict[str, int] = {}  # known to be what the database says; absent: has to be asked
         self._most_records = _MOST_RECORDS
         self._told_dropped = 0
@@ -88,7 +90,7 @@ class Drain:
         if dropped > self._told_dropped:
             self._told_dropped = dropped
             _log.error(
-                "%d spans of %s found no room in its spool and are lost; FLYBALL_SPOOL_BYTES sets the room",
+                "%d records of %s found no room in its spool and are lost; FLYBALL_SPOOL_BYTES sets the room",
                 dropped,
                 self._spool.writer,
             )
@@ -137,8 +139,7 @@ class Drain:
         async with self._database.transaction() as connection:
             await self._advance(connection, portion, now_ns)
             if portion.records:
-                items = [decode(record) for record in portion.records]
-                await inbox.append_once(connection, items, now_ns=now_ns)
+                await self._deliver(connection, portion.records, now_ns)
 
     async def _advance(self, connection: Connection, portion: _Portion, now_ns: int) -> None:
         changed = await execute(

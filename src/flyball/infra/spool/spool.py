@@ -1,7 +1,7 @@
-"""What a gateway worker has to record and has not yet recorded: a bounded spool in the data directory, one folder per writer.
+"""What a process has to record and has not yet recorded: a bounded spool in the data directory, one folder per writer.
 
 Appending touches neither SQL nor disk nor a lock. What a killed process left is read by the next one of the same name;
-while a process lives, it alone holds the folder. Knows files and their owner; the way into the inbox is `drain.py`.
+while a process lives, it alone holds the folder. Knows files and their owner; the way into PostgreSQL is `drain.py`.
 """
 
 import fcntl
@@ -11,17 +11,12 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from flyball.kit.errors import InvalidInputError
 
 from .errors import SpoolAwayError, SpoolInUseError
-from .inbox import Item, span_item
-from .records import Span
 from .spool_file import SLOT, SpoolFile
 
 _WRITER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_encoder = msgspec.msgpack.Encoder()
 
 
 class Spool:
@@ -60,12 +55,12 @@ class Spool:
 
     @property
     def waiting_bytes(self) -> int:
-        """How much is not yet in the inbox, what others left included."""
+        """How much is not yet delivered, what others left included."""
         return sum(file.end - file.released for file in (self.own, *self.left))
 
-    def append(self, span: Span) -> bool:
-        """Keep a span; when this returns True, only the loss of the machine's power can lose it."""
-        return self.own.append(_encoder.encode(span_item(span)))
+    def append(self, record: bytes) -> bool:
+        """Keep a record; when this returns True, only the loss of the machine's power can lose it."""
+        return self.own.append(record)
 
     def finished(self, file: SpoolFile) -> None:
         """A file that others left has been read to its end: remove it."""
@@ -100,11 +95,6 @@ class Spool:
             except SpoolAwayError:  # kept for a person to look at; it must not keep the gateway from starting
                 path.rename(path.with_suffix(".damaged"))
         return tuple(left)
-
-
-def decode(record: bytes) -> Item:
-    """A record of a spool file, as the inbox takes it."""
-    return msgspec.msgpack.decode(record, type=Item)
 
 
 def _take(folder: Path, writer: str) -> int:

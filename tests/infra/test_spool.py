@@ -1,46 +1,49 @@
-"""The spool: bounded, crash-safe, and emptied into the inbox exactly once."""
+"""The spool: bounded, crash-safe, and delivered exactly once."""
 
 import asyncio
 import random
-import signal
 import subprocess
 import sys
-import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flyball.infra.db.database import Database, DatabaseAwayError, execute, fetch_all
+from flyball.infra.db.database import Connection, Database, DatabaseAwayError, execute, fetch_all
+from flyball.infra.spool.drain import Drain
+from flyball.infra.spool.errors import SpoolAwayError, SpoolInUseError
+from flyball.infra.spool.spool import Spool
+from flyball.infra.spool.spool_file import SpoolFile
 from flyball.kit.clock import SystemClock
-from flyball.kit.ids import new_span_id, new_trace_id
-from flyball.traces.drain import Drain
-from flyball.traces.errors import SpoolAwayError, SpoolInUseError
-from flyball.traces.records import Span
-from flyball.traces.spool import Spool
-from flyball.traces.spool_file import SpoolFile
 
 EVERYTHING = {"most_records": 10**6, "most_bytes": 10**9}
 
 
-def a_span(**fields: object) -> Span:
-    return Span(
-        **{
-            "trace_id": new_trace_id(),
-            "span_id": new_span_id(),
-            "name": "call",
-            "project": "default",
-            "start_ns": 1,
-            "end_ns": 2,
-        }
-        | fields
-    )
+@pytest.fixture
+async def shelf(database: Database) -> Database:
+    """A database with a table that takes records, each at most ten thousand long."""
+    async with database.owner_connection() as connection:
+        await execute(
+            connection,
+            "create table shelf (id bigint generated always as identity, record bytea check (length(record) <= 10000))",
+        )
+    return database
 
 
-async def keys_in_inbox(database: Database) -> list[str]:
+async def deliver(connection: Connection, records: Sequence[bytes], _now_ns: int) -> None:
+    for record in records:
+        await execute(connection, "insert into shelf (record) values (%s)", record)
+
+
+async def on_the_shelf(database: Database) -> list[bytes]:
     async with database.connection() as connection:
-        return [row["key"] for row in await fetch_all(connection, "select key from inbox order by id")]
+        return [row["record"] for row in await fetch_all(connection, "select record from shelf order by id")]
+
+
+def some_records(count: int) -> list[bytes]:
+    return [f"record {number}".encode() for number in range(count)]
 
 
 @given(sizes=st.lists(st.integers(0, 9_000), max_size=30), steps=st.integers(1, 7))
@@ -92,7 +95,7 @@ def test_a_disk_that_is_full_is_named_when_the_spool_is_made(tmp_path: Path, mon
     def no_room(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flyball.traces.spool_file.os.posix_fallocate", no_room)
+    monkeypatch.setattr("flyball.infra.spool.spool_file.os.posix_fallocate", no_room)
 
     with pytest.raises(SpoolAwayError, match=r"No space left.*FLYBALL_SPOOL_BYTES"):
         Spool(tmp_path, "gateway-1", capacity=4096)
@@ -118,37 +121,36 @@ def test_a_file_that_is_no_spool_is_set_aside_and_does_not_stop_the_start(tmp_pa
         assert (tmp_path / "gateway-1" / "odd.damaged").read_bytes() == b"hello"
 
 
-async def test_what_is_appended_reaches_the_inbox_in_order(database: Database, tmp_path: Path) -> None:
-    spans = [a_span(input="x" * size) for size in range(0, 50_000, 1_000)]
+async def test_what_is_appended_is_delivered_in_order(shelf: Database, tmp_path: Path) -> None:
+    records = [bytes(size) for size in range(0, 10_000, 100)]
     with Spool(tmp_path, "gateway-1", capacity=1 << 22) as spool:
-        drain = Drain(spool, database, SystemClock())
-        for span in spans:
-            assert spool.append(span)
+        drain = Drain(spool, shelf, SystemClock(), deliver)
+        for record in records:
+            assert spool.append(record)
         assert await drain.finish()
 
-        assert await keys_in_inbox(database) == [span.key for span in spans]
+        assert await on_the_shelf(shelf) == records
         assert spool.waiting_bytes == 0
     assert not list(tmp_path.rglob("*.spool"))
 
 
-async def test_what_a_dead_process_left_is_moved_by_the_next_one(database: Database, tmp_path: Path) -> None:
-    spans = [a_span() for _ in range(10)]
+async def test_what_a_dead_process_left_is_moved_by_the_next_one(shelf: Database, tmp_path: Path) -> None:
     dead = Spool(tmp_path, "gateway-1", capacity=1 << 16)
-    for span in spans:
-        dead.append(span)
+    for record in some_records(10):
+        dead.append(record)
     dead.close()
 
     with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
-        assert await Drain(spool, database, SystemClock()).finish()
+        assert await Drain(spool, shelf, SystemClock(), deliver).finish()
 
-    assert await keys_in_inbox(database) == [span.key for span in spans]
+    assert await on_the_shelf(shelf) == some_records(10)
     assert not list(tmp_path.rglob("*.spool"))
 
 
-async def test_what_found_no_room_is_told_aloud(database: Database, tmp_path: Path, caplog) -> None:
+async def test_what_found_no_room_is_told_aloud(shelf: Database, tmp_path: Path, caplog) -> None:
     with Spool(tmp_path, "gateway-1", capacity=1 << 16, slot_bytes=1 << 15) as spool:
-        kept = [spool.append(a_span(input="x" * 10_000)) for _ in range(10)]
-        running = asyncio.create_task(Drain(spool, database, SystemClock()).run())
+        kept = [spool.append(bytes(10_000)) for _ in range(10)]
+        running = asyncio.create_task(Drain(spool, shelf, SystemClock(), deliver).run())
         while spool.waiting_bytes:
             await asyncio.sleep(0.01)
         running.cancel()
@@ -156,14 +158,14 @@ async def test_what_found_no_room_is_told_aloud(database: Database, tmp_path: Pa
 
     lost = kept.count(False)
     assert 0 < lost < 10
-    assert f"{lost} spans of gateway-1 found no room" in caplog.text
+    assert f"{lost} records of gateway-1 found no room" in caplog.text
 
 
 async def test_a_commit_whose_answer_is_lost_moves_nothing_twice(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shelf: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
-        drain = Drain(spool, database, SystemClock())
+        drain = Drain(spool, shelf, SystemClock(), deliver)
         commit = drain._commit
 
         async def commit_and_lose_the_answer(portion: object) -> None:
@@ -172,83 +174,50 @@ async def test_a_commit_whose_answer_is_lost_moves_nothing_twice(
             raise DatabaseAwayError("the connection broke")
 
         monkeypatch.setattr(drain, "_commit", commit_and_lose_the_answer)
-        span = a_span()
-        spool.append(span)
+        spool.append(b"one")
         assert await drain.finish()
 
-        assert await keys_in_inbox(database) == [span.key]
+        assert await on_the_shelf(shelf) == [b"one"]
 
 
-async def test_a_record_that_the_database_refuses_is_set_aside_and_the_others_pass(
-    database: Database, tmp_path: Path
-) -> None:
-    spans = [a_span(project="nobody" if number == 7 else "default") for number in range(20)]
-    with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
-        drain = Drain(spool, database, SystemClock())
-        for span in spans:
-            spool.append(span)
+async def test_a_record_that_is_refused_is_set_aside_and_the_others_pass(shelf: Database, tmp_path: Path) -> None:
+    records = some_records(20)
+    records[7] = b"x" * 10_001
+    with Spool(tmp_path, "gateway-1", capacity=1 << 17) as spool:
+        drain = Drain(spool, shelf, SystemClock(), deliver)
+        for record in records:
+            spool.append(record)
         assert await drain.finish()
 
-        assert await keys_in_inbox(database) == [span.key for span in spans if span.project == "default"]
+        assert await on_the_shelf(shelf) == records[:7] + records[8:]
         assert drain.refused == 1
-        assert b"violates foreign key" in (tmp_path / "gateway-1" / "refused.jsonl").read_bytes()
+        assert b"violates check constraint" in (tmp_path / "gateway-1" / "refused.jsonl").read_bytes()
 
 
-async def test_while_the_database_is_away_records_wait_and_then_arrive(database: Database, tmp_path: Path) -> None:
+async def test_while_the_database_is_away_records_wait_and_then_arrive(shelf: Database, tmp_path: Path) -> None:
     with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
-        drain = Drain(spool, database, SystemClock())
-        async with database.owner_connection() as connection:
-            await execute(connection, "alter table inbox rename to hidden")
+        drain = Drain(spool, shelf, SystemClock(), deliver)
+        async with shelf.owner_connection() as connection:
+            await execute(connection, "alter table shelf rename to hidden")
         task = asyncio.create_task(drain.run())
-        spool.append(a_span())
+        spool.append(b"one")
         await asyncio.sleep(0.3)
 
         assert spool.waiting_bytes > 0
 
-        async with database.owner_connection() as connection:
-            await execute(connection, "alter table hidden rename to inbox")
+        async with shelf.owner_connection() as connection:
+            await execute(connection, "alter table hidden rename to shelf")
         async with asyncio.timeout(10):
             while spool.waiting_bytes:
                 await asyncio.sleep(0.02)
         task.cancel()
 
-        assert len(await keys_in_inbox(database)) == 1
+        assert await on_the_shelf(shelf) == [b"one"]
 
 
-async def test_killing_the_process_at_random_moments_loses_and_doubles_nothing(
-    database: Database, database_url: str, tmp_path: Path
-) -> None:
-    chance = random.Random(7)
-    acknowledged: list[str] = []
-    for _ in range(8):
-        acknowledged += await asyncio.to_thread(produce_until_killed, tmp_path, database_url, chance.uniform(0, 0.4))
-    with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
-        assert await Drain(spool, database, SystemClock()).finish()
-    found = await keys_in_inbox(database)
-
-    assert len(acknowledged) > 500
-    assert set(acknowledged) <= set(found)
-    assert len(found) == len(set(found))
-    assert len(found) - len(acknowledged) <= 8  # at most one per kill was kept and not yet acknowledged
-
-
-def produce_until_killed(folder: Path, url: str, seconds: float) -> list[str]:
-    command = [sys.executable, str(Path(__file__).with_name("spool_producer.py")), str(folder), url]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    timer = threading.Timer(seconds, process.send_signal, (signal.SIGKILL,))
-    timer.start()
-    lines = process.stdout.read().split("\n")
-    process.stdout.close()
-    process.wait()
-    timer.join()
-    return [line for line in lines if len(line) == 49]
-
-
-def test_what_the_gateway_imports_of_this_room_is_light() -> None:
-    modules = ("records", "inbox", "spool", "drain", "errors")
-    program = f"import sys, {', '.join(f'flyball.traces.{name}' for name in modules)}; print(*sys.modules)"
+def test_what_the_gateway_imports_of_the_spool_is_light() -> None:
+    modules = ("spool", "drain", "errors")
+    program = f"import sys, {', '.join(f'flyball.infra.spool.{name}' for name in modules)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
 
