@@ -4,7 +4,7 @@ import pytest
 
 from flyball.identity import SignInRefusedError, sessions, sign_in
 from flyball.infra.context import Actor
-from flyball.infra.db.database import execute, fetch_all, fetch_one
+from flyball.infra.db.database import Database, execute, fetch_all, fetch_one
 from flyball.kit.secrets import Secret
 from flyball.projects import keys, members, own_roles, tenants
 from flyball.projects.errors import (
@@ -216,6 +216,14 @@ async def test_an_organisation_knows_nothing_of_anothers_members(ctx):
     with pytest.raises(MemberNotFoundError):
         await members.set_role(inside, "maria", "owner")
     assert [one.name for one in await members.list_members(inside)] == ["olga"]
+
+
+async def test_nobody_adds_a_person_of_another_organisation_even_without_the_second_wall(ctx, monkeypatch):
+    monkeypatch.setattr(Database, "bound_to", lambda self, _project: self.across_projects())
+    await tenants.create_organisation(ctx, "acme", "olga")
+
+    with pytest.raises(NameTakenError):
+        await members.add_member(ctx, "olga", "viewer")
 
 
 async def test_only_an_owner_of_the_organisation_makes_projects(ctx):

@@ -44,6 +44,8 @@ async def add_member(ctx: Context, name: str, role: str, email: str = "") -> Mem
         if await store.get_member(connection, ctx.project, key) is not None:
             raise NameTakenError(f"{name!r} is a member already", next_step=f"`flyball members set-role {name} {role}`")
         known = await store.person(connection, key)
+        if known is not None and known.organisation != project.organisation:
+            raise taken("member", name)
         member = Member(
             id=known.id if known else new_id("mem", now_ns),
             organisation=project.organisation,
