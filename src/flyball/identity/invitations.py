@@ -16,7 +16,7 @@ from flyball.kit.names import name_key
 from flyball.kit.secrets import Secret, hash_password, new_token, token_hash
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError, NameTakenError
-from flyball.projects.granting import refuse_limited
+from flyball.projects.granting import could_give, refuse_limited
 from flyball.projects.members import check_email, giveable
 from flyball.projects.records import Member
 from flyball.projects.tenants import check_name, taken
@@ -93,7 +93,8 @@ async def look_at(ctx: Context, token: Secret, whence: Whence) -> Invitation:
     tries.begin(ctx.clock.monotonic_ns(), here)
     async with ctx.db.across_projects().connection() as connection:
         found = await invitation_store.by_hash(connection, token_hash(token.reveal()), ctx.clock.now_ns())
-    if found is None:
+        holds = found is not None and await _holds(connection, ctx, found)
+    if found is None or not holds:
         raise _over()
     tries.succeeded(None, here)
     return found
@@ -125,11 +126,17 @@ async def accept(ctx: Context, token: Secret, name: str, password: Secret, whenc
 
 
 async def take(connection: Connection, ctx: Context, token: Secret) -> Invitation:
-    """The open invitation of a token, locked until the transaction ends. Raises SignInRefusedError."""
+    """The open invitation of a token, locked until the transaction ends, where its giver could still make it. Raises SignInRefusedError."""
     found = await invitation_store.by_hash(connection, token_hash(token.reveal()), ctx.clock.now_ns(), lock=True)
-    if found is None:
+    if found is None or not await _holds(connection, ctx, found):
         raise _over()
     return found
+
+
+async def _holds(connection: Connection, ctx: Context, invitation: Invitation) -> bool:
+    """Whether whoever invited could do so now: an invitation outlives neither its giver nor their rights."""
+    inside = ctx.within(invitation.project, ctx.actor)
+    return await could_give(connection, inside, invitation.role, invitation.created_by)
 
 
 async def new_member(connection: Connection, ctx: Context, invitation: Invitation, name: str, email: str) -> Member:

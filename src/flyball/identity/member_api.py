@@ -8,9 +8,10 @@ from flyball.projects import members
 from flyball.projects.records import Member
 from flyball.surface.http import Body, ContextDep, Router
 
-from . import invitations, second_factor, sessions
+from . import invitations, leaving, second_factor, sessions
 from .browser import own_address
 from .invitation_records import Invitation
+from .leaving import Gone
 
 router = Router("/api", tag="identity")
 
@@ -86,6 +87,12 @@ async def set_role(ctx: ContextDep, name: str, given: GivenRole = Body(GivenRole
 async def remove_member(ctx: ContextDep, name: str) -> Member:
     """Take a member's role in the project away; their sessions here end."""
     return await members.remove_member(ctx, name)
+
+
+@router.post("/members/{name}/deletion", permission="members.write", returns=Gone)
+async def delete_member(ctx: ContextDep, name: str) -> Gone:
+    """Take a person out of the organisation, for good, with every way in that they had or gave; for owners of the organisation."""
+    return await leaving.delete_member(ctx, name)
 
 
 @router.delete("/members/{name}/sessions", permission="sessions.write", returns=SignedOut)

@@ -89,6 +89,12 @@ def remove(name: Name) -> None:
     show_one(control().delete(f"/api/members/{segment(name)}"), _ONE)
 
 
+@app.command("delete", permission="members.write")
+def delete(name: Name) -> None:
+    """Take a person out of the organisation, for good: sessions, personal keys, accounts and invitations of theirs end."""
+    show_one(control().post(f"/api/members/{segment(name)}/deletion"))
+
+
 @app.command("sign-in-link", permission="members.write")
 def sign_in_link(name: Annotated[str, typer.Argument(help="For whom.")] = "administrator") -> None:
     """Make a link by which a member signs in, once, within the hour; also for a forgotten password."""

@@ -149,6 +149,11 @@ async def delete_identity(connection: Connection, member_id: str, provider_id: s
     )
 
 
+async def delete_identities_of(connection: Connection, member_id: str) -> int:
+    """Forget all of a member's accounts; how many there were."""
+    return await execute(connection, "delete from sign_in_identities where member = %s", member_id)
+
+
 async def members_by_email(connection: Connection, organisation: str, email: str) -> list[tuple[str, str]]:
     """The ids and names of an organisation's members who have this address."""
     rows = await fetch_all(

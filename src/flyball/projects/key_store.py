@@ -40,6 +40,10 @@ _USABLE = """
     select count(*) as usable from keys
     where project = %s and member = %s and revoked_ns is null and (expires_ns is null or expires_ns > %s)
 """
+_USABLE_OF = """
+    select count(*) as usable from keys
+    where member = %s and revoked_ns is null and (expires_ns is null or expires_ns > %s)
+"""
 # The page is cut before anything is joined to it.
 _NEWEST = f"""
     {_SHOWN} from (
@@ -121,6 +125,12 @@ async def get_key(connection: Connection, project: str, id_or_name: str, member:
 async def count_usable(connection: Connection, project: str, member: str, now_ns: int) -> int:
     """How many personal keys of a member let somebody in now."""
     row = await fetch_one(connection, _USABLE, project, member, now_ns)
+    return int(row["usable"]) if row else 0
+
+
+async def count_usable_of(connection: Connection, member: str, now_ns: int) -> int:
+    """How many personal keys of a member let somebody in now, in all projects."""
+    row = await fetch_one(connection, _USABLE_OF, member, now_ns)
     return int(row["usable"]) if row else 0
 
 

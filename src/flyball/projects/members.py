@@ -11,7 +11,7 @@ from flyball.kit.names import name_key
 
 from . import store
 from .errors import InvalidNameError, LastOwnerError, MemberNotFoundError, NameTakenError, UnknownRoleError
-from .granting import permissions_of, refuse_limited, refuse_more_than_own
+from .granting import permissions_of, refuse_limited, refuse_more_than_own, void_gifts
 from .records import Member
 from .tenants import check_name, taken
 
@@ -79,6 +79,7 @@ async def set_role(ctx: Context, name: str, role: str) -> Member:
             await _keep_an_owner(connection, ctx, member)
         after = msgspec.structs.replace(member, role=role, permissions=tuple(sorted(permissions)))
         await store.set_membership(connection, after, ctx.actor.id, ctx.clock.now_ns())
+        await void_gifts(connection, ctx, member.id, project=ctx.project)
         await _record(connection, ctx, "members.set_role", member, before=member, after=after)
     return after
 
@@ -93,6 +94,7 @@ async def remove_member(ctx: Context, name: str) -> Member:
         await _keep_an_owner(connection, ctx, member)
         await store.delete_membership(connection, ctx.project, member.id)
         await store.end_sessions_in(connection, ctx.project, member.id, ctx.clock.now_ns())
+        await void_gifts(connection, ctx, member.id, project=ctx.project)
         await _record(connection, ctx, "members.remove", member, before=member)
     return member
 
@@ -125,7 +127,7 @@ async def _keep_an_owner(connection: Connection, ctx: Context, member: Member) -
     if member.owner:
         raise LastOwnerError(
             f"{member.name} is an owner of the organisation, and so of every project of it",
-            next_step="leave them, or take the project's other members instead",
+            next_step=f"`flyball organisations remove-owner '{member.name}'` leaves them their roles in projects alone",
         )
     if owners == [member.id]:
         raise LastOwnerError(

@@ -36,6 +36,14 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     keys: int = 0
 
 
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """A person as one of the owners of their organisation, who have the role owner in every project of it."""
+
+    id: str
+    name: str
+    email: str = ""
+
+
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A person who may sign in, as they are in one project. `permissions` are what their role there gives now.
 

@@ -15,6 +15,7 @@ from flyball.models.file_api import router as model_files
 from flyball.projects.account_key_api import router as account_keys
 from flyball.projects.api import router as projects
 from flyball.projects.key_api import router as keys
+from flyball.projects.owner_api import router as owners
 from flyball.prompts.api import router as prompts
 from flyball.releases.api import router as releases
 from flyball.runs.api import router as runs
@@ -27,6 +28,7 @@ from .permissions import router as permissions
 
 ROUTERS: tuple[Router, ...] = (
     configuration,
+    owners,
     projects,
     identity,
     members,
