@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flyball.kit.errors import InvalidInputError
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 
 _NAMEABLE = "*KEY,*KEY_ID,*TOKEN,*SECRET,*CREDENTIALS,*URL,*ENDPOINT"
 
@@ -234,6 +234,7 @@ KNOBS: tuple[Knob, ...] = (
 )
 
 
+@hiding("key", "database_url", "audit_webhook")
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The knobs' values. Field by field the table above."""
 

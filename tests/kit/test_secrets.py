@@ -11,6 +11,7 @@ import pprint
 import string
 import sys
 import traceback
+from typing import NamedTuple
 
 import msgspec
 import pydantic
@@ -21,7 +22,7 @@ import rich.traceback
 import yaml
 
 from flyball.kit.redaction import BLOT, redact
-from flyball.kit.secrets import Secret, live_values
+from flyball.kit.secrets import Secret, hiding, live_values
 
 VALUE = "sk-wholly-secret-value-4711"
 
@@ -222,3 +223,43 @@ def test_what_is_no_secret_stays(said):
 def test_blotting_takes_time_in_proportion_to_the_text():
     for hostile in ("sk-" * 100_000, "://" + "a" * 300_000, "-----BEGIN PRIVATE KEY-----" * 5_000, "eyJ" * 100_000):
         assert redact(hostile) is not None
+
+
+@hiding("password", "code")
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A record whose values have to be plain."""
+
+    name: str
+    password: str
+    code: str = ""
+
+
+@hiding("token")
+class Brought(NamedTuple):
+    """Likewise, as a tuple."""
+
+    token: str
+    where: str
+
+
+PLAIN = (Request(name="maria", password=VALUE), Brought(VALUE, "here"))
+
+
+@pytest.mark.parametrize("record", PLAIN)
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, pprint.pformat, rich.pretty.pretty_repr, lambda one: str([one])])  # fmt: skip
+def test_a_record_that_hides_fields_shows_the_others(record, show):
+    shown = show((record,)) if show == "%s".__mod__ else show(record)
+
+    assert VALUE not in shown
+    assert "***" in shown
+    assert "maria" in shown or "here" in shown
+
+
+def test_what_is_hidden_is_still_there_and_what_is_empty_shows_that_it_is():
+    assert msgspec.json.decode(msgspec.json.encode(PLAIN[0]))["password"] == VALUE
+    assert "code=''" in repr(PLAIN[0])
+
+
+def test_only_fields_that_are_there_can_be_hidden():
+    with pytest.raises(TypeError, match="pasword"):
+        hiding("pasword")(Brought)

@@ -5,7 +5,7 @@ import segno
 from starlette.requests import Request
 
 from flyball.kit.errors import FlyballError
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 from flyball.projects import tenants
 from flyball.projects.records import Project
 from flyball.surface.html import FormDep, Pages, See
@@ -40,6 +40,7 @@ class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
     linkable: tuple[tuple[str, str], ...]
 
 
+@hiding("typed", "picture", "codes")
 class FactorPage(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/second-factor.html shows: a secret that waits for its first code, or recovery codes just made."""
 
@@ -48,6 +49,7 @@ class FactorPage(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[str, ...] = ()
 
 
+@hiding("address")
 class AwayPage(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/to-provider.html shows: the way to a provider, to which no form of ours may lead."""
 

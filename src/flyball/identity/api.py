@@ -3,7 +3,7 @@
 import msgspec
 from starlette.requests import Request
 
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 from flyball.surface.http import AUTHENTICATED, PUBLIC, Body, ContextDep, Router
 from flyball.surface.http.cookies import clear_session_cookie
 
@@ -22,6 +22,7 @@ class NewSignInLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     member: str = sign_in.ADMINISTRATOR
 
 
+@hiding("path")
 class CreatedSignInLink(msgspec.Struct, frozen=True, kw_only=True):
     """A one-time link: append `path` to the address of the pages."""
 
@@ -31,6 +32,7 @@ class CreatedSignInLink(msgspec.Struct, frozen=True, kw_only=True):
     expires_ns: int
 
 
+@hiding("password", "code")
 class NewSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A sign-in by name and password, and the code of a second factor where the member has one."""
 

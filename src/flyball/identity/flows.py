@@ -11,13 +11,14 @@ import secrets
 import msgspec
 
 from flyball.kit.clock import NANOSECONDS
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 
 LIFE_SECONDS = 600
 _KEY = secrets.token_bytes(32)
 _LONGEST = 4_000  # of a cookie
 
 
+@hiding("state", "nonce", "verifier", "invitation")
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """One sign-in under way. `session` is the one to which an account is to be linked, `invitation` the token of one."""
 

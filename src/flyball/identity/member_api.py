@@ -4,6 +4,7 @@ import msgspec
 from starlette.requests import Request
 
 from flyball.audit import service as audit
+from flyball.kit.secrets import hiding
 from flyball.projects import members
 from flyball.projects.records import Member
 from flyball.surface.http import Body, ContextDep, Router
@@ -38,6 +39,7 @@ class NewInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     days: int = invitations.DEFAULT_DAYS
 
 
+@hiding("link")
 class CreatedInvitation(msgspec.Struct, frozen=True, kw_only=True):
     """An invitation just made. `link` is shown here and never again."""
 

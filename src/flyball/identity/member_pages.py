@@ -5,6 +5,7 @@ from starlette.requests import Request
 
 from flyball.audit import service as audit
 from flyball.kit.errors import FlyballError
+from flyball.kit.secrets import hiding
 from flyball.projects import members, own_roles
 from flyball.projects.records import Member
 from flyball.surface.html import FormDep, Pages, See
@@ -17,6 +18,7 @@ from .invitation_records import Invitation
 pages = Pages(tag="identity", section="/members")
 
 
+@hiding("link")
 class MemberList(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/members.html shows. `link` is the way in of an invitation or a sign-in just made, shown in this one answer."""
 

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from flyball.kit.errors import FlyballError
 from flyball.kit.names import LONGEST
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import AUTHENTICATED, PUBLIC, ContextDep, set_cookie
 from flyball.surface.http.cookies import clear_session_cookie
@@ -34,6 +34,7 @@ from .single_sign_on import Brought, Purpose
 pages = Pages(tag="identity", section="/account")
 
 
+@hiding("href")
 class Button(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-in provider as a link."""
 
@@ -41,6 +42,7 @@ class Button(msgspec.Struct, frozen=True, kw_only=True):
     href: str
 
 
+@hiding("token")
 class SignInPage(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/sign-in.html shows; `token` is that of a one-time link, or empty, `next` where to go afterwards.
 
@@ -60,6 +62,7 @@ class CodePage(msgspec.Struct, frozen=True, kw_only=True):
     next: str
 
 
+@hiding("token")
 class InvitationPage(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/invitation.html shows; `name` is what was filled in, `wrong` what is wrong with it."""
 

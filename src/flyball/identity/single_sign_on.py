@@ -16,7 +16,7 @@ from flyball.infra.egress.client import Egress
 from flyball.infra.secrets.hosts import host_of
 from flyball.infra.secrets.references import Found, parse
 from flyball.kit.clock import NANOSECONDS
-from flyball.kit.secrets import Secret, new_token, token_hash
+from flyball.kit.secrets import Secret, hiding, new_token, token_hash
 from flyball.projects import store
 from flyball.secrets import service as secrets
 
@@ -51,6 +51,7 @@ class Purpose(NamedTuple):
     invitation: Secret | None = None
 
 
+@hiding("code", "state", "cookie")
 class Brought(NamedTuple):
     """What the browser brings back from a provider: the query of the address, and the cookie."""
 

@@ -4,8 +4,10 @@ import hashlib
 import hmac
 import secrets
 import weakref
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
+_R = TypeVar("_R")
 _SHORTEST_TOLD_APART = 8  # characters; what is shorter stands in any text by chance
 
 
@@ -70,6 +72,44 @@ class Secret:
         raise TypeError("a Secret is not copied")
 
 
+def hiding(*names: str) -> Callable[[type[_R]], type[_R]]:
+    """A record whose repr has `***` in the place of these fields.
+
+    For values that have to be plain, since they are decoded from a request, sent, or shown on a page this once.
+    """
+
+    def hide(record: type[_R]) -> type[_R]:
+        missing = set(names) - set(_fields(record))
+        if missing:
+            raise TypeError(f"{record.__name__} has no field {', '.join(sorted(missing))}")
+        record.__repr__ = represent  # type: ignore[method-assign]
+        if hasattr(record, "__rich_repr__"):
+            record.__rich_repr__ = told  # type: ignore[attr-defined]
+        record.__hides__ = names  # type: ignore[attr-defined]
+        return record
+
+    def represent(self: object) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told(self))})"
+
+    def told(self: object) -> Iterator[tuple[str, object]]:
+        for name in _fields(type(self)):
+            value = getattr(self, name)
+            yield name, _HIDDEN if name in names and value else value
+
+    return hide
+
+
+def _fields(record: type) -> tuple[str, ...]:
+    """Those of a msgspec struct or a named tuple."""
+    return tuple(getattr(record, "__struct_fields__", getattr(record, "_fields", ())))
+
+
+class _Hidden:
+    def __repr__(self) -> str:
+        return "***"
+
+
+_HIDDEN = _Hidden()
 _LIVE: "weakref.WeakValueDictionary[int, Secret]" = weakref.WeakValueDictionary()
 
 

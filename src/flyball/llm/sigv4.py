@@ -11,10 +11,13 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+from flyball.kit.secrets import hiding
+
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _PORTS = {"http": 80, "https": 443}
 
 
+@hiding("key", "token")
 class Signer(NamedTuple):
     """Who asks, and of whom. `token` is that of temporary credentials, else empty."""
 

@@ -16,7 +16,7 @@ import msgspec
 
 from flyball.kit.clock import Clock
 from flyball.kit.http1 import Connection, Headers
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 
 from .connections import Address, ClosedError, ConnectError, Connections, Origin, address_of, presented_to
 from .errors import UpstreamAwayError, UpstreamCutError, UpstreamError, UpstreamRefusedError, UpstreamTimeoutError
@@ -29,6 +29,7 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
+@hiding("secrets")
 class Order(NamedTuple):
     """A request, ready for the wire. `secrets` are headers that are marked so; `where` is how errors name who answers.
 

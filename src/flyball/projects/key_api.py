@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from flyball.kit.paging import Page
+from flyball.kit.secrets import hiding
 from flyball.surface.http import Body, ContextDep, Router
 
 from . import keys
@@ -40,6 +41,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     expires: str = ""
 
 
+@hiding("key")
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key just made. `key` is the secret itself: it is shown here and never again."""
 

@@ -6,7 +6,7 @@ from typing import Literal, cast
 import msgspec
 
 from flyball.kit.errors import FlyballError
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep, permits
 
@@ -31,6 +31,7 @@ class ShownKey(msgspec.Struct, frozen=True, kw_only=True):
     limits: str
 
 
+@hiding("made")
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/keys.html shows. `made` is the secret of a key just made, shown in this one answer."""
 
@@ -45,6 +46,7 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
     made_name: str = ""
 
 
+@hiding("made")
 class KeyForm(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/key-form.html shows: the form, what is wrong with what was filled in, or the secret just made.
 
@@ -62,6 +64,7 @@ class KeyForm(msgspec.Struct, frozen=True, kw_only=True):
     made_id: str = ""
 
 
+@hiding("made")
 class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
     """What templates/key.html shows. `made` is the secret of the key that has just taken another's place; `own`: among one's own."""
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
+from flyball.kit.secrets import hiding
 
 from .records import Member, Organisation, Project
 from .roles import ROLES
@@ -30,6 +31,7 @@ _MEMBER_BY_ID = f"{_MEMBER} and p.id = %s and m.id = %s"
 _MEMBERS = f"{_MEMBER} and p.id = %s order by m.name"
 
 
+@hiding("verifier")
 class Person(NamedTuple):
     """Somebody who may sign in, before it is known in which project. `verifier` is that of their password."""
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from flyball.audit import service as audit
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 from flyball.surface.http import Body, ContextDep, Router
 
 from . import rotation, service
@@ -18,14 +18,12 @@ class SecretList(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[StoredSecret, ...]
 
 
+@hiding("value")
 class NewSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A value to keep. `hosts`: to which it may be sent, each `host` (https) or `host:port`."""
 
     value: str
     hosts: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"NewSecret(***, hosts={self.hosts})"
 
 
 class WantedHosts(msgspec.Struct, frozen=True, kw_only=True):

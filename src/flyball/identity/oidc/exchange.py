@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from flyball.infra.egress.client import Egress
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 
 from .errors import ProviderAnswerError
 from .metadata import Metadata, fetch_object
@@ -23,6 +23,7 @@ class Client(NamedTuple):
     secret: Secret | None
 
 
+@hiding("state", "nonce", "verifier")
 class Asked(NamedTuple):
     """What a browser is sent with; all but the redirect address random, and each for one sign-in."""
 
@@ -32,6 +33,7 @@ class Asked(NamedTuple):
     verifier: str
 
 
+@hiding("id_token", "access_token")
 class Tokens(NamedTuple):
     """What a code was exchanged for."""
 

@@ -15,6 +15,7 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, RSAKey
 
 from flyball.kit.nesting import nests_deeper
+from flyball.kit.secrets import hiding
 
 from .errors import TokenRefusedError
 
@@ -31,6 +32,7 @@ _ALGORITHMS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
+@hiding("nonce", "access_token")
 class Expected(NamedTuple):
     """What the token has to say."""
 

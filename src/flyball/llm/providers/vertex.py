@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from flyball.kit.clock import NANOSECONDS
-from flyball.kit.secrets import Secret
+from flyball.kit.secrets import Secret, hiding
 from flyball.llm.addressing import dialects_of, order_of
 from flyball.llm.errors import UpstreamCutError, UpstreamError, UpstreamRefusedError
 from flyball.llm.wire import Order, Wire
@@ -137,6 +137,7 @@ async def _ask_for_token(account: Account, wire: Wire, *, guarded: bool) -> _Tok
     return _Token(Secret(granted.access_token), ends_ns - min(_EARLY, granted.expires_in * NANOSECONDS // 2), ends_ns)
 
 
+@hiding("access_token")
 class _Granted(msgspec.Struct):
     access_token: str
     expires_in: int = _LIFE

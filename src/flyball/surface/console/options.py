@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from flyball.kit.secrets import hiding
 from flyball.settings import Settings, load_settings
 
 _PANEL = "Which flyball, and how to print"
@@ -42,6 +43,7 @@ ProjectOption = Annotated[
 ]
 
 
+@hiding("key")
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What one command line chose; None is "not said"."""
 
