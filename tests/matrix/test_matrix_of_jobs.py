@@ -30,5 +30,7 @@ async def test_a_job_declares_the_permission_of_the_routes_that_queue_it(applica
             value = own.one(noun) if noun in own.has else "nothing"
             await who.send(route.method, address(route, value), **body_of(route, own, noun))
 
-    assert {kind: set(routes.values()) for kind, routes in queued.items()} == {job.kind: {job.permission} for job in JOBS}
+    assert {kind: set(routes.values()) for kind, routes in queued.items()} == {
+        job.kind: {job.permission} for job in JOBS
+    }
     assert {kind: len(routes) for kind, routes in queued.items()} == dict.fromkeys(queued, 2), "an API route and a page"

@@ -44,7 +44,7 @@ UNSEEN = {  # by a key, in a place without a network
     "/static/{digest}/{name}": 404,  # belongs to nobody
 }
 BY_PASSWORD = {"POST /api/sessions"}
-_TOKEN = re.compile(r'name="csrf_token" value="[0-9a-f]*"')
+_PASSING = re.compile(r'name="csrf_token" value="[0-9a-f]*"|<time[^>]*>[^<]*</time>')
 
 
 ALONE, SAME = "the queries alone", "same organisation"
@@ -86,17 +86,17 @@ def noun_of(route) -> str:
 
 
 def addresses(route, other, *, widely):
-    """The route's address with each thing of the other tenant, and the values that stand in it; those of its noun, or all."""
+    """The route's address with each thing of the other tenant, those of its noun or all; and what of it stands there, if anything."""
     names = parameters(route)
     if not names:
-        return [(address(route), [])]
+        return [(address(route), "")]
     values = other.everything if widely else other.has.get(noun_of(route), [MARK])
     found = []
     for value in values:
         more = {name: OTHERS[name] for name in names if name in OTHERS}
         more |= {"span_id": other.one("spans"), "row_id": f"{MARK}-row"} if len(names) > 1 else {}
         path = address(route, lambda name, value=value, more=more: more.get(name, value))
-        found.append((path + QUESTIONS.get(route.path, ""), [value, *more.values()]))
+        found.append((path + QUESTIONS.get(route.path, ""), value if value in path else ""))
     return found
 
 
@@ -108,9 +108,9 @@ def nowhere(value: str) -> str:
 
 
 async def answer(who, path: str) -> tuple[int, str]:
-    """Status and text, but for the token of its forms, which is another each time."""
+    """Status and text, but for what is another each time: the token of its forms, and how long ago something was."""
     answered = await who.send("GET", path)
-    return answered.status, _TOKEN.sub("", answered.text)
+    return answered.status, _PASSING.sub("", answered.text)
 
 
 async def what_is_shown(application, who, other, *, widely=False) -> list[str]:
@@ -119,12 +119,11 @@ async def what_is_shown(application, who, other, *, widely=False) -> list[str]:
     for route in table(application):
         if route.method != "GET":
             continue
-        for path, values in addresses(route, other, widely=widely):
+        for path, value in addresses(route, other, widely=widely):
             status, said = await answer(who, path)
-            if not values:
+            if not value:
                 told = MARK in said or any(one in said for one in other.everything)
             else:
-                [value, *_] = values
                 asked, known = path.replace(value, nowhere(value)), said.replace(value, nowhere(value))
                 told = (status, known) != await answer(who, asked)
             if told or status >= 500:
