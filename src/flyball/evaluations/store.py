@@ -51,7 +51,7 @@ async def insert_report(connection: Connection, report: Report) -> bool:
         insert into evaluation_reports (id, project, evaluation, run_id, hash, function, dataset, dataset_version_id,
                                         verdict, winner, body, created_ns, created_by)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        on conflict (run_id) do nothing
+        on conflict (project, run_id) do nothing
         """,
         report.id,
         report.project,
