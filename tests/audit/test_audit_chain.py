@@ -154,7 +154,8 @@ async def test_events_refuse_to_be_changed_by_an_ordinary_statement(ctx):
 async def fail_after_recording(ctx: Context) -> None:
     async with ctx.db.transaction() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)",
         )
         await service.record(connection, ctx, action="projects.create", object_kind="project", object_id="p")
         raise ZeroDivisionError
@@ -220,7 +221,8 @@ async def test_events_are_listed_newest_first_in_pages(ctx):
 async def test_events_of_another_project_are_not_listed(ctx):
     async with ctx.db.transaction() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)",
         )
     await record_some(replace(ctx, project="p"), 2)
 

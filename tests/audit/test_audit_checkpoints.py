@@ -225,7 +225,8 @@ async def test_a_first_append_that_is_rolled_back_leaves_no_hole(ctx):
 async def another_project(ctx: Context) -> Context:
     async with ctx.db.across_projects().connection() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)",
         )
     return ctx.within("p", ctx.actor)
 

@@ -35,7 +35,8 @@ async def test_every_chain_verifies_after_each_of_300_kills(ctx, database_url, t
 async def kill_again_and_again(ctx: Context, url: str, folder: Path, *, kills: int) -> None:
     async with ctx.db.across_projects().connection() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)",
         )
     acknowledged = folder / "acknowledged"
     chance = random.Random(20261121)

@@ -249,7 +249,8 @@ async def test_a_clock_that_jumps_while_flyball_runs_stops_the_pruning(ctx):
 async def test_the_background_prunes_every_project(ctx):
     async with ctx.db.across_projects().connection() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)",
         )
     other = ctx.within("p", ctx.actor)
     for each in (ctx, other):

@@ -249,7 +249,7 @@ async def test_keys_are_found_by_name_state_and_kind(ctx, clock):
 async def test_a_key_of_another_project_is_neither_shown_rotated_nor_found_by_its_id(ctx, database):
     async with ctx.db.across_projects().transaction() as connection:
         await connection.execute(
-            "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)"
         )
     theirs, secret = await keys.create_key(ctx.within("p", ctx.actor), "theirs")
 

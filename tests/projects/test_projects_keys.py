@@ -78,7 +78,8 @@ async def test_a_key_is_revoked_once(ctx):
 async def test_a_key_of_another_project_cannot_be_revoked_or_seen(ctx):
     async with ctx.db.transaction() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('p', 'default', 'p', 1)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('p', 'default', 'p', 'p', 1)",
         )
     key, _ = await keys.create_key(replace(ctx, project="p"), "theirs")
 

@@ -294,8 +294,8 @@ async def test_a_connection_writes_no_row_of_another_project(ctx):
         async with ctx.db.connection() as connection:
             await execute(
                 connection,
-                "insert into roles (project, name, description, permissions, created_by, created_ns, updated_ns) "
-                "values (%s, 'r', '', '{}', '', 0, 0)",
+                "insert into roles (project, name, name_key, description, permissions, created_by, created_ns, updated_ns) "
+                "values (%s, 'r', 'r', '', '{}', '', 0, 0)",
                 second.id,
             )
 

@@ -172,7 +172,8 @@ async def test_a_row_that_somebody_changed_does_not_open(ctx, change):
 async def test_one_project_does_not_see_or_use_the_secrets_of_another(ctx):
     async with ctx.db.across_projects().connection() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('b', 'default', 'b', 0)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('b', 'default', 'b', 'b', 0)",
         )
     other = ctx.within("b", Actor(id="mbr_b", kind="member", name="b"))
     await keep(ctx)
@@ -191,7 +192,8 @@ async def test_one_project_does_not_see_or_use_the_secrets_of_another(ctx):
 async def test_a_row_carried_into_another_project_does_not_open(ctx):
     async with ctx.db.across_projects().connection() as connection:
         await execute(
-            connection, "insert into projects (id, organisation, name, created_ns) values ('b', 'default', 'b', 0)"
+            connection,
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('b', 'default', 'b', 'b', 0)",
         )
     other = ctx.within("b", ctx.actor)
     await keep(ctx)

@@ -111,7 +111,7 @@ async def test_other_projects_see_nothing_of_it(ctx: Context) -> None:
     async with ctx.db.transaction() as connection:
         await execute(
             connection,
-            "insert into projects (id, organisation, name, created_ns) values ('o''ther', 'default', 'other', 0)",
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('o''ther', 'default', 'other', 'other', 0)",
         )
     other = replace(ctx, project="o'ther")
     await send(ctx, a_trace(1), flush=True)

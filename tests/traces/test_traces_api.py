@@ -112,7 +112,7 @@ async def test_a_question_is_answered_for_one_project_and_reaches_nothing_else(c
     async with ctx.db.transaction() as connection:
         await execute(
             connection,
-            "insert into projects (id, organisation, name, created_ns) values ('other', 'default', 'other', 0)",
+            "insert into projects (id, organisation, name, name_key, created_ns) values ('other', 'default', 'other', 'other', 0)",
         )
     other = replace(ctx, project="other")
     await service.take_spans(ctx, [msgspec.convert(a_span(), Span)])

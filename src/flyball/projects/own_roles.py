@@ -6,15 +6,17 @@ from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.errors import InvalidInputError
+from flyball.kit.names import name_key
 
 from . import role_store
 from .errors import NameTakenError, RoleInUseError, RoleNotFoundError, UnknownPermissionError
 from .granting import refuse_limited, refuse_more_than_own
 from .records import Role
 from .roles import DESCRIPTIONS, PERMISSIONS, ROLES, unknown
-from .tenants import check_name
+from .tenants import check_name, taken
 
 _LONGEST_DESCRIPTION = 500
+_BUILT_IN = frozenset(map(name_key, ROLES))
 
 
 async def list_roles(ctx: Context) -> tuple[Role, ...]:
@@ -40,7 +42,7 @@ async def set_role(ctx: Context, name: str, permissions: tuple[str, ...], descri
     """Make a role, or change what one gives: it counts at once for everybody who has it.
 
     Raises:
-        InvalidNameError, NameTakenError: the name cannot be one, or is a built-in role's.
+        InvalidNameError, NameTakenError: the name cannot be one, or is a built-in role's, or looks like another's.
         UnknownPermissionError: one of the permissions is none; InvalidInputError: there is none at all.
         ExceedsOwnRightsError: it would give, or it gives now, more than the actor has.
         LimitedKeyError: the actor is a key with limits, which whoever has the role would not have.
@@ -49,12 +51,17 @@ async def set_role(ctx: Context, name: str, permissions: tuple[str, ...], descri
     _check(name, permissions, description)
     refuse_more_than_own(ctx, permissions, f"make the role {name}")
     role = Role(name=name, description=description.strip(), permissions=tuple(sorted(set(permissions))), built_in=False)
+    now_ns = ctx.clock.now_ns()
     async with ctx.db.transaction() as connection:
         before = await role_store.get_role(connection, ctx.project, name)
         if before is not None:
             refuse_more_than_own(ctx, before.permissions, f"change the role {name}")
             role = msgspec.structs.replace(role, members=before.members, keys=before.keys)
-        await role_store.set_role(connection, ctx.project, role, ctx.actor.id, ctx.clock.now_ns())
+            await role_store.update_role(connection, ctx.project, role, now_ns)
+        elif not await role_store.insert_role(
+            connection, ctx.project, role, name_key(name), created_by=ctx.actor.id, now_ns=now_ns
+        ):
+            raise taken("role", name)
         await notify(connection, SNAPSHOT)
         await audit.record(
             connection, ctx, action="roles.set", object_kind="role", object_id=name, before=before, after=role
@@ -87,8 +94,10 @@ async def remove_role(ctx: Context, name: str) -> Role:
 
 def _check(name: str, permissions: tuple[str, ...], description: str) -> None:
     check_name("a role", name)
-    if name in ROLES:
-        raise NameTakenError(f"{name!r} is a built-in role, which never changes", next_step="choose another name")
+    if name_key(name) in _BUILT_IN:
+        raise NameTakenError(
+            f"{name!r} is a built-in role, which never changes, or looks like one", next_step="choose another name"
+        )
     if not permissions:
         raise InvalidInputError(f"the role {name!r} would give nothing", next_step="name at least one permission")
     if wrong := unknown(permissions):

@@ -14,20 +14,36 @@ _ROLE_BY_NAME = f"{_ROLE} and r.name = %s"
 _ROLES = f"{_ROLE} order by r.name"
 
 
-async def set_role(connection: Connection, project: str, role: Role, created_by: str, now_ns: int) -> None:
-    """Write a role, new or changed."""
-    await execute(
+async def insert_role(
+    connection: Connection, project: str, role: Role, name_key: str, *, created_by: str, now_ns: int
+) -> bool:
+    """Write a role; False where the project has one of this name, or one that looks like it."""
+    touched = await execute(
         connection,
-        "insert into roles (project, name, description, permissions, created_by, created_ns, updated_ns) "
-        "values (%s, %s, %s, %s, %s, %s, %s) on conflict (project, name) do update set "
-        "description = excluded.description, permissions = excluded.permissions, updated_ns = excluded.updated_ns",
+        "insert into roles (project, name, name_key, description, permissions, created_by, created_ns, updated_ns) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
         project,
         role.name,
+        name_key,
         role.description,
         list(role.permissions),
         created_by,
         now_ns,
         now_ns,
+    )
+    return touched == 1
+
+
+async def update_role(connection: Connection, project: str, role: Role, now_ns: int) -> None:
+    """Write what a role gives now."""
+    await execute(
+        connection,
+        "update roles set description = %s, permissions = %s, updated_ns = %s where project = %s and name = %s",
+        role.description,
+        list(role.permissions),
+        now_ns,
+        project,
+        role.name,
     )
 
 

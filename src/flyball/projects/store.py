@@ -45,13 +45,14 @@ class Person(NamedTuple):
 # -- organisations and projects
 
 
-async def insert_organisation(connection: Connection, organisation: Organisation) -> bool:
-    """Write an organisation; False where the name is taken."""
+async def insert_organisation(connection: Connection, organisation: Organisation, name_key: str) -> bool:
+    """Write an organisation; False where the name, or one that looks like it, is taken."""
     touched = await execute(
         connection,
-        "insert into organisations (id, name, created_ns) values (%s, %s, %s) on conflict (name) do nothing",
+        "insert into organisations (id, name, name_key, created_ns) values (%s, %s, %s, %s) on conflict do nothing",
         organisation.id,
         organisation.name,
+        name_key,
         organisation.created_ns,
     )
     return touched == 1
@@ -63,15 +64,16 @@ async def list_organisations(connection: Connection) -> list[Organisation]:
     return [Organisation(**row) for row in rows]
 
 
-async def insert_project(connection: Connection, project: Project, created_by: str) -> bool:
-    """Write a project; False where its organisation has one of this name."""
+async def insert_project(connection: Connection, project: Project, name_key: str, created_by: str) -> bool:
+    """Write a project; False where its organisation has one of this name, or one that looks like it."""
     touched = await execute(
         connection,
-        "insert into projects (id, organisation, name, created_by, created_ns) values (%s, %s, %s, %s, %s) "
-        "on conflict (organisation, name) do nothing",
+        "insert into projects (id, organisation, name, name_key, created_by, created_ns) "
+        "values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
         project.id,
         project.organisation,
         project.name,
+        name_key,
         created_by,
         project.created_ns,
     )

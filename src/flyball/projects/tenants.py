@@ -63,9 +63,9 @@ async def create_organisation(ctx: Context, name: str, owner: str) -> tuple[Orga
     )
     inside = ctx.within(project.id, ctx.actor)
     async with ctx.db.across_projects().transaction() as connection:
-        if not await store.insert_organisation(connection, organisation):
-            raise NameTakenError(f"there is an organisation named {name!r} already", next_step="choose another name")
-        await store.insert_project(connection, project, ctx.actor.id)
+        if not await store.insert_organisation(connection, organisation, name_key(name)):
+            raise taken("organisation", name)
+        await store.insert_project(connection, project, name_key(project.name), ctx.actor.id)
         if not await store.insert_member(connection, member, name_key(owner)):
             raise taken("member", owner)
         await store.set_membership(connection, member, ctx.actor.id, now_ns)
@@ -99,8 +99,8 @@ async def create_project(ctx: Context, name: str) -> Project:
     async with ctx.db.across_projects().transaction() as connection:
         organisation = await organisation_to_change(connection, ctx, "make projects")
         project = _new_project(organisation, name, now_ns)
-        if not await store.insert_project(connection, project, ctx.actor.id):
-            raise NameTakenError(f"there is a project named {name!r} already", next_step="choose another name")
+        if not await store.insert_project(connection, project, name_key(name), ctx.actor.id):
+            raise taken("project", name)
         inside = ctx.within(project.id, ctx.actor)
         await audit.record(
             connection, inside, action="projects.create", object_kind="project", object_id=project.id, after=project
