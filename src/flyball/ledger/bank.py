@@ -25,7 +25,12 @@ RENEW_NS = (
 WANTED_NS = (
     3 * SECOND
 )  # how long a refusal keeps a quota wanted; longer than RENEW_NS, so that every holder hears of it
-SURPLUS = 8  # a grant above the least is at most this part of what would stay free
+PATIENCE_NS = (
+    RENEW_NS + RENEW_NS // 2
+)  # how long a call waits for others to answer a recall: every live holder has, by then
+AGAIN_NS = SECOND // 50  # how long it pauses between asking
+AWAY_NS = SECOND // 20  # how long a call waits for the bank to answer at all, before the quota's policy decides
+SURPLUS = 8  # a grant above the need is at most this part of what would stay free
 
 
 class Bank(Protocol):
@@ -35,14 +40,18 @@ class Bank(Protocol):
         """A lease or a refusal for each take, by quota; a quota that is no more is missing from the answer.
 
         `free` is limit - settled - leased, expired leases not counted (reaped here where they would refuse). With `least` <=
-        free a lease is granted of least + min(most - least, (free - least) // SURPLUS); of exactly `least` while the quota is
-        wanted. It expires LEASE_NS from now, or where its calendar window ends.
+        free a lease is granted: of `sure` = min(max(need, least), free), and, unless the quota is wanted, of
+        min(most - sure, (free - sure) // SURPLUS) more (never less than `sure`). It expires LEASE_NS from now, or where its
+        calendar window ends. `least` is 1 or more.
+
+        A standing's `frees_ns`: never (None) where `least` > limit; where settled + `least` <= limit, when the first live lease
+        expires; otherwise when the calendar window ends, or enough buckets have rolled out (of `total`: never).
 
         With `least` > free nothing is granted; the quota becomes **wanted** for WANTED_NS from now, which its leases say
         from then on. The standing's `recalling` is what is left of live leases of *other* workers that have made no promise:
-        while it is not 0 the refusal is not final, and the worker asks again. A lease promises when it is given back from
-        (`give_back`, 0 counts) while its quota is wanted, or is granted then; the promise ends with a renewal while it is
-        not wanted.
+        while it is not 0 the refusal is not final, and the worker asks again. A lease promises when its holder names it to
+        `give_back` (0 counts) while its quota is wanted: it holds nothing idle, and what comes free goes back at once. The
+        promise ends with a renewal while the quota is not wanted. A lease is granted without one.
         """
         ...
 
@@ -74,5 +83,5 @@ class Bank(Protocol):
         ...
 
     async def standings(self, quotas: Sequence[str], now_ns: int | None = None) -> dict[str, Standing]:
-        """How the counters stand now, for pages, headers and tests; `recalling` is 0. Unknown quotas are missing."""
+        """How the counters stand now, for pages, headers and tests; `recalling` is 0, `least` taken for 1. Unknown ones are missing."""
         ...

@@ -48,11 +48,12 @@ class Demand(NamedTuple):
 
 
 class Take(NamedTuple):
-    """What a worker asks a bank for: at least `least` or nothing, at most `most`."""
+    """What a worker asks a bank for: at least `least` or nothing, at most `most`; `need` is what all its waiting calls lack."""
 
     quota: str
     least: int
     most: int
+    need: int = 0  # at most `most`; below `least`: as `least`
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +82,9 @@ class Standing(NamedTuple):
     settled: int
     leased: int  # what live leases hold
     window_ns: int
-    frees_ns: int  # the bank's time at which something frees, at the latest
+    frees_ns: (
+        int | None
+    )  # the bank's time at which what was asked may fit: a window or bucket ends, a lease; None: never
     recalling: int = 0  # of `leased`, what others may hold idle and have not answered for: not 0, ask again
 
     @property

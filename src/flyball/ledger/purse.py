@@ -1,0 +1,266 @@
+"""What one worker holds of every quota it spends from: leases, what is reserved of them, what is free.
+
+Pure, synchronous, for one thread. Knows no clock: `now_ns` and `asked_ns` are the worker's monotonic time, so a jump of its wall
+clock changes nothing. Knows no bank: it says what to take, give back and renew, and is told what came of it (see `line`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .bank import RENEW_NS
+from .records import UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
+
+_DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
+_LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
+_OPEN_PART = 64  # of a quota's amount: what a worker may spend unleased where the quota does not say
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """One lease, as its holder sees it. `free` + what is reserved of it + what was drawn + given = granted."""
+
+    id: str
+    quota: str
+    free: int
+    ends_ns: int = 0  # monotonic
+    bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
+    reserved: int = 0
+    given: int = 0
+    told: int = 0  # of `given`, what the bank confirmed
+    promised: bool = False
+    emptied_ns: int | None = None
+    lost: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Pace:
+    """What calls asked of one quota: in this stretch of RENEW_NS, and in the one before."""
+
+    since_ns: int
+    now: int = 0
+    before: int = 0
+
+    def add(self, amount: int, now_ns: int) -> None:
+        self._roll(now_ns)
+        self.now += amount
+
+    def recent(self, now_ns: int) -> int:
+        self._roll(now_ns)
+        return self.now + self.before
+
+    def _roll(self, now_ns: int) -> None:
+        stretches = (now_ns - self.since_ns) // RENEW_NS
+        if stretches > 0:
+            self.before = self.now if stretches == 1 else 0
+            self.now = 0
+            self.since_ns += stretches * RENEW_NS
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """What a reservation still holds of one lease (None: of none, while the bank was away)."""
+
+    quota: str
+    unit: Unit
+    held: _Held | None
+    amount: int
+
+
+@dataclass(slots=True)
+class Purse:
+    """The leases of one worker."""
+
+    _held: dict[str, list[_Held]] = field(default_factory=dict)  # by quota, oldest first
+    _by_id: dict[str, _Held] = field(default_factory=dict)
+    _pace: dict[str, _Pace] = field(default_factory=dict)
+    _open: dict[int, list[_Part]] = field(default_factory=dict)  # reservations that are not settled
+    _unleased: dict[str, int] = field(default_factory=dict)  # by quota, since the bank last answered
+    _wanted: dict[str, _Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
+    _bank_ns: int | None = None
+    _number: int = 0
+
+    # -- calls
+
+    def admit(self, demands: Sequence[Demand], now_ns: int, *, away: bool = False) -> Reservation | Short:
+        """Reserve every demand, or none and say what to take for it. Soft quotas and demands of nothing hold nothing.
+
+        `away`: the bank did not answer in time; what is short is then spent unleased within the quota's bound, or refused.
+        """
+        hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
+        lacking = [
+            (demand, lack) for demand in hard if (lack := demand.amount - self.free(demand.quota.id, now_ns)) > 0
+        ]
+        if lacking and not away:
+            return Short(tuple(self._take(demand.quota.id, lack, now_ns) for demand, lack in lacking))
+        for demand, lack in lacking:
+            if not self._may_go_unleased(demand.quota, lack):
+                return Short((), refused=demand.quota.id)
+        parts = [part for demand in hard for part in self._reserve(demand, now_ns)]
+        self._number += 1
+        self._open[self._number] = parts
+        times = [part.held.bank_ns + now_ns for part in parts if part.held is not None]
+        holds = tuple(Hold(p.quota, p.unit, p.held.id if p.held else UNLEASED, p.amount) for p in parts)
+        return Reservation(self._number, max(times) if times else None, holds)
+
+    def draw(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
+        """Charge an attempt of a call that goes on; the rest stays reserved. Nothing for a call that is settled already.
+
+        The charges of a quota are together exactly what was used of its unit: from the reservation, then from what else is
+        free of it here, then of no lease at all.
+        """
+        parts = self._open.get(reservation.number, [])
+        units = {part.quota: part.unit for part in parts}
+        charges = []
+        for quota, unit in units.items():
+            left = actual.get(unit, 0)
+            for part in [part for part in parts if part.quota == quota]:
+                used = min(left, part.amount)
+                left -= used
+                part.amount -= used
+                if part.held is not None:
+                    part.held.reserved -= used
+                if used:
+                    charges.append(Charge(quota, part.held.id if part.held else UNLEASED, used))
+            charges.extend(self._excess(quota, left))
+        return tuple(charges)
+
+    def settle(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
+        """Charge the last attempt and free the rest at once. Once: a second time charges nothing and frees nothing."""
+        charges = self.draw(reservation, actual)
+        for part in self._open.pop(reservation.number, []):
+            if part.held is None:
+                self._unleased[part.quota] = max(0, self._unleased.get(part.quota, 0) - part.amount)
+            else:
+                part.held.reserved -= part.amount
+                part.held.free += 0 if part.held.lost else part.amount
+        return charges
+
+    def free(self, quota: str, now_ns: int) -> int:
+        """What may be reserved of a quota without asking the bank."""
+        return sum(held.free for held in self._held.get(quota, ()) if now_ns < held.ends_ns)
+
+    def bank_ns(self, now_ns: int) -> int | None:
+        """The bank's time, or a little before; None where the bank never answered."""
+        return None if self._bank_ns is None else self._bank_ns + now_ns
+
+    def reserved(self, quota: str) -> int:
+        """What calls on their way hold of a quota, leased or not."""
+        return sum(part.amount for parts in self._open.values() for part in parts if part.quota == quota)
+
+    def _take(self, quota: str, lack: int, now_ns: int) -> Take:
+        pace = self._pace.get(quota)
+        return Take(quota, lack, lack + (pace.recent(now_ns) if pace else 0), lack)
+
+    def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
+        bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)
+        return quota.when_away == "open" and self._unleased.get(quota.id, 0) + lack <= bound
+
+    def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
+        quota, left, parts = demand.quota, demand.amount, []
+        self._pace.setdefault(quota.id, _Pace(now_ns)).add(left, now_ns)
+        for held in self._held.get(quota.id, ()):
+            part = min(left, held.free) if now_ns < held.ends_ns else 0
+            if part:
+                held.free -= part
+                held.reserved += part
+                left -= part
+                parts.append(_Part(quota.id, quota.unit, held, part))
+        if left:
+            self._unleased[quota.id] = self._unleased.get(quota.id, 0) + left
+            parts.append(_Part(quota.id, quota.unit, None, left))
+        return parts
+
+    def _excess(self, quota: str, left: int) -> list[Charge]:
+        charges = []
+        for held in self._held.get(quota, ()) if left else ():
+            if used := min(left, held.free):
+                held.free -= used
+                left -= used
+                charges.append(Charge(quota, held.id, used))
+        return [*charges, Charge(quota, UNLEASED, left)] if left else charges
+
+    # -- the bank
+
+    def receive(self, lease: Lease, *, asked_ns: int, now_ns: int) -> None:
+        """A lease that the bank granted when it was asked at `asked_ns`; its life counts from then."""
+        held = _Held(lease.id, lease.quota, lease.amount)
+        self._held.setdefault(lease.quota, []).append(held)
+        self._by_id[lease.id] = held
+        self._date(held, lease, asked_ns, now_ns)
+
+    def renewable(self, now_ns: int) -> tuple[str, ...]:
+        """The leases to renew: those that hold something, or did a moment ago. The others are dropped here and expire."""
+        kept = []
+        for held in list(self._by_id.values()):
+            if held.free or held.reserved or held.given > held.told:
+                held.emptied_ns = None
+            elif held.emptied_ns is None:
+                held.emptied_ns = now_ns
+            if held.emptied_ns is not None and now_ns - held.emptied_ns > _LINGER_NS:
+                self._drop(held)
+            else:
+                kept.append(held.id)
+        for quota in [name for name, pace in self._pace.items() if name not in self._held and not pace.recent(now_ns)]:
+            del self._pace[quota]
+        return tuple(kept)
+
+    def renewed(self, named: Iterable[str], leases: Mapping[str, Lease], *, asked_ns: int, now_ns: int) -> None:
+        """What the bank answered for the leases named: the others of them are lost."""
+        for held in [self._by_id[name] for name in named if name in self._by_id]:
+            if (lease := leases.get(held.id)) is None:
+                self._drop(held)
+            else:
+                self._date(held, lease, asked_ns, now_ns)
+
+    def lost(self, leases: Iterable[str]) -> None:
+        """Leases that are gone: nothing more is spent from them."""
+        for held in [self._by_id[name] for name in leases if name in self._by_id]:
+            self._drop(held)
+
+    def back(self) -> None:
+        """The bank answers: what may go unleased the next time it is away counts from nothing."""
+        self._unleased.clear()
+
+    def recall(self, quota: str) -> None:
+        """Somebody was refused: what is idle of this quota has to go back at once, until a renewal says otherwise."""
+        self._wanted |= {held.id: held for held in self._held.get(quota, ())}
+
+    def idle(self, now_ns: int, *, recalled: bool = False, closing: bool = False) -> dict[str, int]:
+        """By lease, the total to have given back: what is wanted elsewhere, or nobody here asked for lately.
+
+        What it names is no longer free here, and is named again until `given_back` confirms it. `recalled`: only what is
+        wanted, which costs nothing where nothing is; `closing`: everything.
+        """
+        back = {}
+        for held in (self._wanted if recalled else self._by_id).values():
+            wanted = held.id in self._wanted
+            pace = self._pace.get(held.quota)
+            if held.free and (closing or wanted or pace is None or not pace.recent(now_ns)):
+                held.given += held.free
+                held.free = 0
+            if held.given > held.told or (wanted and not held.promised):
+                back[held.id] = held.given
+        return back
+
+    def given_back(self, back: Mapping[str, int]) -> None:
+        """The bank has what `idle` named."""
+        for held in [self._by_id[name] for name in back if name in self._by_id]:
+            held.told = max(held.told, back[held.id])
+            held.promised = held.id in self._wanted
+
+    def _date(self, held: _Held, lease: Lease, asked_ns: int, now_ns: int) -> None:
+        held.ends_ns = asked_ns + lease.life_ns - lease.life_ns // _DRIFT
+        held.bank_ns = self._bank_ns = lease.granted_ns - now_ns
+        held.promised = False
+        if lease.wanted:
+            self._wanted[held.id] = held
+        else:
+            self._wanted.pop(held.id, None)
+
+    def _drop(self, held: _Held) -> None:
+        held.lost, held.free = True, 0
+        del self._by_id[held.id]
+        self._wanted.pop(held.id, None)
+        self._held[held.quota].remove(held)
+        if not self._held[held.quota]:
+            del self._held[held.quota]

@@ -1,0 +1,204 @@
+"""A bank in memory: the meaning of every verb, written as plainly as can be, to hold PostgreSQL's and the simulation against."""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from flyball.ledger import windows
+from flyball.ledger.bank import LEASE_NS, SURPLUS, WANTED_NS
+from flyball.ledger.records import Lease, Standing, covers, measured
+
+
+@dataclass
+class Slip:
+    """What the bank notes of one lease."""
+
+    id: str
+    quota: str
+    window_ns: int
+    worker: str
+    left: int
+    expires_ns: int
+    given: int = 0
+    promised: bool = False
+
+
+class MemoryBank:
+    """Counters and leases in dictionaries. `clock` tells the bank's time."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.quotas = {}
+        self.slips = {}
+        self.entries = {}
+        self.settled = {}  # (quota, window_ns) -> amount
+        self.wanted = {}  # quota -> until when
+        self.heard = []  # quotas whose holders a notification would reach
+        self._count = 0
+
+    # -- quotas
+
+    async def declare(self, quota):
+        """A new quota counts what was spent since its window began; one that is there gets its new amount."""
+        if quota.id not in self.quotas:
+            self.settled |= self.derived(quota)
+        self.quotas[quota.id] = quota
+
+    async def remove(self, quota):
+        del self.quotas[quota]
+        self.settled = {key: amount for key, amount in self.settled.items() if key[0] != quota}
+        self.slips = {key: slip for key, slip in self.slips.items() if slip.quota != quota}
+
+    def derived(self, quota):
+        """The counter's rows, from the ledger alone."""
+        rows = {}
+        for entry in self.entries.values():
+            if covers(quota, entry) and (amount := measured(quota.unit, entry)):
+                row = (quota.id, windows.window_of(quota.window, entry.at_ns))
+                rows[row] = rows.get(row, 0) + amount
+        return rows
+
+    # -- the port
+
+    async def take(self, worker, takes, now_ns=None):
+        now = self._now(now_ns)
+        answers = {}
+        for take in takes:
+            if take.quota in self.quotas:
+                assert 0 < take.least <= take.most
+                answers[take.quota] = self._take(worker, take, now)
+        return answers
+
+    async def renew(self, worker, leases, now_ns=None):
+        now = self._now(now_ns)
+        answers = {}
+        for slip in [self.slips[lease] for lease in leases if lease in self.slips]:
+            if slip.worker == worker and slip.expires_ns > now:
+                slip.expires_ns = max(slip.expires_ns, self._expiry(slip.quota, now))
+                wanted = self.wanted.get(slip.quota, 0) > now
+                slip.promised = slip.promised and wanted
+                answers[slip.id] = self._lease(slip, now)
+        return answers
+
+    async def give_back(self, worker, back, now_ns=None):
+        now = self._now(now_ns)
+        for lease, total in back.items():
+            slip = self.slips.get(lease)
+            if slip is not None and slip.worker == worker and slip.expires_ns > now:
+                slip.left -= min(slip.left, max(0, total - slip.given))
+                slip.given = max(slip.given, total)
+                slip.promised = slip.promised or self.wanted.get(slip.quota, 0) > now
+
+    async def settle(self, entries, now_ns=None):
+        now = self._now(now_ns)
+        for entry in entries:
+            if entry.id in self.entries:
+                continue
+            self.entries[entry.id] = entry
+            for quota in self.quotas.values():
+                if covers(quota, entry) and (amount := measured(quota.unit, entry)):
+                    row = (quota.id, windows.window_of(quota.window, entry.at_ns))
+                    self.settled[row] = self.settled.get(row, 0) + amount
+            for charge in entry.charges:
+                slip = self.slips.get(charge.lease)
+                if slip is not None and slip.expires_ns > now:
+                    slip.left -= min(slip.left, charge.amount)
+
+    async def reap(self, now_ns=None):
+        now = self._now(now_ns)
+        dead = [slip.id for slip in self.slips.values() if slip.expires_ns <= now]
+        for lease in dead:
+            del self.slips[lease]
+        return len(dead)
+
+    async def standings(self, quotas, now_ns=None):
+        now = self._now(now_ns)
+        return {quota: self.standing(quota, now) for quota in quotas if quota in self.quotas}
+
+    # -- what tests look at
+
+    def standing(self, quota_id, now, least=1):
+        quota = self.quotas[quota_id]
+        window = windows.window_of(quota.window, now)
+        live = [slip for slip in self.live(now) if slip.quota == quota_id and self._counts(quota, slip, window)]
+        first = windows.counts_from_ns(quota.window, now)
+        used = {
+            row: amount
+            for (name, row), amount in self.settled.items()
+            if name == quota_id and amount and (row >= first if windows.is_rolling(quota.window) else row == first)
+        }
+        leased = sum(slip.left for slip in live)
+        frees_ns = self._frees(quota, now, used, live, least)
+        return Standing(quota_id, quota.amount, sum(used.values()), leased, window, frees_ns)
+
+    def live(self, now):
+        return [slip for slip in self.slips.values() if slip.expires_ns > now]
+
+    # -- inside
+
+    def _take(self, worker, take, now):
+        standing = self.standing(take.quota, now, take.least)
+        free = standing.free
+        wanted = self.wanted.get(take.quota, 0) > now
+        if take.least > free:
+            self.wanted[take.quota] = now + WANTED_NS
+            if not wanted:
+                self.heard.append(take.quota)
+            others = [slip for slip in self.live(now) if slip.quota == take.quota and slip.worker != worker]
+            window = standing.window_ns
+            counted = [slip for slip in others if self._counts(self.quotas[take.quota], slip, window)]
+            return standing._replace(recalling=sum(slip.left for slip in counted if not slip.promised))
+        sure = min(max(take.need, take.least), free)
+        more = 0 if wanted else max(0, min(take.most - sure, (free - sure) // SURPLUS))
+        self._count += 1
+        slip = Slip(
+            f"lease_{self._count}", take.quota, standing.window_ns, worker, sure + more, self._expiry(take.quota, now)
+        )
+        self.slips[slip.id] = slip
+        return self._lease(slip, now)
+
+    def _frees(self, quota, now, used, live, least):
+        settled = sum(used.values())
+        if least > quota.amount:
+            return None
+        if settled + least <= quota.amount:
+            return min((slip.expires_ns for slip in live if slip.left), default=now)
+        if not windows.is_rolling(quota.window):
+            return windows.frees_ns(quota.window, now)
+        for row in sorted(used):
+            settled -= used[row]
+            if settled + least <= quota.amount:
+                break
+        return windows.frees_ns(quota.window, now, row)
+
+    def _lease(self, slip, now):
+        return Lease(
+            id=slip.id,
+            quota=slip.quota,
+            window_ns=slip.window_ns,
+            worker=slip.worker,
+            amount=slip.left,
+            granted_ns=now,
+            expires_ns=slip.expires_ns,
+            wanted=self.wanted.get(slip.quota, 0) > now,
+        )
+
+    def _counts(self, quota, slip, window):
+        return windows.is_rolling(quota.window) or slip.window_ns == window
+
+    def _expiry(self, quota, now):
+        ends = windows.ends_ns(self.quotas[quota].window, now)
+        return now + LEASE_NS if ends is None else min(now + LEASE_NS, ends)
+
+    def _now(self, now_ns):
+        return self.clock() if now_ns is None else now_ns
+
+
+def lowered(quota, amount):
+    """The same quota with another amount."""
+    return msgspec.structs.replace(quota, amount=amount, version=quota.version + 1)
+
+
+def copied(slip):
+    """A slip as it is now."""
+    return replace(slip)
