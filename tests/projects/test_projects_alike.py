@@ -43,7 +43,7 @@ async def test_no_project_and_no_organisation_looks_like_another(ctx, name):
 
 async def test_names_that_were_given_before_keep_theirs_and_no_third_joins_them(empty_database_url, tmp_path):
     for path in sorted(MIGRATIONS.glob("*.sql")):
-        if path.name < "0020":
+        if path.name < "0021":
             (tmp_path / path.name).write_bytes(path.read_bytes())
     database = Database(empty_database_url, most=2)
     await database.open()
