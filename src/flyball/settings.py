@@ -81,7 +81,7 @@ KNOBS: tuple[Knob, ...] = (
         "most_body_bytes",
         256 * 1024 * 1024,
         int,
-        "Bytes of request bodies that one gateway worker holds at once; above it the answer is 503.",
+        "Bytes of request bodies that one gateway worker, or the control process, holds at once; above it the answer is 503.",
     ),
     Knob("request_deadline_seconds", 600, int, "The longest that one call may take, all attempts together."),
     Knob("connect_timeout_seconds", 5, int, "The longest wait for a connection to an upstream."),

@@ -165,6 +165,16 @@ async def test_a_body_that_keeps_its_pace_may_take_longer_than_the_grace(connect
     assert app.whole == 1
 
 
+@pytest.mark.parametrize("fast", [1, 90_000])
+async def test_a_body_that_stops_coming_is_ended_however_fast_it_came_before(connect, app, fast):
+    reader, writer = await connect()
+    writer.write(HEAD + b"content-length: 100000\r\n\r\n" + b"x" * fast)
+
+    async with asyncio.timeout(2):
+        assert (await ended(reader)).startswith(b"HTTP/1.1 408 ")
+    assert app.left == 1
+
+
 async def test_a_body_that_we_hold_up_ourselves_is_not_blamed(connect, app):
     reader, writer = await connect()
     body = b"x" * 3_000_000

@@ -10,11 +10,13 @@ class FlyballError(Exception):
     """Something that the caller can act on.
 
     The message names the thing and the value; `next_step` is the command or deed that helps. Subclasses set `status`
-    (the HTTP status at the doors) and `code` (stable, snake_case, documented).
+    (the HTTP status at the doors) and `code` (stable, snake_case, documented); `retry_after` is after how many seconds it
+    may go better, where that is known.
     """
 
     status: int = 500
     code: str = "internal_error"
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, next_step: str = "") -> None:
         super().__init__(message)

@@ -13,7 +13,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class Allowance(NamedTuple):
-    """What one connection may take. A body must come at `body_rate` once its grace is over; while we hold it up, time stands still."""
+    """What one connection may take.
+
+    A body comes at `body_rate`, and is never more than its grace behind that, however fast it came before; while we hold it
+    up, time stands still.
+    """
 
     head_bytes: int = 64 * 1024
     fields: int = 200
@@ -36,7 +40,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._begun = False  # a request, of which something has come and something is missing
         self._in_body = False
         self._body_bytes = 0
-        self._body_mark: tuple[float, int] | None = None  # when the body's time began, and how many bytes it had then
+        self._body_seen = 0  # how many of them at the last look
+        self._body_until: float | None = None  # when the body is too late, unless more of it comes
         self._unread_since: float | None = None
         self._refused = False
 
@@ -71,7 +76,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(431, "the head of the request is too large")
             return
         self._head_since, self._head_bytes = None, 0
-        self._in_body, self._body_bytes, self._body_mark = True, 0, None
+        self._in_body, self._body_bytes, self._body_seen, self._body_until = True, 0, 0, None
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -121,12 +126,13 @@ class GuardedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.allowance.head_bytes
 
     def _body_is_too_slow(self, now: float) -> bool:
-        if self._body_mark is None or self.flow.read_paused:
-            self._body_mark = (now, self._body_bytes)
-            return False
-        since, had = self._body_mark
         allowed = self.allowance
-        return now - since > allowed.body_grace_seconds + (self._body_bytes - had) / allowed.body_rate
+        latest = now + allowed.body_grace_seconds
+        if self._body_until is None or self.flow.read_paused:
+            self._body_until = latest
+        earned = (self._body_bytes - self._body_seen) / allowed.body_rate
+        self._body_until, self._body_seen = min(self._body_until + earned, latest), self._body_bytes
+        return now > self._body_until
 
     def _refuse(self, status: int, why: str) -> None:
         """Say why, where nothing of an answer is on its way yet, and close."""

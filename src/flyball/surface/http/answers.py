@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from flyball.kit.errors import FlyballError, InvalidInputError
 
 from .errors import ChangedMeanwhileError, UnfitValueError
-from .responses import failure
+from .responses import failure, headers_of
 
 logger = logging.getLogger("flyball.http")
 
@@ -86,7 +86,9 @@ def _answer(request: Request, error: FlyballError, render: ErrorPage) -> Respons
     if error.status == 401 and request.method == "GET":
         address = request.scope["path"] + ("?" + request.url.query if request.url.query else "")
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': address})}", status_code=303)
-    return render(request, error)
+    page = render(request, error)
+    page.headers.update(headers_of(error))
+    return page
 
 
 def _for_people(request: Request) -> bool:

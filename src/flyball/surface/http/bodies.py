@@ -1,4 +1,4 @@
-"""Reading a JSON body into a typed record, within caps. Size is capped by the shield, depth here, shape by msgspec.
+"""Reading a JSON body into a typed record, within caps. Size is capped by `capping`, depth here, shape by msgspec.
 
 And the one kind of body that is read piece by piece, whatever its size: a file.
 """
@@ -14,8 +14,8 @@ from flyball.infra.context import Context
 from flyball.kit.errors import InvalidInputError
 from flyball.kit.nesting import nests_deeper
 
+from .capping import BODY
 from .errors import BodyNotJsonError, BodyTooDeepError, WrongMediaTypeError
-from .shield import CAP
 
 OCTETS = "application/octet-stream"
 
@@ -41,7 +41,7 @@ class Pieces:
 
     async def read(self, most_bytes: int) -> AsyncIterator[bytes]:
         """What comes, as it comes. Raises BodyTooLargeError (413) beyond so many bytes."""
-        self._request.scope[CAP](most_bytes)
+        self._request.scope[BODY].pass_through(most_bytes)
         async for piece in self._request.stream():
             yield piece
 

@@ -11,11 +11,13 @@ FlyballError
 ├── ForbiddenError (403)
 │   ├── ForgedRequestError       a browser's request without proof that our own page sent it
 │   └── PermissionMissingError   the caller lacks the route's permission
-└── ConflictError (409)
-    └── ChangedMeanwhileError    somebody made the same thing at the same moment
+├── ConflictError (409)
+│   └── ChangedMeanwhileError    somebody made the same thing at the same moment
+└── UnavailableError (503)
+    └── BodiesHeldError          the bodies of other requests take all the room that there is
 """
 
-from flyball.kit.errors import ConflictError, ForbiddenError, InvalidInputError
+from flyball.kit.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError
 
 
 class BodyNotJsonError(InvalidInputError):
@@ -73,3 +75,10 @@ class ChangedMeanwhileError(ConflictError):
     """Two callers made a thing of the same name at the same moment; the other one was first."""
 
     code = "changed_meanwhile"
+
+
+class BodiesHeldError(UnavailableError):
+    """The bodies of other requests take all the room that there is for them."""
+
+    code = "bodies_held"
+    retry_after = 2

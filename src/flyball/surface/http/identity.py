@@ -18,6 +18,7 @@ from flyball.infra.context import DEFAULT_PROJECT, Actor, Context
 from flyball.kit.errors import UnauthenticatedError
 from flyball.kit.secrets import Secret
 
+from .capping import BODY
 from .cookies import session_token
 from .csrf import refuse_forgery
 from .errors import PermissionMissingError
@@ -76,7 +77,7 @@ Guard: TypeAlias = Callable[[Request], Coroutine[Any, Any, Context]]
 
 
 def guard(permission: str) -> Guard:
-    """The dependency that every route has: proves the caller, refuses forgery, checks the permission."""
+    """The dependency that every route has: proves the caller, refuses forgery, checks the permission, lets the body come."""
 
     async def let_in(request: Request) -> Context:
         ctx = await _prove(request)
@@ -89,6 +90,8 @@ def guard(permission: str) -> Guard:
             )
         if permission != AUTHENTICATED:
             require(ctx, permission)
+        if BODY in request.scope:
+            request.scope[BODY].let_in()
         return ctx
 
     return let_in

@@ -39,5 +39,12 @@ class Json(Response):
 def failure(error: FlyballError) -> Json:
     """The envelope of an error, under its status."""
     problem = Problem(code=error.code, message=error.message, next_step=error.next_step)
-    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
-    return Json(Failure(error=problem), status_code=error.status, headers=headers)
+    return Json(Failure(error=problem), status_code=error.status, headers=headers_of(error))
+
+
+def headers_of(error: FlyballError) -> dict[str, str]:
+    """The headers that an error adds to its answer, whatever its form."""
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after)))
+    return headers

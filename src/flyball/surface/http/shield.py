@@ -16,14 +16,12 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id
 from flyball.settings import Settings
 
+from .capping import BODY, CappedBody, Holding
 from .cookies import HTTPS
-from .csrf import FORMS
-from .errors import BodyTooLargeError, HostRefusedError
+from .errors import HostRefusedError
 from .responses import failure
 
 logger = logging.getLogger("flyball.http")
-
-CAP = "flyball.raise_body_cap"  # in the scope: how a route that reads its body piece by piece lifts the cap, once its guard has let the caller in
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -39,7 +37,6 @@ SECURITY_HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 STRICT_TRANSPORT = "max-age=31536000"  # a year, and this name alone: neighbours are not ours to bind
-_MOST_FORM_BYTES = 256 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::[0-9]{1,5})?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -72,6 +69,7 @@ class Shield:
         self._door = door
         self._hosts = AllowedHosts(settings)
         self._most_bytes = settings.max_body_bytes
+        self._holding = Holding(settings.most_body_bytes)
         self._https = door == "public" and settings.browsers_use_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,11 +83,10 @@ class Shield:
         scope[HTTPS] = self._https
         answer = _Answer(scope, send)
         headers = Headers(scope=scope)
-        capped = _Capped(receive, self._most(headers), _announced(headers))
-        scope[CAP] = capped.raise_to
+        body = scope[BODY] = CappedBody(receive, headers, self._holding, self._most_bytes)
         try:
             self._check(headers)
-            await self._app(scope, capped, answer)
+            await self._app(scope, body, answer)
         except FlyballError as error:
             await self._fail(scope, receive, answer, error)
         except ClientDisconnect:
@@ -97,11 +94,8 @@ class Shield:
         except Exception:  # -- the door: the framework has answered 500 already, the cause belongs in the log
             logger.exception("request %s failed: %s %r", scope["flyball.request_id"], scope["method"], scope["path"])
             await self._fail(scope, receive, answer, FlyballError("flyball failed; the cause is in its log"))
-
-    def _most(self, headers: Headers) -> int:
-        """The largest body: a form is read before anybody knows whose it is, and holds a few lines."""
-        is_form = headers.get("content-type", "").strip().lower().startswith(FORMS)
-        return min(self._most_bytes, _MOST_FORM_BYTES) if is_form else self._most_bytes
+        finally:
+            body.release()
 
     def _check(self, headers: Headers) -> None:
         host = headers.getlist("host")
@@ -141,40 +135,6 @@ class _Answer:
 def _names_localhost(headers: Headers) -> bool:
     """Whether a browser would hold every server on this machine to what it is told of this one."""
     return headers.get("host", "").partition(":")[0].lower() == "localhost"
-
-
-class _Capped:
-    """Counts the bytes of the body as they arrive, whatever was announced; what is announced too large is not begun."""
-
-    def __init__(self, receive: Receive, most: int, announced: int) -> None:
-        self._receive = receive
-        self._most = most
-        self._announced = announced
-        self._read = 0
-
-    def raise_to(self, most: int) -> None:
-        self._most = most
-
-    async def __call__(self) -> Message:
-        if self._announced > self._most:
-            raise too_large(self._most)
-        message = await self._receive()
-        self._read += len(message.get("body", b""))
-        if self._read > self._most:
-            raise too_large(self._most)
-        return message
-
-
-def _announced(headers: Headers) -> int:
-    length = headers.get("content-length", "0")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0
-
-
-def too_large(most: int) -> BodyTooLargeError:
-    """The error for a body above the cap."""
-    return BodyTooLargeError(
-        f"the body is larger than {most} bytes", next_step="send less at once, or raise FLYBALL_MAX_BODY_BYTES"
-    )
 
 
 def _is_address(name: str) -> bool:
