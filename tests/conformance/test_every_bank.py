@@ -3,23 +3,41 @@
 A house of a bank has `bank`, and the verbs `declare(quota)`, `remove(quota_id)`: what declares quotas beside it.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import msgspec
 import pytest
+from declaring import declare, make_projects, remove
 from memory_bank import MemoryBank
 
 from flyball.ledger.bank import LEASE_NS, RENEW_NS, SECOND, SURPLUS, WANTED_NS
+from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.records import UNLEASED, Charge, Entry, Lease, Quota, Standing, Take
 
 NOON = 1_780_315_200 * SECOND  # 2026-06-01 12:00 UTC, a Monday
 A, B, C = "worker-a", "worker-b", "worker-c"
 
 
-@pytest.fixture(params=["memory"])
-async def house(request):
+@pytest.fixture(params=["memory", "postgres"])
+def house(request):
+    return request.getfixturevalue(f"{request.param}_house")
+
+
+@pytest.fixture
+def memory_house():
     bank = MemoryBank(lambda: NOON)
     return SimpleNamespace(bank=bank, declare=bank.declare, remove=bank.remove)
+
+
+@pytest.fixture
+async def postgres_house(database):
+    await make_projects(database, {"pro": "org", "another": "another"})
+    return SimpleNamespace(
+        bank=PostgresBank(database),
+        declare=partial(declare, database),
+        remove=partial(remove, database, now_ns=NOON),
+    )
 
 
 def quota(**differently):

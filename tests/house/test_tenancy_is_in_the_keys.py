@@ -18,8 +18,8 @@ WITHOUT_PROJECT = {
     **dict.fromkeys(
         [
             "data_keys_pkey", "dataset_versions_pkey", "datasets_pkey", "evaluation_reports_pkey", "function_versions_pkey",
-            "index_versions_pkey", "indexes_pkey", "invitations_pkey", "key_uses_pkey", "keys_pkey", "model_versions_pkey",
-            "prompt_versions_pkey", "release_approvals_pkey", "releases_pkey", "runs_pkey", "sessions_pkey",
+            "index_versions_pkey", "indexes_pkey", "invitations_pkey", "key_uses_pkey", "keys_pkey", "leases_pkey", "model_versions_pkey",
+            "quotas_pkey", "prompt_versions_pkey", "release_approvals_pkey", "releases_pkey", "runs_pkey", "sessions_pkey",
             "sign_in_links_pkey", "sign_in_providers_pkey",
         ],
         ID,
@@ -27,7 +27,9 @@ WITHOUT_PROJECT = {
     **dict.fromkeys(
         ["invitations_hash_key", "keys_hash_key", "sessions_hash_key", "sign_in_links_hash_key", "sign_in_steps_pkey"], CREDENTIAL
     ),
-    **dict.fromkeys(["inbox_in_order", "inbox_pkey", "keys_changed", "runs_unfinished"], MACHINERY),
+    **dict.fromkeys(["inbox_in_order", "inbox_pkey", "keys_changed", "leases_by_end", "runs_unfinished"], MACHINERY),
+    **dict.fromkeys(["counters_pkey", "leases_of_quota"], "a part of a quota, whose id stands first and is random"),
+    "quotas_once": "the organisation stands first, whose quota it may be as a whole; then the project",
     "sign_in_providers_name": NAME,
 }  # fmt: skip
 TABLES_WITHOUT_PROJECT = {
@@ -38,6 +40,10 @@ TABLES_WITHOUT_PROJECT = {
     "recovery_codes": "likewise",
     "sign_in_identities": "likewise",
     "sign_in_states": "hashes of states that were used: nothing of anybody",
+    **dict.fromkeys(
+        ["quotas", "counters", "leases"],
+        "belong to a project or to an organisation, and a policy of their own looks at both",
+    ),
     "inbox_keys": "digests, of which the project is a part",
     "flush_heads": MACHINERY,
     "flush_batches": MACHINERY,

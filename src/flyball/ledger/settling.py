@@ -1,0 +1,97 @@
+"""Settling: entries of the ledger, their sums, counters and leases move in one transaction, once for each id.
+
+An entry is a record of a spool on its way here (`SpooledEntries`, `deliver_entries`), so that what a killed worker used is
+settled by the next one. Knows entries and which quotas cover them; the SQL is the stores'. Light: the gateway imports it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from flyball.infra.db.database import Connection
+from flyball.infra.spool.spool import Spool
+
+from . import quota_store, store
+from .records import Entry, Quota, covers, measured
+from .windows import counts_from_ns, window_of
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+class SpooledEntries:
+    """Takes entries and keeps them in a spool."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def append(self, entry: Entry) -> bool:
+        """Keep an entry; when this returns True, only the loss of the machine's power can lose it."""
+        return self._spool.append(encode_entry(entry))
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """An entry as a record. Half a surrogate pair, which only code can make, becomes "?": money is never lost for a letter."""
+    try:
+        return _encoder.encode(entry)
+    except UnicodeEncodeError:
+        fields = {name: getattr(entry, name) for name in Entry.__struct_fields__}
+        return _encoder.encode(fields | {name: _legible(value) for name, value in fields.items()})
+
+
+def _legible(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return tuple(_legible(each) for each in value) if isinstance(value, tuple) else value
+
+
+async def deliver_entries(connection: Connection, records: Sequence[bytes], now_ns: int) -> None:
+    """Settle the entries of a spool."""
+    await settle(connection, [_decoder.decode(record) for record in records], now_ns)
+
+
+async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> None:
+    """Settle entries in the transaction that is given; those that are in the ledger already change nothing."""
+    await quota_store.let_settle(connection)
+    quotas = Counting(await quota_store.every(connection))
+    fresh = await store.append(connection, store.first_of_each(entries), now_ns)
+    leases: Counter[str] = Counter()
+    counters: Counter[tuple[str, int]] = Counter()
+    for entry in fresh:
+        for charge in entry.charges:
+            leases[charge.lease] += charge.amount
+        for quota in quotas.covering(entry):
+            window_ns = window_of(quota.window, entry.at_ns)
+            if window_ns >= counts_from_ns(quota.window, quota.created_ns):
+                counters[quota.id, window_ns] += measured(quota.unit, entry)
+    if counters or leases:
+        await store.move(
+            connection,
+            {lease: amount for lease, amount in leases.items() if lease and amount > 0},
+            {counter: amount for counter, amount in counters.items() if amount},
+        )
+
+
+class Counting:
+    """Finds the quotas that count an entry without looking at all of them."""
+
+    def __init__(self, quotas: Iterable[Quota]) -> None:
+        self._by_scope: dict[tuple[str, str | None], list[Quota]] = defaultdict(list)
+        for quota in quotas:
+            if quota.unit != "parallel":
+                self._by_scope[quota.scope_kind, quota.scope].append(quota)
+
+    def covering(self, entry: Entry) -> list[Quota]:
+        """Those that cover it."""
+        scopes = [
+            ("organisation", ""),
+            ("project", ""),
+            ("key", entry.key_id),
+            ("member", entry.member),
+            ("function", entry.function),
+            ("model", entry.model),
+            *(("tag", tag) for tag in set(entry.tags)),
+        ]
+        near = [quota for scope in scopes if scope in self._by_scope for quota in self._by_scope[scope]]
+        return [quota for quota in near if covers(quota, entry)]

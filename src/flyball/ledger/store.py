@@ -1,0 +1,143 @@
+"""All SQL of the ledger: entries and their sums by the hour, and what settling them moves. No clock, no ids, no authorisation.
+
+An entry and its sums are one statement, so that they cannot differ. What covers an entry, `records` say.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from flyball.infra.db.database import Connection, Row, execute, fetch_all
+
+from .records import Charge, Entry
+
+_TYPES = {
+    "id": "text",
+    "project": "text",
+    "organisation": "text",
+    "at_ns": "bigint",
+    "trace_id": "text",
+    "key_id": "text",
+    "member": "text",
+    "function": "text",
+    "variant": "text",
+    "release": "text",
+    "model": "text",
+    "provider": "text",
+    "upstream_model": "text",
+    "tags": "jsonb",
+    "state": "text",
+    "input_tokens": "bigint",
+    "cache_read_tokens": "bigint",
+    "cache_write_tokens": "bigint",
+    "cache_write_1h_tokens": "bigint",
+    "audio_input_tokens": "bigint",
+    "output_tokens": "bigint",
+    "reasoning_tokens": "bigint",
+    "audio_output_tokens": "bigint",
+    "web_searches": "bigint",
+    "estimated": "boolean",
+    "nano_usd": "bigint",
+    "price_version": "text",
+    "requests": "bigint",
+    "charges": "jsonb",
+}
+_COLUMNS = ", ".join(_TYPES)
+_LISTS = ("tags", "charges")
+_BY_HOUR = ("key_id", "member", "function", "model", "provider")
+_COUNTS = [name for name in _TYPES if name.endswith("_tokens")] + ["web_searches"]
+_HOUR = "at_ns - at_ns %% 3600000000000"
+_SUMS = {
+    "entries": "count(*)",
+    "requests": "sum(requests)",
+    **{name: f"sum({name})" for name in _COUNTS},
+    "estimated": "count(*) filter (where estimated)",
+    "nano_usd": "coalesce(sum(nano_usd), 0)",
+    "unpriced": "count(*) filter (where nano_usd is null)",
+}
+_TAG_SUMS = {name: _SUMS[name] for name in ("entries", "requests", "nano_usd", "unpriced")} | {"tokens": "sum(tokens)"}
+
+
+def _added(table: str, key: Mapping[str, str], sums: Mapping[str, str], source: str) -> str:
+    """A statement that adds sums to the rows that their keys name."""
+    places = ", ".join(str(number) for number in range(1, len(key) + 1))
+    more = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+    return f"""
+        insert into {table} ({", ".join((*key, *sums))}) select {", ".join((*key.values(), *sums.values()))} from {source}
+        group by {places} order by {places} on conflict ({", ".join(key)}) do update set {more}
+    """
+
+
+_HOUR_KEY = {
+    "project": "project",
+    "hour_ns": _HOUR,
+    **{name: f"coalesce({name}, '')" for name in _BY_HOUR},
+    "state": "state",
+}
+_TAG_KEY = {"project": "project", "hour_ns": _HOUR, "tag": "tag", "model": "coalesce(model, '')", "state": "state"}
+_VALUES = ", ".join("array(select jsonb_array_elements_text(tags))" if name == "tags" else name for name in _TYPES)
+_APPEND = f"""
+    with given as (
+        select * from unnest({", ".join(f"%b::{kind}[]" for kind in _TYPES.values())}) as given ({_COLUMNS})
+    ), fresh as (
+        insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns()) from given
+        order by project, id on conflict do nothing returning *
+    ), hours as ({_added("ledger_hours", _HOUR_KEY, _SUMS, "fresh")}
+    ), by_tag as ({_added("ledger_tag_hours", _TAG_KEY, _TAG_SUMS, "fresh, lateral (select distinct unnest(tags) as tag) as each")})
+    select project, id from fresh
+"""
+_NEWEST = (
+    "select "
+    + _COLUMNS
+    + " from ledger where project = %s and (at_ns, id) < (%s, %s) order by at_ns desc, id desc limit %s"
+)
+
+
+async def append(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> list[Entry]:
+    """Append the entries that are not there yet, with their sums; those that were new. Each id at most once, please."""
+    columns = [[_column(entry, name) for entry in entries] for name in _TYPES]
+    rows = await fetch_all(connection, _APPEND, *columns, now_ns)
+    fresh = {(row["project"], row["id"]) for row in rows}
+    return [entry for entry in entries if (entry.project, entry.id) in fresh]
+
+
+async def move(connection: Connection, leases: Mapping[str, int], counters: Mapping[tuple[str, int], int]) -> None:
+    """Take what was used from leases, and add it to counters (quota, window)."""
+    await execute(
+        connection,
+        "select flyball_move(%b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::bigint[])",
+        list(leases),
+        list(leases.values()),
+        [quota for quota, _ in counters],
+        [window_ns for _, window_ns in counters],
+        list(counters.values()),
+    )
+
+
+async def newest(
+    connection: Connection, project: str, *, before: tuple[int, str] = (2**62, ""), most: int
+) -> list[Entry]:
+    """A project's entries, newest first; those before a place in that order."""
+    rows = await fetch_all(connection, _NEWEST, project, *before, most)
+    return [_entry(row) for row in rows]
+
+
+def _column(entry: Entry, name: str) -> Any:
+    value = getattr(entry, name)
+    if name in _LISTS:
+        return msgspec.json.encode(value).decode().replace("\\u0000", "\ufffd")
+    return value.replace("\x00", "\ufffd") if isinstance(value, str) else value  # PostgreSQL keeps no NUL
+
+
+def _entry(row: Row) -> Entry:
+    charges = tuple(Charge(*charge) for charge in row["charges"])
+    return Entry(**{**row, "tags": tuple(row["tags"]), "charges": charges})
+
+
+def first_of_each(entries: Iterable[Entry]) -> list[Entry]:
+    """Each id once: the first that bears it."""
+    known: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        known.setdefault((entry.project, entry.id), entry)
+    return list(known.values())
