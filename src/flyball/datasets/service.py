@@ -74,7 +74,7 @@ async def declare(connection: Connection, ctx: Context, name: str, declaration: 
         raise DatasetKindError(name, before.kind, declaration.kind)
     if before.declaration == declaration:
         return before
-    await store.update_declaration(connection, before.id, declaration)
+    await store.update_declaration(connection, before, declaration)
     after = await store.get(connection, ctx.project, name)
     assert after is not None  # noqa: S101 -- it was there a statement ago, in this transaction
     await audit.record(

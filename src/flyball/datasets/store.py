@@ -26,10 +26,14 @@ async def insert(connection: Connection, dataset: Dataset) -> None:
     )
 
 
-async def update_declaration(connection: Connection, id_: str, declaration: Declaration) -> None:
+async def update_declaration(connection: Connection, dataset: Dataset, declaration: Declaration) -> None:
     """Change where the next import takes it from."""
     await execute(
-        connection, "update datasets set declaration = %s where id = %s", Jsonb(msgspec.to_builtins(declaration)), id_
+        connection,
+        "update datasets set declaration = %s where project = %s and id = %s",
+        Jsonb(msgspec.to_builtins(declaration)),
+        dataset.project,
+        dataset.id,
     )
 
 

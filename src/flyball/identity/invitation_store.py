@@ -44,14 +44,15 @@ async def by_hash(connection: Connection, hash_: bytes, now_ns: int, *, lock: bo
     return _invitation(row) if row else None
 
 
-async def accept(connection: Connection, invitation_id: str, member_id: str, now_ns: int) -> None:
+async def accept(connection: Connection, invitation: Invitation, member_id: str, now_ns: int) -> None:
     """It is used up."""
     await execute(
         connection,
-        "update invitations set accepted_ns = %s, accepted_by = %s where id = %s",
+        "update invitations set accepted_ns = %s, accepted_by = %s where project = %s and id = %s",
         now_ns,
         member_id,
-        invitation_id,
+        invitation.project,
+        invitation.id,
     )
 
 

@@ -170,7 +170,7 @@ async def join(connection: Connection, ctx: Context, invitation: Invitation, mem
         raise NameTakenError(f"{member.name} is a member of this project already", next_step="sign in")
     now_ns = ctx.clock.now_ns()
     await store.set_membership(connection, member, invitation.created_by, now_ns)
-    await invitation_store.accept(connection, invitation.id, member.id, now_ns)
+    await invitation_store.accept(connection, invitation, member.id, now_ns)
     await notify(connection, SNAPSHOT)
     joined = await store.get_member_by_id(connection, invitation.project, member.id)
     if joined is None:

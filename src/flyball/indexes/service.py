@@ -83,7 +83,7 @@ async def declare(connection: Connection, ctx: Context, name: str, declaration: 
     if before is None:
         after = await _create(connection, ctx, name, declaration)
     else:
-        await store.update_declaration(connection, before.id, declaration)
+        await store.update_declaration(connection, before, declaration)
         after = msgspec.structs.replace(before, declaration=declaration)
     await audit.record(
         connection,

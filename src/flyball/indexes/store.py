@@ -25,10 +25,14 @@ async def insert(connection: Connection, index: Index) -> None:
     )
 
 
-async def update_declaration(connection: Connection, id_: str, declaration: IndexDeclaration) -> None:
+async def update_declaration(connection: Connection, index: Index, declaration: IndexDeclaration) -> None:
     """Change what the next build is made from."""
     await execute(
-        connection, "update indexes set declaration = %s where id = %s", Jsonb(msgspec.to_builtins(declaration)), id_
+        connection,
+        "update indexes set declaration = %s where project = %s and id = %s",
+        Jsonb(msgspec.to_builtins(declaration)),
+        index.project,
+        index.id,
     )
 
 

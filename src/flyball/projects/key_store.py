@@ -140,18 +140,21 @@ async def successor(connection: Connection, project: str, key_id: str) -> str:
     return row["id"] if row else ""
 
 
-async def set_revoked(connection: Connection, key_id: str, revoked_ns: int) -> None:
+async def set_revoked(connection: Connection, project: str, key_id: str, revoked_ns: int) -> None:
     """Mark a key as revoked."""
-    await execute(connection, "update keys set revoked_ns = %s where id = %s", revoked_ns, key_id)
+    await execute(
+        connection, "update keys set revoked_ns = %s where project = %s and id = %s", revoked_ns, project, key_id
+    )
 
 
-async def set_replaced(connection: Connection, key_id: str, replaced_ns: int, expires_ns: int) -> None:
+async def set_replaced(connection: Connection, project: str, key_id: str, *, replaced_ns: int, expires_ns: int) -> None:
     """Mark a key as replaced, and say until when it works on."""
     await execute(
         connection,
-        "update keys set replaced_ns = %s, expires_ns = %s where id = %s",
+        "update keys set replaced_ns = %s, expires_ns = %s where project = %s and id = %s",
         replaced_ns,
         expires_ns,
+        project,
         key_id,
     )
 

@@ -162,7 +162,7 @@ async def rotate_key(
         await refuse_wider_than_own(connection, ctx, key)
         ends_ns = now_ns + overlap_seconds * NANOSECONDS
         ends_ns = ends_ns if old.expires_ns is None else min(ends_ns, old.expires_ns)
-        await store.set_replaced(connection, old.id, now_ns, ends_ns)
+        await store.set_replaced(connection, ctx.project, old.id, replaced_ns=now_ns, expires_ns=ends_ns)
         after = msgspec.structs.replace(old, replaced_ns=now_ns, expires_ns=ends_ns)
         await _insert(connection, ctx, key, secret)
         await audit.record(
@@ -204,7 +204,7 @@ async def revoke_key(ctx: Context, id_or_name: str, *, of_member: str = "") -> K
         revoked_ns = ctx.clock.now_ns()
         revoked = [msgspec.structs.replace(key, revoked_ns=revoked_ns) for key in found]
         for key in found:
-            await store.set_revoked(connection, key.id, revoked_ns)
+            await store.set_revoked(connection, ctx.project, key.id, revoked_ns)
         for key, after in zip(found, revoked, strict=True):
             await audit.record(
                 connection, ctx, action="keys.revoke", object_kind="key", object_id=key.id, before=key, after=after

@@ -160,7 +160,7 @@ async def decide(
             )
         approval = _approval(ctx, release, decision, comment)
         await store.insert_approval(connection, approval)
-        await store.set_status(connection, release.id, decision)
+        await store.set_status(connection, release, decision)
         await audit.record(
             connection,
             ctx,

@@ -101,8 +101,8 @@ async def _go_live(
 ) -> Release:
     now_ns = ctx.clock.now_ns()
     if live is not None:
-        await store.set_status(connection, live.id, "superseded", ended_ns=now_ns)
-    await store.set_status(connection, release.id, "live", served_ns=now_ns)
+        await store.set_status(connection, live, "superseded", ended_ns=now_ns)
+    await store.set_status(connection, release, "live", served_ns=now_ns)
     await functions_live.set_live(
         connection,
         ctx,

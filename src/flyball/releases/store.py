@@ -88,19 +88,25 @@ async def newest(
 
 
 async def set_status(
-    connection: Connection, id_: str, status: Status, *, served_ns: int | None = None, ended_ns: int | None = None
+    connection: Connection,
+    release: Release,
+    status: Status,
+    *,
+    served_ns: int | None = None,
+    ended_ns: int | None = None,
 ) -> None:
     """Move a release on; times that are not given stay as they are."""
     await execute(
         connection,
         """
         update releases set status = %s, served_ns = coalesce(%s::bigint, served_ns), ended_ns = coalesce(%s::bigint, ended_ns)
-        where id = %s
+        where project = %s and id = %s
         """,
         status,
         served_ns,
         ended_ns,
-        id_,
+        release.project,
+        release.id,
     )
 
 

@@ -26,7 +26,7 @@ async def data_key_in_use(connection: Connection, ctx: Context, purpose: str = "
 
 async def data_key(connection: Connection, ctx: Context, id_: str) -> DataKey | None:
     """The data key of that id, to open what it sealed. Raises MasterKeyError, SealBrokenError."""
-    wrap = await store.get_wrap(connection, id_)
+    wrap = await store.get_wrap(connection, ctx.project, id_)
     return await ctx.keyring.safe.data_key(wrap) if wrap else None
 
 

@@ -140,9 +140,14 @@ async def newest_wrap(connection: Connection, project: str, purpose: str = "secr
     return _wrap(row) if row else None
 
 
-async def get_wrap(connection: Connection, id_: str) -> Wrap | None:
+async def get_wrap(connection: Connection, project: str, id_: str) -> Wrap | None:
     """A data key, whatever it is for."""
-    row = await fetch_one(connection, "select id, project, master_key, wrapped from data_keys where id = %s", id_)
+    row = await fetch_one(
+        connection,
+        "select id, project, master_key, wrapped from data_keys where project = %s and id = %s",
+        project,
+        id_,
+    )
     return _wrap(row) if row else None
 
 
@@ -180,9 +185,10 @@ async def rewrap(connection: Connection, wrap: Wrap) -> None:
     """The same data key under another master key."""
     await execute(
         connection,
-        "update data_keys set master_key = %s, wrapped = %s where id = %s",
+        "update data_keys set master_key = %s, wrapped = %s where project = %s and id = %s",
         wrap.master_key,
         wrap.wrapped,
+        wrap.project,
         wrap.id,
     )
 
