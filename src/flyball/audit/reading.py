@@ -32,6 +32,8 @@ DEEDS: Mapping[str, str] = {
     "keys.create": "made the key {}",
     "keys.revoke": "revoked the key {}",
     "keys.rotate": "rotated the key {}",
+    "ledger.repair": "set the counter of the quota {} to what the ledger adds up to",
+    "ledger.sum_again": "derived the hourly sums of the ledger of {} again",
     "links.create": "made the sign-in link {}",
     "members.add": "took the member {} into the project",
     "members.create": "made the member {}",

@@ -5,11 +5,10 @@ the entries alone at any time. Making a quota and settling keep out of each othe
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
-from .records import Quota
+from .records import Drift, Quota
 
 KEPT_NS = 62 * 86_400 * 1_000_000_000  # counters of windows that ended longer ago are given up; the ledger stays
 _LOCK = 0x71756F746173  # "quotas"
@@ -60,15 +59,6 @@ _DRIFTS = (
     order by quota, window_ns
     """
 )
-
-
-class Drift(NamedTuple):
-    """A counter that is not what the ledger's entries add up to."""
-
-    quota: str
-    window_ns: int
-    counted: int
-    derived: int
 
 
 async def let_settle(connection: Connection) -> None:

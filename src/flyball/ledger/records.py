@@ -173,6 +173,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Drift(NamedTuple):
+    """A counter that is not what the ledger's entries add up to."""
+
+    quota: str
+    window_ns: int
+    counted: int
+    derived: int
+
+
 def measured(unit: Unit, entry: Entry) -> int:
     """How much of a unit an entry used. Parallel calls leave nothing in the ledger; an unknown price counts nothing."""
     if unit == "nano_usd":

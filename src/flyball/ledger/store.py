@@ -1,6 +1,6 @@
-"""All SQL of the ledger: entries and their sums by the hour, and what settling them moves. No clock, no ids, no authorisation.
+"""All SQL of the ledger's entries, and of what settling them moves. No clock, no ids, no authorisation.
 
-An entry and its sums are one statement, so that they cannot differ. What covers an entry, `records` say.
+An entry and its sums by the hour are one statement, so that they cannot differ. Which quotas an entry counts for, `records` say.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ import msgspec
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all
 
+from . import sum_store
 from .records import Charge, Entry
 
 _TYPES = {
@@ -45,37 +46,6 @@ _TYPES = {
 }
 _COLUMNS = ", ".join(_TYPES)
 _LISTS = ("tags", "charges")
-_BY_HOUR = ("key_id", "member", "function", "model", "provider")
-_COUNTS = [name for name in _TYPES if name.endswith("_tokens")] + ["web_searches"]
-_HOUR = "at_ns - at_ns %% 3600000000000"
-_SUMS = {
-    "entries": "count(*)",
-    "requests": "sum(requests)",
-    **{name: f"sum({name})" for name in _COUNTS},
-    "estimated": "count(*) filter (where estimated)",
-    "nano_usd": "coalesce(sum(nano_usd), 0)",
-    "unpriced": "count(*) filter (where nano_usd is null)",
-}
-_TAG_SUMS = {name: _SUMS[name] for name in ("entries", "requests", "nano_usd", "unpriced")} | {"tokens": "sum(tokens)"}
-
-
-def _added(table: str, key: Mapping[str, str], sums: Mapping[str, str], source: str) -> str:
-    """A statement that adds sums to the rows that their keys name."""
-    places = ", ".join(str(number) for number in range(1, len(key) + 1))
-    more = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
-    return f"""
-        insert into {table} ({", ".join((*key, *sums))}) select {", ".join((*key.values(), *sums.values()))} from {source}
-        group by {places} order by {places} on conflict ({", ".join(key)}) do update set {more}
-    """
-
-
-_HOUR_KEY = {
-    "project": "project",
-    "hour_ns": _HOUR,
-    **{name: f"coalesce({name}, '')" for name in _BY_HOUR},
-    "state": "state",
-}
-_TAG_KEY = {"project": "project", "hour_ns": _HOUR, "tag": "tag", "model": "coalesce(model, '')", "state": "state"}
 _VALUES = ", ".join("array(select jsonb_array_elements_text(tags))" if name == "tags" else name for name in _TYPES)
 _APPEND = f"""
     with given as (
@@ -83,8 +53,7 @@ _APPEND = f"""
     ), fresh as (
         insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns()) from given
         order by project, id on conflict do nothing returning *
-    ), hours as ({_added("ledger_hours", _HOUR_KEY, _SUMS, "fresh")}
-    ), by_tag as ({_added("ledger_tag_hours", _TAG_KEY, _TAG_SUMS, "fresh, lateral (select distinct unnest(tags) as tag) as each")})
+    ), hours as ({sum_store.ADD_HOURS}), by_tag as ({sum_store.ADD_TAG_HOURS})
     select project, id from fresh
 """
 _NEWEST = (

@@ -1,0 +1,123 @@
+"""What the ledger's entries do not add up to is found and mended."""
+
+from dataclasses import replace
+
+from declaring import declare, make_projects
+
+from flyball.audit import service as audit
+from flyball.audit.records import Wanted
+from flyball.infra.db.database import execute, fetch_all
+from flyball.kit.clock import FixedClock
+from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.checking import check, repair
+from flyball.ledger.records import Drift, Entry, Quota
+
+NOON = 1_780_315_200_000_000_000  # 2026-06-01 12:00 UTC, a Monday
+HOUR = 3_600_000_000_000
+DAY = NOON - 12 * HOUR
+
+
+def quota(**differently):
+    plain = {"id": "q", "organisation": "default", "project": "default", "unit": "nano_usd", "scope_kind": "project"}
+    return Quota(**{**plain, "amount": 1_000, "window": "day", "created_ns": NOON} | differently)
+
+
+def entry(number, **differently):
+    plain = {"id": f"{number:016x}", "organisation": "default", "project": "default", "at_ns": NOON, "nano_usd": 10}
+    return Entry(**plain | {"tags": ("a",), "input_tokens": 3, "key_id": "k"} | differently)
+
+
+def at_noon(ctx):
+    return replace(ctx, clock=FixedClock(NOON + 3 * HOUR))
+
+
+async def settled_in_many_ways(ctx):
+    """Quotas of every unit, scope and kind of window, made before, between and after what was used."""
+    await make_projects(ctx.db.across_projects(), {"sister": "default"})
+    bank = PostgresBank(ctx.db)
+    scopes = {
+        "project": {}, "organisation": {"project": None}, "key": {"scope": "k"}, "member": {"scope": "m"},
+        "function": {"scope": "f"}, "model": {"scope": "o"}, "tag": {"scope": "a"},
+    }  # fmt: skip
+    windows = ("minute", "hour", "day", "week", "month", "total", "rolling:3600")
+    number = 0
+    for unit in ("nano_usd", "requests", "tokens", "parallel"):
+        for (kind, scope), window in zip(scopes.items(), windows, strict=True):
+            number += 1
+            await declare(
+                ctx.db.across_projects(), quota(id=f"{unit}-{kind}", unit=unit, scope_kind=kind, window=window, **scope)
+            )
+            dimensions = {"member": "m", "function": "f", "model": "o"} if number % 3 else {"tags": (), "key_id": None}
+            project = "sister" if number % 4 == 0 else "default"
+            at_ns = NOON + (number % 5 - 2) * HOUR
+            await bank.settle([entry(number, project=project, at_ns=at_ns, requests=number % 2, **dimensions)], NOON)
+    return number
+
+
+async def test_what_was_settled_adds_up_whenever_the_quotas_were_made(ctx):
+    await settled_in_many_ways(ctx)
+
+    assert await check(at_noon(ctx)) == ((), ())
+    assert await check(at_noon(ctx).within("sister", ctx.actor)) == ((), ())
+
+
+async def test_a_counter_that_drifted_is_found_and_mended_with_an_event(ctx):
+    await settled_in_many_ways(ctx)
+    bank, names = PostgresBank(ctx.db), ("nano_usd-organisation", "tokens-function", "requests-tag")
+    before = await bank.standings(names, NOON)
+    async with ctx.db.owner_connection() as connection:
+        await execute(connection, "update counters set settled = settled + 5 where quota = 'nano_usd-organisation'")
+        await execute(connection, "delete from counters where quota = 'tokens-function'")
+        await execute(
+            connection,
+            "insert into counters values ('requests-tag', %s, 'default', 'default', 9) "
+            "on conflict (quota, window_ns) do update set settled = counters.settled + 9",
+            NOON,
+        )
+
+    found = await check(at_noon(ctx))
+    assert {drift.quota for drift in found.counters} == set(names)
+    assert not found.ok
+    assert await check(at_noon(ctx)) == found  # looking changes nothing
+    assert await repair(at_noon(ctx)) == found
+    assert (await check(at_noon(ctx))).ok
+
+    assert await bank.standings(names, NOON) == before
+    events = (await audit.list_events(at_noon(ctx), wanted=Wanted(action="ledger.repair"))).items
+    assert sorted(event.object_id for event in events) == sorted(drift.quota for drift in found.counters)
+
+
+async def test_a_drift_says_what_was_counted_and_what_it_is(ctx):
+    await declare(ctx.db.across_projects(), quota())
+    await PostgresBank(ctx.db).settle([entry(1), entry(2)], NOON)
+    async with ctx.db.owner_connection() as connection:
+        await execute(connection, "update counters set settled = 7")
+
+    assert (await check(at_noon(ctx))).counters == (Drift("q", DAY, 7, 20),)
+
+
+async def test_sums_by_the_hour_that_drifted_are_derived_again(ctx):
+    await settled_in_many_ways(ctx)
+    tables = ("ledger_hours", "ledger_tag_hours")
+    async with ctx.db.across_projects().connection() as connection:
+        before = [await fetch_all(connection, f"select * from {name} order by {name}") for name in tables]
+    async with ctx.db.owner_connection() as connection:
+        await execute(connection, "update ledger_hours set nano_usd = nano_usd + 1 where hour_ns = %s", NOON)
+        await execute(connection, "delete from ledger_tag_hours where hour_ns = %s", NOON + HOUR)
+
+    assert (await check(at_noon(ctx))).hours_ns == (NOON, NOON + HOUR)
+    assert (await repair(at_noon(ctx))).counters == ()
+    assert (await repair(at_noon(ctx).within("sister", ctx.actor))).hours_ns == (NOON, NOON + HOUR)
+    async with ctx.db.across_projects().connection() as connection:
+        assert [await fetch_all(connection, f"select * from {name} order by {name}") for name in tables] == before
+
+
+async def test_another_organisations_drift_is_left_alone(ctx):
+    await make_projects(ctx.db.across_projects(), {"stranger": "elsewhere"})
+    foreign = {"organisation": "elsewhere", "project": None, "scope_kind": "organisation"}
+    await declare(ctx.db.across_projects(), quota(id="foreign", **foreign))
+    async with ctx.db.owner_connection() as connection:
+        await execute(connection, "insert into counters values ('foreign', %s, 'elsewhere', null, 5)", DAY)
+
+    assert (await repair(at_noon(ctx))).ok
+    assert not (await check(at_noon(ctx).within("stranger", ctx.actor))).ok
