@@ -28,6 +28,7 @@ HARMLESS = {
     "llm/completions.py Trouble.code": "of an error",
     "llm/dialects/": "what a model says, and errors",
     "models/records.py Endpoint.": "references: values are refused",
+    "projects/key_refusals.py Refused.key": "the id of one",
     "projects/key_pages.py ShownKey.state": "active, expired, replaced",
     "runs/records.py Run.": "of an error, and of a run",
     "secrets/records.py": "names of keys",

@@ -6,7 +6,8 @@ import pytest
 from flyball.kit.clock import NANOSECONDS, SystemClock
 from flyball.projects import keys
 from flyball.projects.key_records import ActiveKey
-from flyball.projects.key_uses import KeyUses, uses_of, written
+from flyball.projects.key_uses import KeyUses, uses_of
+from flyball.projects.noting import written
 
 MINUTE = 60 * NANOSECONDS
 

@@ -15,9 +15,11 @@ import psycopg
 import pytest
 from pyreqwest.client import ClientBuilder
 
+from flyball.audit import service as audit
 from flyball.kit.clock import NANOSECONDS
 from flyball.projects import keys, members
 from flyball.projects.keys import KeyGrant
+from flyball.projects.refusing import record_refused_keys
 
 WIDE_SECONDS = 10
 
@@ -138,3 +140,18 @@ async def test_a_last_use_is_written_by_a_worker_that_is_told_to_stop(ctx, worke
     shown, _ = await keys.get_key(ctx, key.id)
     assert shown.used_ns > key.created_ns
     assert shown.used_from == "127.0.0.1"
+
+
+async def test_a_worker_keeps_which_known_keys_it_refused(ctx, workers):
+    key, secret = await keys.create_key(ctx, "app")
+    await everywhere(workers, secret, 200)
+    await keys.revoke_key(ctx, "app")
+    await everywhere(workers, secret, 401)
+
+    for one in workers:
+        one.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(one.process.wait(), 30) == 0
+    assert await record_refused_keys(ctx) == 1
+
+    newest = (await audit.list_events(ctx, limit=1)).items[0]
+    assert (newest.action, newest.object_id, newest.auth_method) == ("keys.refuse", key.id, "revoked key")

@@ -67,13 +67,26 @@ async def record_read(
 
     The same actor reading the same object again within an hour makes no further event (None then), unless `each_time`.
     """
-    since_ns = ctx.clock.now_ns() - READS_COUNT_FOR_NS
-    read = (ctx.actor.id, action, object_kind, object_id)
+    told = {"action": action, "object_kind": object_kind, "object_id": object_id, "object_name": object_name}
     if not each_time:
-        async with ctx.db.connection() as connection:
-            if await store.done_since(connection, read, project=ctx.project, since_ns=since_ns):
-                return None
+        return await record_once(ctx, **told)
     async with ctx.db.transaction() as connection:
+        return await record(connection, ctx, **told)
+
+
+async def record_once(
+    ctx: Context, *, action: str, object_kind: str, object_id: str, object_name: str = ""
+) -> Event | None:
+    """Append an event in a transaction of its own; None where the same actor did the same to the same within an hour."""
+    since_ns = ctx.clock.now_ns() - READS_COUNT_FOR_NS
+    done = (ctx.actor.id, action, object_kind, object_id)
+    async with ctx.db.connection() as connection:
+        if await store.done_since(connection, done, project=ctx.project, since_ns=since_ns):
+            return None
+    async with ctx.db.transaction() as connection:
+        await store.lock_head(connection, ctx.project)  # of two at one moment the second sees the first
+        if await store.done_since(connection, done, project=ctx.project, since_ns=since_ns):
+            return None
         return await record(
             connection, ctx, action=action, object_kind=object_kind, object_id=object_id, object_name=object_name
         )

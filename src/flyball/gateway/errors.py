@@ -3,9 +3,7 @@
 FlyballError
 └── GatewayError
     ├── MissingKeyError          401  no key was sent
-    ├── UnknownKeyError          401  a key that is unknown or revoked
-    ├── ExpiredKeyError          401  a key whose time is over
-    ├── AddressNotAllowedError   403  a key that may not be used from where the call comes
+    ├── UnknownKeyError          401  a key that is unknown, revoked or expired, or may not be used from where the call comes
     ├── KeyNotAllowedError       403  a key that may not call models
     ├── BodyTooLargeError        413
     ├── BodyTooDeepError         400
@@ -23,7 +21,6 @@ FlyballError
     └── OwnKeyRefusedError       502  an upstream refused the key that this server has for it
 """
 
-from flyball.kit.clock import to_datetime
 from flyball.kit.errors import FlyballError
 
 
@@ -49,41 +46,15 @@ class MissingKeyError(GatewayError):
 
 
 class UnknownKeyError(GatewayError):
-    """A key that is unknown or revoked."""
+    """A key that does not let the caller in: unknown, revoked, expired, or used from elsewhere. Which, is not told."""
 
     status = 401
     code = "invalid_api_key"
 
     def __init__(self) -> None:
         super().__init__(
-            "this API key is unknown or has been revoked",
-            next_step="see `flyball keys list`, or make a key with `flyball keys create NAME`",
-        )
-
-
-class ExpiredKeyError(GatewayError):
-    """A key whose time is over."""
-
-    status = 401
-    code = "expired_api_key"
-
-    def __init__(self, name: str, expired_ns: int) -> None:
-        super().__init__(
-            f"the key {name!r} has expired, on {to_datetime(expired_ns):%Y-%m-%d at %H:%M} UTC",
-            next_step="ask for another; `flyball keys create NAME` makes one",
-        )
-
-
-class AddressNotAllowedError(GatewayError):
-    """A key that may not be used from where the call comes."""
-
-    status = 403
-    code = "address_not_allowed"
-
-    def __init__(self, name: str, address: str) -> None:
-        super().__init__(
-            f"the key {name!r} may not be used from {address or 'an address that is not known'}",
-            next_step="call from where it may; behind a reverse proxy, see FLYBALL_TRUSTED_PROXIES",
+            "this API key is not valid",
+            next_step="`flyball keys list` says how a key stands, `flyball audit list --action keys.refuse` why it was refused",
         )
 
 

@@ -7,6 +7,7 @@ from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.kit.addresses import Network
 from flyball.kit.clock import Clock
 from flyball.llm.wire import Wire
+from flyball.projects.key_refusals import KeyRefusals
 from flyball.projects.key_uses import KeyUses
 
 from .admit import Gate
@@ -42,3 +43,4 @@ class House:
     recorder: Recorder
     proxies: tuple[Network, ...] = ()  # whose word on where a call comes from is believed
     uses: KeyUses = field(default_factory=KeyUses)
+    refusals: KeyRefusals = field(default_factory=KeyRefusals)

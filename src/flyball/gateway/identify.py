@@ -5,12 +5,11 @@ Everything that narrows a key is looked at anew in every call: its time by the c
 
 from urllib.parse import parse_qs
 
-from flyball.kit.addresses import held
 from flyball.kit.secrets import token_hash
-from flyball.projects.key_records import ActiveKey
+from flyball.projects.key_records import KEY_PREFIX, ActiveKey
 
 from .address import client_address
-from .errors import AddressNotAllowedError, ExpiredKeyError, KeyNotAllowedError, MissingKeyError, UnknownKeyError
+from .errors import KeyNotAllowedError, MissingKeyError, UnknownKeyError
 from .exchange import Exchange
 from .house import House
 from .snapshot import Snapshot
@@ -18,6 +17,7 @@ from .snapshot import Snapshot
 PERMISSION = "gateway.call"
 _GIVEN_BY = frozenset({PERMISSION, "gateway.*", "*"})
 _HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
+_PREFIX = KEY_PREFIX.encode()
 _LONGEST_TOKEN = 200  # ours have 51 characters
 
 
@@ -26,23 +26,23 @@ def identify(exchange: Exchange, house: House, snapshot: Snapshot, *, dialect: s
 
     Raises:
         MissingKeyError: none was sent.
-        UnknownKeyError: it is not known, or has been revoked.
-        ExpiredKeyError: its time is over.
-        AddressNotAllowedError: it may not be used from where the call comes.
+        UnknownKeyError: it is not known, has been revoked or has expired, or may not be used from where the call comes; the caller
+            is not told which, the record is.
         KeyNotAllowedError: it may do other things, but not this.
     """
     token = _token(exchange, in_address=dialect == "gemini")
     if not token:
         raise MissingKeyError
-    key = snapshot.keys.get(token_hash(token.decode("latin-1"))) if len(token) <= _LONGEST_TOKEN else None
+    hash_ = token_hash(token.decode("latin-1")) if len(token) <= _LONGEST_TOKEN else b""
+    key = snapshot.keys.get(hash_)
+    now_ns, address = house.clock.now_ns(), client_address(exchange, house.proxies)
     if key is None:
+        if hash_ and token.startswith(_PREFIX):
+            house.refusals.note_hash(hash_, now_ns, address)
         raise UnknownKeyError
-    now_ns = house.clock.now_ns()
-    if key.expires_ns is not None and now_ns >= key.expires_ns:
-        raise ExpiredKeyError(key.name, key.expires_ns)
-    address = client_address(exchange, house.proxies)
-    if key.networks and not held(key.networks, address):
-        raise AddressNotAllowedError(key.name, address)
+    if reason := key.refused(now_ns, address):
+        house.refusals.note(key, reason, now_ns, address)
+        raise UnknownKeyError
     if _GIVEN_BY.isdisjoint(key.permissions):
         raise KeyNotAllowedError(key.name)
     house.uses.note(key, now_ns, address)

@@ -82,10 +82,9 @@ def hiding(*names: str) -> Callable[[type[_R]], type[_R]]:
         missing = set(names) - set(_fields(record))
         if missing:
             raise TypeError(f"{record.__name__} has no field {', '.join(sorted(missing))}")
-        record.__repr__ = represent  # type: ignore[method-assign]
+        record.__repr__ = represent  # type: ignore[method-assign] # the one purpose of this
         if hasattr(record, "__rich_repr__"):
-            record.__rich_repr__ = told  # type: ignore[attr-defined]
-        record.__hides__ = names  # type: ignore[attr-defined]
+            record.__rich_repr__ = told  # type: ignore[attr-defined] # likewise
         return record
 
     def represent(self: object) -> str:

@@ -4,10 +4,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from flyball.kit.addresses import Network
+from flyball.kit.addresses import Network, held
 from flyball.kit.secrets import Secret
 
 KeyKind: TypeAlias = Literal["service", "personal"]
+KEY_PREFIX = "flyball_"  # so that scanners for leaked secrets can find one
 ALL = "*"  # in the place of a model's or a function's name
 
 
@@ -82,9 +83,11 @@ class ActiveKey(msgspec.Struct, frozen=True, kw_only=True):
     functions: frozenset[str] = frozenset()
     networks: tuple[Network, ...] = ()
 
-    def has_expired(self, now_ns: int) -> bool:
-        """Whether its time is over."""
-        return self.expires_ns is not None and now_ns >= self.expires_ns
+    def refused(self, now_ns: int, address: str) -> Literal["", "expired", "elsewhere"]:
+        """Why it lets nobody in now who calls from there; empty where it does."""
+        if self.expires_ns is not None and now_ns >= self.expires_ns:
+            return "expired"
+        return "elsewhere" if self.networks and not held(self.networks, address) else ""
 
     @property
     def is_limited(self) -> bool:

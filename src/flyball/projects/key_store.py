@@ -71,6 +71,7 @@ _WITH_ROLES = """
 """
 _CHECKED = f"select {_CHECKED_COLUMNS} from keys k {_WITH_ROLES}"
 _BY_HASH = f"{_CHECKED} where k.hash = %s"
+_ENDED = f"select k.hash, k.id from keys k {_WITH_ROLES} where k.hash = any(%s) and ({_LIVING}) is not true"
 _ACTIVE = f"{_CHECKED} where {_LIVING}"
 # Asked twice a second by each worker: what has changed is found by its index alone, whatever the planner believes.
 _CHANGED = f"""
@@ -180,6 +181,12 @@ async def key_by_hash(connection: Connection, hash_: bytes) -> ActiveKey | None:
     """The key with this hash, unless it has been revoked, its project archived or its member gone."""
     row = await fetch_one(connection, _BY_HASH, hash_)
     return None if row is None or row["ended"] else _active(row)
+
+
+async def ended_keys(connection: Connection, hashes: list[bytes]) -> dict[bytes, str]:
+    """The ids of those with these hashes that were keys and are none any more: revoked, or their project or member is gone."""
+    rows = await fetch_all(connection, _ENDED, hashes)
+    return {bytes(row["hash"]): row["id"] for row in rows}
 
 
 async def seen_until(connection: Connection) -> int:

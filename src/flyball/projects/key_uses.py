@@ -4,22 +4,13 @@ Checking a key waits for nothing: no lock, no disk, no SQL. While PostgreSQL is 
 what a killed process had not written is lost, which costs a few seconds of precision.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-import psycopg
-
-from flyball.infra.db.database import Connection, Database, DatabaseAwayError, execute
-from flyball.kit.clock import Clock
+from flyball.infra.db.database import Connection, Database, execute
 
 from .key_records import ActiveKey
 
-_PAUSE_SECONDS = 5.0
-_LAST_SECONDS = 3.0  # for the last writing, when the process ends
 _PORTION = 2_000
 # The newest use wins, whoever writes last; one from the future, which a clock that ran ahead has left, does not stay.
 _WRITE = """
@@ -31,8 +22,6 @@ _WRITE = """
     where excluded.used_ns > key_uses.used_ns or key_uses.used_ns > %s
 """
 
-_logger = logging.getLogger(__name__)
-
 
 class Use(NamedTuple):
     """One use of a key."""
@@ -43,6 +32,8 @@ class Use(NamedTuple):
 
 class KeyUses:
     """The uses that one process has to write."""
+
+    about = "when keys were used last"
 
     def __init__(self) -> None:
         self._uses: dict[str, Use] = {}
@@ -69,33 +60,6 @@ async def _write(connection: Connection, uses: list[tuple[str, Use]], now_ns: in
         times = [use.at_ns for _, use in portion]
         addresses = [use.address for _, use in portion]
         await execute(connection, _WRITE, [key for key, _ in portion], times, addresses, now_ns)
-
-
-@asynccontextmanager
-async def written(uses: KeyUses, database: Database, clock: Clock) -> AsyncIterator[None]:
-    """Inside the block, uses are written every few seconds, and once more at its end."""
-    running = asyncio.create_task(_keep_writing(uses, database, clock))
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        try:
-            async with asyncio.timeout(_LAST_SECONDS):
-                await uses.write(database, clock.now_ns())
-        except (TimeoutError, DatabaseAwayError, psycopg.Error) as error:
-            _logger.warning("when keys were used last is not known to the second: %s", error)
-
-
-async def _keep_writing(uses: KeyUses, database: Database, clock: Clock) -> None:
-    while True:
-        await asyncio.sleep(_PAUSE_SECONDS)
-        try:
-            await uses.write(database, clock.now_ns())
-        except (DatabaseAwayError, psycopg.Error) as error:
-            _logger.warning("when keys were used last is written later: %s", error)
-        except Exception:  # -- the door of a task that nobody awaits: it must neither end nor fail in silence
-            _logger.exception("when keys were used last cannot be written")
 
 
 _OF_DATABASES: WeakKeyDictionary[Database, KeyUses] = WeakKeyDictionary()

@@ -8,7 +8,6 @@ from flyball.audit import service as audit
 from flyball.infra.context import Actor, Context
 from flyball.infra.db.database import Connection
 from flyball.infra.events import SNAPSHOT, notify
-from flyball.kit.addresses import held
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.errors import ConflictError, InvalidInputError
 from flyball.kit.ids import new_id
@@ -29,11 +28,11 @@ from .key_grants import (
     refuse_others_secret,
     refuse_wider_than_own,
 )
-from .key_records import EVERY_KEY, NO_LIMITS, ActiveKey, Key, KeyFilter, KeyLimits, MadeKey, RotatedKey
+from .key_records import EVERY_KEY, KEY_PREFIX, NO_LIMITS, ActiveKey, Key, KeyFilter, KeyLimits, MadeKey, RotatedKey
+from .key_refusals import refusals_of
 from .key_uses import uses_of
 from .records import Member
 
-KEY_PREFIX = "flyball_"  # so that scanners for leaked secrets can find one
 LONGEST_TOKEN = 200
 DEFAULT_ROLE = "application"
 DEFAULT_OVERLAP = "24h"
@@ -266,10 +265,16 @@ async def authenticate_key(ctx: Context, presented: Secret, address: str = "") -
     """
     if len(presented.reveal()) > LONGEST_TOKEN:
         return None
+    hash_ = token_hash(presented.reveal())
     async with ctx.db.across_projects().connection() as connection:
-        key = await store.key_by_hash(connection, token_hash(presented.reveal()))
-    now_ns = ctx.clock.now_ns()
-    if key is None or key.has_expired(now_ns) or (key.networks and not held(key.networks, address)):
+        key = await store.key_by_hash(connection, hash_)
+    now_ns, refusals = ctx.clock.now_ns(), refusals_of(ctx.db)
+    if key is None:
+        if presented.reveal().startswith(KEY_PREFIX):
+            refusals.note_hash(hash_, now_ns, address)
+        return None
+    if reason := key.refused(now_ns, address):
+        refusals.note(key, reason, now_ns, address)
         return None
     uses_of(ctx.db.across_projects()).note(key, now_ns, address)
     actor = Actor(id=key.id, kind="key", name=key.name, permissions=key.permissions, limited=key.is_limited)

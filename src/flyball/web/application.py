@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from flyball import __version__
 from flyball.identity.proving import find_project, prove
 from flyball.infra.context import Context
+from flyball.projects.refusing import record_missing_permission
 from flyball.projects.roles import PERMISSIONS
 from flyball.surface.html import assets, failure_page
 from flyball.surface.http.answers import install_error_answers
@@ -30,6 +31,7 @@ def build_application(ctx: Context) -> FastAPI:
     app.state.context = ctx
     app.state.prover = prove
     app.state.project_finder = find_project
+    app.state.refusal_recorder = record_missing_permission
     app.state.site = SITE
     app.state.document = OpenApiDocument(app)
     install(app, [health.router, *ROUTERS, assets, *(pages.router for pages in PAGES)])

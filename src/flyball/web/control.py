@@ -17,7 +17,10 @@ from flyball.infra.context import Context
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
 from flyball.kit.errors import FlyballError
-from flyball.projects.key_uses import uses_of, written
+from flyball.projects.key_refusals import refusals_of
+from flyball.projects.key_uses import uses_of
+from flyball.projects.noting import written
+from flyball.projects.refusing import recording_refused_keys
 from flyball.settings import Settings, load_settings
 from flyball.surface.http.shield import Shield
 from flyball.traces.flusher import Flusher
@@ -54,7 +57,13 @@ async def serve(settings: Settings) -> None:
         )
         ready = asyncio.Event()
         announcing = asyncio.create_task(_announce(ready))
-        async with keeping_audit(ctx), _flushing(ctx), written(uses_of(ctx.db), ctx.db, ctx.clock):
+        async with (
+            keeping_audit(ctx),
+            _flushing(ctx),
+            recording_refused_keys(ctx),
+            written(uses_of(ctx.db), ctx.db, ctx.clock),
+            written(refusals_of(ctx.db), ctx.db, ctx.clock),
+        ):
             await listening.serve_until_told(ready)
         announcing.cancel()
 

@@ -35,7 +35,9 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
 from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
-from flyball.projects.key_uses import uses_of, written
+from flyball.projects.key_refusals import refusals_of
+from flyball.projects.key_uses import uses_of
+from flyball.projects.noting import written
 from flyball.settings import Settings, load_settings
 from flyball.traces.spooled import SpooledSpans, deliver_spans
 
@@ -99,6 +101,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_spans)))
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
+        await stack.enter_async_context(written(refusals_of(database), database, clock))
         connections = Connections(settings.connect_timeout_seconds, guard=Egress.of(settings).numbers)
         wire = Wire(clock, idle_seconds=settings.idle_timeout_seconds, connections=connections)
         await stack.enter_async_context(wire)
@@ -121,6 +124,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             recorder=SpooledSpans(spool),
             proxies=networks_in(settings.trusted_proxies, knob="trusted_proxies"),
             uses=uses_of(database),
+            refusals=refusals_of(database),
         )
 
 

@@ -8,14 +8,17 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from psycopg import Error as PsycopgError
 from psycopg.errors import DataError, ProgramLimitExceeded, UniqueViolation
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from flyball.infra.context import Context
 from flyball.kit.errors import FlyballError, InvalidInputError
 
-from .errors import ChangedMeanwhileError, UnfitValueError
+from .errors import ChangedMeanwhileError, PermissionMissingError, UnfitValueError
+from .identity import RefusalRecorder
 from .responses import failure, headers_of
 
 logger = logging.getLogger("flyball.http")
@@ -30,6 +33,8 @@ def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
 
     async def on_flyball_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, FlyballError)  # noqa: S101 -- registered for this class below
+        if isinstance(error, PermissionMissingError):
+            await _record_refusal(request, error)
         return _answer(request, error, render)
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -76,6 +81,17 @@ def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
     app.add_exception_handler(DataError, on_unfit_value)
     app.add_exception_handler(ProgramLimitExceeded, on_unfit_value)
     app.add_exception_handler(Exception, on_anything)
+
+
+async def _record_refusal(request: Request, error: PermissionMissingError) -> None:
+    recorder: RefusalRecorder | None = getattr(request.app.state, "refusal_recorder", None)
+    ctx: Context | None = request.scope.get("flyball.context")
+    if recorder is None or ctx is None or not error.permission:
+        return
+    try:
+        await recorder(ctx, error.permission)
+    except (FlyballError, PsycopgError) as trouble:  # the caller is refused all the same
+        logger.warning("a refusal is not in the audit record: %s", trouble)
 
 
 def _answer(request: Request, error: FlyballError, render: ErrorPage) -> Response:

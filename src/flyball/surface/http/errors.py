@@ -69,6 +69,7 @@ class PermissionMissingError(ForbiddenError):
     """The caller is known and lacks the permission that the route requires."""
 
     code = "permission_missing"
+    permission: str = ""
 
 
 class ChangedMeanwhileError(ConflictError):

@@ -47,6 +47,14 @@ class Prover(Protocol):
         ...
 
 
+class RefusalRecorder(Protocol):
+    """What is told that a known caller lacked a permission."""
+
+    async def __call__(self, ctx: Context, permission: str) -> None:
+        """Tell the record, not more often than it is worth."""
+        ...
+
+
 class ProjectFinder(Protocol):
     """What finds the project that the operator names; raises a NotFoundError."""
 
@@ -58,10 +66,12 @@ class ProjectFinder(Protocol):
 def require(ctx: Context, needed: str) -> None:
     """Raise PermissionMissingError unless the context's actor has the permission."""
     if not ctx.actor.may(needed):
-        raise PermissionMissingError(
+        error = PermissionMissingError(
             f"{ctx.actor.name} lacks the permission {needed!r}",
             next_step="ask an administrator for a role that has it (`flyball keys create NAME --role ROLE` for a key)",
         )
+        error.permission = needed
+        raise error
 
 
 def local_user() -> Actor:
