@@ -19,6 +19,7 @@ CREDENTIAL = "by a credential's hash, which finds out the project"
 PERSON = "what a person has, in all of their projects"
 MACHINERY = "works for all projects: the worker, the flusher, the gateway's snapshot, the master key"
 ORGANISATION = "sign-in providers are an organisation's; their names are the server's"
+QUOTA = "a quota is a project's or an organisation's, and its policy looks at both; counters and leases go by their quota"
 WITHOUT = {
     **dict.fromkeys(
         [
@@ -70,6 +71,14 @@ WITHOUT = {
             "traces/flusher._claim", "traces/flusher._write",
         ],
         MACHINERY,
+    ),
+    **dict.fromkeys(
+        [
+            "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
+            "ledger/quota_store._FIND", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
+            "ledger/quota_store.update",
+        ],
+        QUOTA,
     ),
 }  # fmt: skip
 
