@@ -81,7 +81,7 @@ DEEDS: Mapping[str, str] = {
     "providers.set": "declared the sign-in provider {}",
     "sessions.ask_code": "gave a right password or link as {}, and owes a code",
     "sessions.create": "signed in, with the session {}",
-    "sessions.refuse": "was refused at sign-in as {}",
+    "sessions.refuse": "gave a proof that does not hold, for {}",
     "sessions.revoke": "ended the session {}",
     "sessions.switch": "went to another project, in the session {}",
     "traces.ask": "asked the tables in SQL, among them the {} of traces",

@@ -17,7 +17,8 @@ FlyballError
 │   ├── SignInRefusedError        wrong name, password, link or code; says nothing about which
 │   └── SecondFactorNeededError   the password was right, and a code is owed
 ├── UnavailableError
-│   └── ProviderAwayError         the sign-in provider cannot be used now
+│   ├── ProviderAwayError         the sign-in provider cannot be used now
+│   └── SignInBusyError           too many sign in at this moment
 └── TooManySignInsError           429
 """
 
@@ -96,6 +97,13 @@ class ProviderAwayError(UnavailableError):
     """The sign-in provider does not answer, or not with what it has to."""
 
     code = "provider_away"
+
+
+class SignInBusyError(UnavailableError):
+    """Too many people sign in by password at this moment."""
+
+    code = "sign_in_busy"
+    retry_after = 2
 
 
 class TooManySignInsError(FlyballError):

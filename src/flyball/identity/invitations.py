@@ -3,8 +3,6 @@
 flyball sends no e-mail: whoever invites passes the link on. It works once, and for some days.
 """
 
-import asyncio
-
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
@@ -13,7 +11,7 @@ from flyball.kit.clock import NANOSECONDS
 from flyball.kit.errors import InvalidInputError
 from flyball.kit.ids import new_id
 from flyball.kit.names import name_key
-from flyball.kit.secrets import Secret, hash_password, new_token, token_hash
+from flyball.kit.secrets import Secret, new_token, token_hash
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError, NameTakenError
 from flyball.projects.granting import could_give, refuse_limited
@@ -21,10 +19,11 @@ from flyball.projects.members import check_email, giveable
 from flyball.projects.records import Member
 from flyball.projects.tenants import check_name, taken
 
-from . import invitation_store, provider_store
+from . import invitation_store, provider_store, scrypts
 from .errors import InvitationNotFoundError, PasswordsOffError, SignInRefusedError
 from .invitation_records import Invitation, MadeInvitation
 from .records import SignedIn, Whence
+from .refusals import About, record_refusal
 from .sessions import actor_of, mint
 from .sign_in import check_password
 from .tries import of_address, tries_of
@@ -95,6 +94,8 @@ async def look_at(ctx: Context, token: Secret, whence: Whence) -> Invitation:
         found = await invitation_store.by_hash(connection, token_hash(token.reveal()), ctx.clock.now_ns())
         holds = found is not None and await _holds(connection, ctx, found)
     if found is None or not holds:
+        known = About("invitation", found.id, found.email, found.project) if found else About("invitation")
+        await record_refusal(ctx, "invitation", known, whence.address)
         raise _over()
     tries.succeeded(None, here)
     return found
@@ -111,7 +112,7 @@ async def accept(ctx: Context, token: Secret, name: str, password: Secret, whenc
     check_name("a member", name)
     check_password(password)
     await look_at(ctx, token, whence)
-    verifier = await asyncio.to_thread(hash_password, password.reveal())
+    verifier = await scrypts.verifier_of(password)
     async with ctx.db.across_projects().transaction() as connection:
         invitation = await take(connection, ctx, token)
         member = await new_member(connection, ctx, invitation, name, invitation.email)

@@ -5,6 +5,8 @@ Whoever signs in by password or link owes it where it is set up. A sign-in provi
 
 import base64
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -25,6 +27,7 @@ from . import factor_store, session_store, totp
 from .errors import FactorStateError, SignInRefusedError
 from .factor_store import Factor
 from .records import Session, SignedIn, Whence
+from .refusals import about, record_refusal, refusals_recorded
 from .sessions import actor_of, mint, needs_factor, own, rotate
 from .sign_in import check_current, refuse_where_off
 from .taking_over import refuse_taking_over
@@ -113,7 +116,7 @@ async def confirm(ctx: Context, token: Secret, code: str) -> Confirmed:
     codes = tuple(_new_recovery_code() for _ in range(_CODES))
     tries, counted = tries_of(ctx.db.across_projects()), of_codes(member.id)
     tries.begin(ctx.clock.monotonic_ns(), counted)
-    async with ctx.db.across_projects().transaction() as connection:
+    async with _judging(ctx, member, found.session) as connection:
         factor = await factor_store.get_factor(connection, member.id)
         if factor is None or factor.confirmed_ns is not None or not _is_fresh(ctx, factor):
             raise FactorStateError("no second factor waits for a code", next_step="begin again on the page Account")
@@ -128,6 +131,18 @@ async def confirm(ctx: Context, token: Secret, code: str) -> Confirmed:
         method = found.session.method if found.session.by_provider else f"{_first(found.session)} + code"
         whence = Whence(found.session.address, found.session.user_agent)
         return Confirmed(await mint(connection, ctx, member, method, whence), codes)
+
+
+@asynccontextmanager
+async def _judging(ctx: Context, member: Member, session: Session) -> AsyncIterator[Connection]:
+    """A transaction in which a code of the member's own session is judged; that it was wrong is kept beyond it."""
+    acting = ctx.within(member.project, actor_of(member, session))
+    everywhere = ctx.db.across_projects()
+    async with (
+        refusals_recorded(acting, "code", about(member), session.address),
+        everywhere.transaction() as connection,
+    ):
+        yield connection
 
 
 async def finish_sign_in(ctx: Context, step: Secret, code: str, whence: Whence) -> SignedIn:
@@ -151,8 +166,7 @@ async def finish_sign_in(ctx: Context, step: Secret, code: str, whence: Whence) 
             tries.succeeded(counted, here)
             await session_store.delete_steps(connection, hash_, now_ns)
             return await mint(connection, ctx, member, f"{owed[2]} + {kind}", whence)
-        acting = ctx.within(member.project, ctx.actor)
-        await _record_of(connection, acting, member, "sessions.refuse")
+    await record_refusal(ctx, "code", about(member), whence.address)
     raise _wrong_code()
 
 
@@ -168,7 +182,7 @@ async def turn_off(ctx: Context, token: Secret, code: str, current: Secret | Non
             "this server requires a second factor of you", next_step="have FLYBALL_REQUIRE_TOTP changed on the server"
         )
     await _prove_password(ctx, member, found.session, current)
-    async with ctx.db.across_projects().transaction() as connection:
+    async with _judging(ctx, member, found.session) as connection:
         await _prove_code(connection, ctx, member, code)
         await factor_store.delete_factor(connection, member.id)
         await _record(connection, ctx, member, found.session, "members.remove_factor")
@@ -179,7 +193,7 @@ async def renew_recovery_codes(ctx: Context, token: Secret, code: str) -> tuple[
     """Make new recovery codes, by a code; those from before are worth nothing any more. Raises as `turn_off`."""
     found = await own(ctx, token)
     codes = tuple(_new_recovery_code() for _ in range(_CODES))
-    async with ctx.db.across_projects().transaction() as connection:
+    async with _judging(ctx, found.member, found.session) as connection:
         await _prove_code(connection, ctx, found.member, code)
         await factor_store.put_recovery_codes(connection, found.member.id, [_hash(each.reveal()) for each in codes])
         await _record(connection, ctx, found.member, found.session, "members.renew_recovery_codes")

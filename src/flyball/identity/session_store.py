@@ -37,6 +37,14 @@ class Times(NamedTuple):
     latest_ns: int
 
 
+class Link(NamedTuple):
+    """A sign-in link, and the name of its member."""
+
+    id: str
+    project: str
+    name: str
+
+
 async def insert_session(connection: Connection, session: Session, hash_: bytes) -> None:
     """Write a session and the hash that its token is looked up by."""
     await execute(
@@ -157,6 +165,16 @@ async def use_link(connection: Connection, hash_: bytes, now_ns: int) -> tuple[s
         now_ns,
     )
     return (row["project"], row["member"]) if row else None
+
+
+async def get_link(connection: Connection, hash_: bytes) -> Link | None:
+    """For whom a link was made, however long ago."""
+    row = await fetch_one(
+        connection,
+        "select l.id, l.project, m.name from sign_in_links l join members m on m.id = l.member where l.hash = %s",
+        hash_,
+    )
+    return Link(**row) if row else None
 
 
 async def discard_links_of(connection: Connection, member_id: str, now_ns: int) -> None:

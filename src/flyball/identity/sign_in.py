@@ -1,6 +1,5 @@
 """Signing in by a one-time link or by name and password. Knows no cookie and no page; sessions are made in `sessions`."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import cache
 
@@ -10,7 +9,7 @@ from flyball.infra.db.database import Connection
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.ids import new_id
 from flyball.kit.names import name_key
-from flyball.kit.secrets import Secret, hash_password, new_token, token_hash, verify_password
+from flyball.kit.secrets import Secret, hash_password, new_token, token_hash
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError
 from flyball.projects.granting import refuse_limited
@@ -18,11 +17,12 @@ from flyball.projects.records import DEFAULT_ORGANISATION, Member, Project
 from flyball.projects.roles import ROLES
 from flyball.projects.tenants import organisation_to_change
 
-from . import factor_store, provider_store, session_store
-from .errors import PasswordsOffError, SignInRefusedError, WeakPasswordError
+from . import factor_store, provider_store, scrypts, session_store
+from .errors import PasswordsOffError, SignInBusyError, SignInRefusedError, WeakPasswordError
 from .records import MadeLink, SignedIn, Step, Whence
+from .refusals import About, about, record_refusal
 from .sessions import actor_of, mint, own
-from .tries import OVERALL, of_address, of_name, tries_of
+from .tries import of_address, of_name, tries_of
 
 ADMINISTRATOR = "administrator"  # the name of the first member
 LINK_SECONDS = 3_600
@@ -90,41 +90,49 @@ async def use_sign_in_link(ctx: Context, token: Secret, whence: Whence = _NOWHER
     tries = tries_of(ctx.db.across_projects())
     here = of_address(whence.address)
     tries.begin(ctx.clock.monotonic_ns(), here)
+    hash_ = token_hash(token.reveal())
     async with ctx.db.across_projects().transaction() as connection:
-        used = await session_store.use_link(connection, token_hash(token.reveal()), ctx.clock.now_ns())
+        used = await session_store.use_link(connection, hash_, ctx.clock.now_ns())
         member = await store.get_member_by_id(connection, *used) if used else None
-        if member is None:
-            raise SignInRefusedError(
-                "this sign-in link is not valid, or was used already",
-                next_step="make another on the server: `flyball keys sign-in-link`",
-            )
-        await refuse_where_off(connection, member, "link")
-        tries.succeeded(None, here)
-        return await _go_on(connection, ctx, member, "link", whence)
+        if member is not None:
+            await refuse_where_off(connection, member, "link")
+            tries.succeeded(None, here)
+            return await _go_on(connection, ctx, member, "link", whence)
+        known = await session_store.get_link(connection, hash_)
+    what = About("sign_in_link", known.id, f"of {known.name}", known.project) if known else About("sign_in_link")
+    await record_refusal(ctx, "link", what, whence.address)
+    raise SignInRefusedError(
+        "this sign-in link is not valid, or was used already",
+        next_step="make another on the server: `flyball keys sign-in-link`",
+    )
 
 
 async def sign_in(ctx: Context, name: str, password: Secret, whence: Whence = _NOWHERE) -> SignedIn | Step:
     """Sign in by name and password, into the project that the member came to first; half of it where they have a second factor.
 
-    Raises SignInRefusedError, PasswordsOffError, or TooManySignInsError after too many failures.
+    Raises SignInRefusedError, PasswordsOffError, TooManySignInsError after too many failures, or SignInBusyError.
     """
     everywhere = ctx.db.across_projects()
     tries = tries_of(everywhere)
     key = name_key(name[:_LONGEST_NAME])
     by_name, here = of_name(key), of_address(whence.address)
-    tries.begin(ctx.clock.monotonic_ns(), OVERALL, here, by_name)
+    tries.begin(ctx.clock.monotonic_ns(), here, by_name)
     async with everywhere.connection() as connection:
         person = await store.person(connection, key)
         projects = await store.projects_of(connection, person.id) if person else []
     verifier = person.verifier if person else None
-    matches = await asyncio.to_thread(verify_password, password.reveal(), verifier or _nobodys_verifier())
+    try:
+        matches = await _fits(password, verifier)
+    except SignInBusyError:
+        tries.succeeded(None, here, by_name)  # nothing was tried
+        raise
     if person is None or verifier is None or not matches or not projects:
-        await _record_refusal(ctx, person, projects)
+        await record_refusal(ctx, "password", _about(person, projects), whence.address)
         raise SignInRefusedError(
             "the name or the password is wrong",
             next_step="try again, or make a link on the server: `flyball keys sign-in-link`",
         )
-    tries.succeeded(by_name, OVERALL, here)
+    tries.succeeded(by_name, here)
     async with everywhere.transaction() as connection:
         member = await store.get_member_by_id(connection, projects[0].id, person.id)
         if member is None:
@@ -170,7 +178,7 @@ async def set_password(ctx: Context, token: Secret, new: Secret, current: Secret
         has_password = await store.password_verifier(connection, member.id) is not None
     if has_password and not session.method.startswith("link"):
         await check_current(ctx, member, current)
-    verifier = await asyncio.to_thread(hash_password, new.reveal())
+    verifier = await scrypts.verifier_of(new)
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:
         await store.set_password_verifier(connection, member.id, verifier)
@@ -198,10 +206,20 @@ async def check_current(ctx: Context, member: Member, current: Secret | None) ->
     tries.begin(ctx.clock.monotonic_ns(), by_name)
     async with ctx.db.across_projects().connection() as connection:
         verifier = await store.password_verifier(connection, member.id)
-    given = current.reveal() if current else ""
-    if not await asyncio.to_thread(verify_password, given, verifier or _nobodys_verifier()):
+    try:
+        matches = await _fits(current or Secret(""), verifier)
+    except SignInBusyError:
+        tries.succeeded(None, by_name)  # nothing was tried
+        raise
+    if not matches:
+        await record_refusal(ctx.within(member.project, actor_of(member)), "current password", about(member))
         raise SignInRefusedError("the current password is wrong", next_step="give the password that you signed in with")
     tries.succeeded(by_name)
+
+
+async def _fits(password: Secret, verifier: str | None) -> bool:
+    """Whether it is the verifier's password; without one no password is, and finding out takes as long."""
+    return await scrypts.verify(password, verifier or _nobodys_verifier())
 
 
 def check_password(password: Secret) -> None:
@@ -251,19 +269,11 @@ async def _ensure_administrator(connection: Connection, ctx: Context, now_ns: in
         )
 
 
-async def _record_refusal(ctx: Context, person: store.Person | None, projects: Sequence[Project]) -> None:
-    """Failures are kept too; never the name that was given, where people type passwords by mistake."""
-    acting = ctx.within(projects[0].id, ctx.actor) if projects else ctx
-    object_id, name = (person.id, person.name) if person else ("unknown", "")
-    async with acting.db.transaction() as connection:
-        await audit.record(
-            connection,
-            acting,
-            action="sessions.refuse",
-            object_kind="member",
-            object_id=object_id,
-            object_name=name,
-        )
+def _about(person: store.Person | None, projects: Sequence[Project]) -> About:
+    """Whose password it was to be; the first project's record has it."""
+    if person is None:
+        return About("member")
+    return About("member", person.id, person.name, projects[0].id if projects else "")
 
 
 @cache

@@ -30,7 +30,7 @@ class Count(NamedTuple):
     limits: tuple[Limit, ...]
 
 
-OVERALL = Count("all", (Limit(100, 300),))
+OF_NOBODY = Count("nobody", (Limit(100, 300),))  # events about what is nobody's
 
 
 def of_name(name_key: str) -> Count:
@@ -72,6 +72,14 @@ class Tries:
                 self._failed.move_to_end(count.key)
         while len(self._failed) > _MOST_KEPT:
             self._failed.popitem(last=False)
+
+    def counts(self, now_ns: int, count: Count) -> bool:
+        """Count one more, where there were not too many."""
+        try:
+            self.begin(now_ns, count)
+        except TooManySignInsError:
+            return False
+        return True
 
     def _refuse_beyond(self, count: Count, now_ns: int) -> None:
         failed = self._failed.get(count.key, deque())
