@@ -118,6 +118,7 @@ class Stand:
             runner=HttpOverUnix(runner_socket),
             control=HttpOverUnix(self._folder / "control.sock"),
             recorder=surroundings.Recorded(),
+            till=surroundings.FreeTill(),
         )
         self._stack.callback(house.runner.close)
         self._stack.callback(house.control.close)

@@ -13,7 +13,20 @@ import msgspec
 import openai
 import pytest
 from pyreqwest.client import ClientBuilder
-from surroundings import ANSWER, KEY, TWO_FIELDS, ByHand, Peer, Recorded, answering, function, model, serving, snapshot
+from surroundings import (
+    ANSWER,
+    KEY,
+    TWO_FIELDS,
+    ByHand,
+    FreeTill,
+    Peer,
+    Recorded,
+    answering,
+    function,
+    model,
+    serving,
+    snapshot,
+)
 
 from flyball.gateway.admit import Gate
 from flyball.gateway.app import GatewayApp
@@ -72,7 +85,8 @@ class Gateway:
         """Replace parts of the default project or of the snapshot."""
         old = self.snapshots.snapshot
         project = old.projects["default"]
-        parts = {name: changes.pop(name) for name in ("models", "functions") if name in changes}
+        names = ("models", "functions", "quotas", "organisation")
+        parts = {name: changes.pop(name) for name in names if name in changes}
         project = msgspec.structs.replace(project, **parts)
         self.snapshots.snapshot = msgspec.structs.replace(
             old, epoch=old.epoch + 1, projects={"default": project}, **changes
@@ -114,7 +128,13 @@ def seeded():
 
 
 @pytest.fixture
-async def gateway(upstream, data_dir, seeded):
+def till():
+    """Who promises what calls may cost: here everything, to everybody."""
+    return FreeTill()
+
+
+@pytest.fixture
+async def gateway(upstream, data_dir, seeded, till):
     snapshots = ByHand()
     snapshots.snapshot = snapshot({"fast": model([(upstream, 1)])}, {"triage": function()})
     async with Wire(SystemClock(), connect_seconds=1, idle_seconds=0.5) as wire:
@@ -128,6 +148,7 @@ async def gateway(upstream, data_dir, seeded):
             runner=HttpOverUnix(data_dir / "runner.sock"),
             control=HttpOverUnix(data_dir / "control.sock"),
             recorder=Recorded(),
+            till=till,
         )
         app = GatewayApp(house)
         async with serving(app) as address:

@@ -11,6 +11,7 @@ from flyball.gateway.errors import NotReadyError
 from flyball.gateway.snapshot import KnownFunction, KnownModel, KnownProject, Snapshot
 from flyball.infra.sockets.serving import Server
 from flyball.kit.secrets import Secret, token_hash
+from flyball.ledger.records import Reservation
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
 from flyball.projects.key_records import ActiveKey
@@ -34,6 +35,24 @@ class ByHand:
         if self.snapshot is None:
             raise NotReadyError
         return self.snapshot
+
+
+class FreeTill:
+    """Promises everything to everybody, and keeps what calls cost."""
+
+    def __init__(self):
+        self.open = set()  # reservations that were not settled yet
+        self.entries = []
+        self._made = 0
+
+    async def admit(self, _):
+        self._made += 1
+        self.open.add(self._made)
+        return Reservation(self._made, None, ())
+
+    def settle(self, reservation, entries):
+        self.open.remove(reservation.number)  # once
+        self.entries += entries
 
 
 class Recorded(list):

@@ -135,7 +135,7 @@ async def front(application, settings, layout):
         house = House(
             clock=SystemClock(), snapshots=_Empty(), gate=Gate(most_calls=10, most_bytes=1_000_000),
             limits=Limits(body_bytes=1_000_000, json_depth=64), deadline_seconds=3, wire=wire, runner=runner,
-            control=control, recorder=_Nothing(),
+            control=control, recorder=_Nothing(), till=_Nothing(),
         )  # fmt: skip
         await stack.enter_async_context(_served(watched, bind_unix(layout.public_socket)))
         await stack.enter_async_context(_served(GatewayApp(house), listening, allowance=Allowance()))

@@ -54,6 +54,7 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     left = errand.patience.seconds_left
     seconds = min(left, errand.house.first_byte_seconds or left) if streamed else left
     answered = await stack.enter_async_context(put(asking, errand.house.wire, upstream, seconds=seconds))
+    attempt.answered = True
     if errand.verb == "count_tokens":
         return await _counted(asking, asked, answered)
     if streamed:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from flyball.llm.dialect import Asked
 from flyball.llm.translation import dialect
 
-from .record import BYTES_PER_TOKEN
+from .expecting import BYTES_PER_TOKEN
 from .replies import Reply, WholeReply
 
 _ESTIMATED = ((b"x-flyball-estimated", b"true"),)

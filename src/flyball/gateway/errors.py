@@ -30,6 +30,7 @@ class GatewayError(FlyballError):
     status = 400
     param: str | None = None
     retry_after: int | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()  # in the caller's dialect, besides those that every refusal has
 
 
 class MissingKeyError(GatewayError):

@@ -15,6 +15,7 @@ from .house import House
 from .identify import identify
 from .read import read
 from .record import Entry
+from .reserve import reserve
 from .routes import Route
 from .snapshot import Snapshot
 from .speech import Speech
@@ -29,7 +30,7 @@ async def handle(exchange: Exchange, house: House, route: Route) -> None:
     except FlyballError as error:
         await speech.refuse(error)
         return
-    entry = Entry(exchange.headers, caller, clock=house.clock, recorder=house.recorder)
+    entry = Entry(exchange.headers, caller, house)
     entry.epoch = snapshot.epoch
     speech.headers = ((b"x-flyball-trace-id", entry.trace_id.encode()),)
     try:
@@ -51,8 +52,12 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
         asked = entry.asked = await read(exchange, house.limits, loan, route)
         with house.gate.admit():
             chosen = entry.route = choose(snapshot, entry.caller, asked, entry.trace_id)
-            patience = Patience(house.clock, seconds=house.deadline_seconds)
             verb: Verb = "count_tokens" if route.verb == "count_tokens" else "generate"
+            if verb == "generate":
+                project = snapshot.projects[entry.caller.project]
+                worth = house.expectations.of(entry.caller.project, chosen, asked)
+                await reserve(house.till, project, entry, asked, worth)
+            patience = Patience(house.clock, seconds=house.deadline_seconds)
             streamed = asked.stream and verb == "generate"
             early = house.early_keep_alive_seconds if streamed else 0
             try:

@@ -11,9 +11,11 @@ from flyball.projects.key_refusals import KeyRefusals
 from flyball.projects.key_uses import KeyUses
 
 from .admit import Gate
+from .expecting import Expectations
 from .read import Limits
 from .record import Recorder
 from .snapshot import Snapshot
+from .till import Till
 
 
 class Snapshots(Protocol):
@@ -41,6 +43,8 @@ class House:
     runner: HttpOverUnix
     control: HttpOverUnix
     recorder: Recorder
+    till: Till
+    expectations: Expectations = field(default_factory=Expectations)
     proxies: tuple[Network, ...] = ()  # whose word on where a call comes from is believed
     uses: KeyUses = field(default_factory=KeyUses)
     refusals: KeyRefusals = field(default_factory=KeyRefusals)

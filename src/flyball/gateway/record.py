@@ -14,23 +14,26 @@ from flyball.functions.records import Answer
 from flyball.kit.clock import Clock
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
+from flyball.ledger.records import Reservation
 from flyball.llm.dialect import Asked
 from flyball.llm.errors import UpstreamError
 from flyball.llm.losses import Losses
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
 from flyball.models.endpoints import ResolvedEndpoint
-from flyball.models.pricing import cost
+from flyball.models.pricing import Cost, cost
 from flyball.projects.key_records import ActiveKey
 from flyball.traces.records import Span
 
+from .bill import Called, Tried, entries_of
 from .choose import FunctionRoute, ModelRoute, Route, extension
+from .expecting import BYTES_PER_TOKEN, Expectations
+from .till import Till
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _LONGEST_TEXT = 256 * 1024  # characters of input or output that a span carries; the rest is counted, not kept
 _LONGEST_NAME = 200
 _MOST_NAMES = 100
-BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
 
 
 class Recorder(Protocol):
@@ -38,6 +41,30 @@ class Recorder(Protocol):
 
     def append(self, span: Span) -> bool:
         """Keep a span."""
+        ...
+
+
+class Desk(Protocol):
+    """What notes are taken with."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where spans go."""
+        ...
+
+    @property
+    def till(self) -> Till:
+        """Where what calls cost goes."""
+        ...
+
+    @property
+    def expectations(self) -> Expectations:
+        """What calls cost lately."""
         ...
 
 
@@ -57,6 +84,8 @@ class Attempt:
         self.error = ""
         self.dialect = ""
         self.dropped = Losses(endpoint.provider)  # what its request or its answer could not carry
+        self.answered = False  # its upstream has begun to answer
+        self.cost = Cost(None, "")
 
     def estimate(self, request_bytes: int) -> None:
         """Where an answer broke off before its usage came: what was seen of it, marked as an estimate."""
@@ -69,7 +98,7 @@ class Attempt:
 class Entry:
     """The notes of one call."""
 
-    def __init__(self, headers: Mapping[bytes, bytes], caller: ActiveKey, *, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], caller: ActiveKey, desk: Desk) -> None:
         parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
         known = parent is not None and int(parent[1], 16) != 0 and int(parent[2], 16) != 0
         self.headers = headers
@@ -84,9 +113,12 @@ class Entry:
         self.finish_reason = ""
         self.epoch = 0
         self.caller = caller
-        self._clock = clock
-        self._recorder = recorder
-        self._start_ns = clock.now_ns()
+        self.organisation = ""
+        self.reservation: Reservation | None = None
+        self._desk = desk
+        self._clock = desk.clock
+        self._recorder = desk.recorder
+        self._start_ns = self._clock.now_ns()
         self._texts: list[str] = []
         self._text_length = 0
         self._error = ""
@@ -131,11 +163,52 @@ class Entry:
         self._settled = True
         end_ns = self._clock.now_ns()
         text = "".join(self._texts)[:_LONGEST_TEXT]
+        if isinstance(self.route, ModelRoute) and self.asked is not None:
+            for attempt in self.attempts:
+                if attempt.error or self._error:
+                    attempt.estimate(len(_conversation(self.asked)))
+                attempt.cost = cost(attempt.usage, self.route.model.prices)
+        if self.reservation is not None:
+            self._pay(self.reservation)
         for number, attempt in enumerate(self.attempts, 1):
             self._recorder.append(self._attempt_span(number, attempt, end_ns, text))
         for span in self.spans:
             self._recorder.append(span)
         self._recorder.append(self._call_span(end_ns, text))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What the caller calls this call by."""
+        tags: tuple[str, ...] = _given_names(self.asked).get("tags", ())
+        return tags
+
+    def _pay(self, reservation: Reservation) -> None:
+        """Settle what the call was promised, and remember what it took."""
+        called = Called(
+            caller=self.caller,
+            organisation=self.organisation,
+            at_ns=reservation.at_ns or self._start_ns,
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            tags=self.tags,
+            error_code=self._error_code,
+        )
+        tried = [
+            Tried(
+                span_id=attempt.span_id,
+                provider=attempt.endpoint.provider,
+                model=attempt.endpoint.model,
+                usage=attempt.usage,
+                cost=attempt.cost,
+                failed=bool(attempt.error),
+                answered=attempt.answered,
+            )
+            for attempt in self.attempts
+        ]
+        entries = entries_of(called, self.route, tried, self.spans)
+        self._desk.till.settle(reservation, entries)
+        if self.route is not None and entries and not self._error:
+            self._desk.expectations.learn(self.caller.project, self.route, entries)
 
     def _call_span(self, end_ns: int, text: str) -> Span:
         asked, route = self.asked, self.route
@@ -183,9 +256,6 @@ class Entry:
         assert isinstance(self.route, ModelRoute) and self.asked is not None  # noqa: S101, PT018 -- only such calls have attempts
         error = attempt.error or self._error
         messages = _conversation(self.asked)
-        if error:
-            attempt.estimate(len(messages))
-        spent = cost(attempt.usage, self.route.model.prices)
         attributes: dict[str, Any] = {"attempt": number, "host": _host(attempt.endpoint.base_url)}
         if attempt.dialect != self.asked.dialect:
             attributes["dialect"] = attempt.dialect
@@ -214,8 +284,8 @@ class Entry:
             model_response=attempt.answered_by[:_LONGEST_NAME],
             usage=attempt.usage or Usage(),
             usage_raw=attempt.usage_raw,
-            cost_nano_usd=spent.nano_usd,
-            price_version=spent.price_version,
+            cost_nano_usd=attempt.cost.nano_usd,
+            price_version=attempt.cost.price_version,
             input=_decoded(messages),
             output="" if attempt.error else text,
             attributes=attributes,

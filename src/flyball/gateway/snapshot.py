@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from flyball.functions.records import LiveRelease, PinnedVariant
+from flyball.ledger.records import Quota
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
 from flyball.projects.key_records import ActiveKey
@@ -44,6 +45,8 @@ class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
 
     models: Mapping[str, KnownModel] = MappingProxyType({})
     functions: Mapping[str, KnownFunction] = MappingProxyType({})
+    organisation: str = ""
+    quotas: Mapping[tuple[str, str], tuple[Quota, ...]] = MappingProxyType({})  # by kind and name of their scope
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,9 @@ _STREAM = (
     (b"x-accel-buffering", b"no"),
 )
 _ARRAY = ((b"content-type", b"application/json; charset=utf-8"), *_STREAM[1:])
-_WORTH_RETRYING = frozenset({429, 503})
+_LIMITED = 429
+_WORTH_RETRYING = frozenset({_LIMITED, 503})
+_WORTH_WAITING_SECONDS = 60
 
 
 class Broken(Protocol):
@@ -121,7 +123,10 @@ def _worded(error: FlyballError, dialect: Dialect) -> tuple[int, bytes, tuple[He
     headers: list[Header] = []
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
-    if status >= 409 and status not in _WORTH_RETRYING:
+    if isinstance(error, GatewayError):
+        headers.extend(error.headers)
+    too_long = status == _LIMITED and (retry_after is None or retry_after > _WORTH_WAITING_SECONDS)
+    if status >= 409 and (status not in _WORTH_RETRYING or too_long):
         # The vendors' clients repeat by themselves what they think may pass; here every attempt has been made.
         headers.append((b"x-should-retry", b"false"))
     if isinstance(error, WrongMethodError):

@@ -1,14 +1,53 @@
 """What can go wrong with budgets, limits and the ledger.
 
 FlyballError
-└── InvalidInputError
-    └── QuotaInvalidError       an amount, a window or a scope that none can be
+├── InvalidInputError
+│   └── QuotaInvalidError       an amount, a window or a scope that none can be
+├── QuotaReachedError           a quota has not enough left, as its bank says
+└── UnavailableError
+    ├── QuotaAwayError          the bank does not answer in time, and the quota lets nothing through then
+    └── LedgerFullError         what is spent cannot be kept any more
 """
 
-from flyball.kit.errors import InvalidInputError
+from typing import TYPE_CHECKING
+
+from flyball.kit.errors import FlyballError, InvalidInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from .records import Quota, Standing
 
 
 class QuotaInvalidError(InvalidInputError):
     """A budget or limit that cannot be one."""
 
     code = "quota_invalid"
+
+
+class QuotaReachedError(FlyballError):
+    """A quota has not enough left for what was `needed`, as its bank said at `at_ns`."""
+
+    status = 429
+    code = "quota_reached"
+
+    def __init__(self, quota: "Quota", standing: "Standing", needed: int, at_ns: int) -> None:
+        super().__init__(
+            f"the quota {quota.id} has {standing.free} of {standing.limit} {quota.unit} left, and {needed} are needed",
+            next_step=f"`flyball {'budgets' if quota.unit == 'nano_usd' else 'limits'} show {quota.id}`",
+        )
+        self.quota, self.standing, self.needed, self.at_ns = quota, standing, needed, at_ns
+
+
+class QuotaAwayError(UnavailableError):
+    """The bank does not answer in time, and the quota lets nothing through then."""
+
+    code = "quota_away"
+
+    def __init__(self, quota: "Quota") -> None:
+        super().__init__(f"how much is left of the quota {quota.id} cannot be learned now", next_step="flyball doctor")
+        self.quota = quota
+
+
+class LedgerFullError(UnavailableError):
+    """What is spent cannot be kept any more, so nothing may be spent."""
+
+    code = "ledger_full"

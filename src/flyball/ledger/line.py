@@ -55,6 +55,7 @@ class Line:
         if isinstance(waiting.outcome, Reservation):
             self.purse.settle(waiting.outcome, {})
         self._waiting = [other for other in self._waiting if other is not waiting]
+        self._asking = [other for other in self._asking if other is not waiting]
 
     def due_ns(self) -> int | None:
         """When somebody in the line wants to ask; None: nobody waits."""

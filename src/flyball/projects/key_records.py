@@ -78,6 +78,7 @@ class ActiveKey(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     permissions: frozenset[str]
     kind: KeyKind = "service"
+    member: str = ""  # whose personal key it is
     expires_ns: int | None = None
     models: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()

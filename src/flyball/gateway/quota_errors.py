@@ -1,0 +1,114 @@
+"""Why a call does not come in for want of money, rate or a free place: which counter, of which window, and when it frees.
+
+GatewayError
+├── QuotaExceededError  429  a budget or a limit has not enough left for this call
+├── QuotaUnknownError   503  PostgreSQL does not say how much is left, and the quota stops calls then
+└── LedgerFullError     503  what calls cost cannot be kept any more, so none may begin
+"""
+
+from flyball.kit.clock import NANOSECONDS, to_datetime
+from flyball.kit.money import format_usd
+from flyball.ledger.errors import QuotaReachedError
+from flyball.ledger.records import Quota
+
+from .errors import GatewayError
+from .exchange import Header
+
+_LONGEST_WAIT_SECONDS = 366 * 86_400
+
+
+class QuotaExceededError(GatewayError):
+    """A budget or a limit has not enough left for this call."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, reached: QuotaReachedError, dialect: str) -> None:
+        quota, standing, now_ns = reached.quota, reached.standing, reached.at_ns
+        money = quota.unit == "nano_usd"
+        used, promised, limit = (_amount(quota, n) for n in (standing.settled, standing.leased, standing.limit))
+        if money:
+            self.code = "insufficient_quota"
+        self.retry_after = _seconds(standing.frees_ns, now_ns) if standing.frees_ns else None
+        super().__init__(
+            f"the {'budget' if money else 'limit'} of {_whom(quota)} has {_amount(quota, standing.free)} left and this call needs up to"
+            f" {_amount(quota, reached.needed)}: {limit} {_window(quota)}, {used} settled in the ledger, {promised} promised to calls in"
+            f" flight ({quota.id}); {_frees(standing.frees_ns)}",
+            next_step=f"`flyball {'budgets' if money else 'limits'} show {quota.id}`",
+        )
+        self.headers = _headers(reached, dialect)
+
+
+class QuotaUnknownError(GatewayError):
+    """PostgreSQL does not say how much is left, and the quota stops calls then."""
+
+    status = 503
+    code = "quota_unknown"
+    retry_after = 1
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(
+            f"how much is left of the {'budget' if quota.unit == 'nano_usd' else 'limit'} of {_whom(quota)} ({quota.id}) cannot be"
+            " learned now, and it lets nothing through then",
+            next_step="try again; `flyball doctor` says whether PostgreSQL answers",
+        )
+
+
+class LedgerFullError(GatewayError):
+    """What calls cost cannot be kept any more, so none may begin."""
+
+    status = 503
+    code = "ledger_full"
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "what calls cost waits for PostgreSQL, and there is no room for more of it",
+            next_step="`flyball doctor`; FLYBALL_LEDGER_SPOOL_BYTES sets the room",
+        )
+
+
+def _headers(reached: QuotaReachedError, dialect: str) -> tuple[Header, ...]:
+    """How it stands, in the headers that the caller's clients read."""
+    quota, standing = reached.quota, reached.standing
+    if quota.unit not in ("requests", "tokens"):
+        return ()
+    frees_ns = standing.frees_ns or reached.at_ns
+    if dialect == "anthropic_messages":
+        told = {"limit": standing.limit, "remaining": standing.free, "reset": _stamp(frees_ns)}
+        return tuple(
+            (f"anthropic-ratelimit-{quota.unit}-{name}".encode(), str(one).encode()) for name, one in told.items()
+        )
+    told = {"limit": standing.limit, "remaining": standing.free, "reset": f"{_seconds(frees_ns, reached.at_ns)}s"}
+    return tuple((f"x-ratelimit-{name}-{quota.unit}".encode(), str(one).encode()) for name, one in told.items())
+
+
+def _whom(quota: Quota) -> str:
+    return f"the {quota.scope_kind} {quota.scope!r}" if quota.scope else f"the {quota.scope_kind}"
+
+
+def _amount(quota: Quota, number: int) -> str:
+    if quota.unit == "nano_usd":
+        return format_usd(number)
+    return f"{number:,} {'calls at once' if quota.unit == 'parallel' else quota.unit}"
+
+
+def _window(quota: Quota) -> str:
+    if quota.unit == "parallel":
+        return "at most"
+    if quota.window == "total":
+        return "in all"
+    kind, _, seconds = quota.window.partition(":")
+    return f"in any {seconds} s" if kind == "rolling" else f"a {kind}"
+
+
+def _frees(frees_ns: int | None) -> str:
+    return f"it frees on {to_datetime(frees_ns):%Y-%m-%d at %H:%M:%S} UTC" if frees_ns else "it frees when it is raised"
+
+
+def _seconds(until_ns: int, now_ns: int) -> int:
+    return max(1, min(-(-(until_ns - now_ns) // NANOSECONDS), _LONGEST_WAIT_SECONDS))
+
+
+def _stamp(at_ns: int) -> str:
+    return f"{to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,66 @@
+"""Before anybody is asked: every budget and limit that a call falls under promises it what it may need, all together or not at all.
+
+Knows which quotas those are; knows not how a promise is kept (`Till`), and waits at most as long as the till does.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from flyball.ledger.errors import LedgerFullError as NoRoomError
+from flyball.ledger.errors import QuotaAwayError, QuotaReachedError
+from flyball.ledger.records import Demand, Quota
+from flyball.llm.dialect import Asked
+
+from .choose import FunctionRoute, Route
+from .expecting import Worth
+from .quota_errors import LedgerFullError, QuotaExceededError, QuotaUnknownError
+from .record import Entry
+from .snapshot import KnownProject
+from .till import Till
+
+
+async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked, worth: Worth) -> None:
+    """Have a call admitted; the notes hold what it was promised, which their settlement gives back.
+
+    Raises:
+        QuotaExceededError: a budget or limit has not enough left.
+        QuotaUnknownError: how much is left cannot be learned, and a quota stops calls then.
+        LedgerFullError: what calls cost cannot be kept any more.
+    """
+    notes.organisation = project.organisation
+    assert notes.route is not None  # noqa: S101 -- chosen before
+    tags = notes.tags
+    demands = tuple(Demand(quota, _needed(quota, worth)) for quota in quotas_of(project, notes.route, notes, tags))
+    try:
+        notes.reservation = await till.admit(demands)
+    except QuotaReachedError as error:
+        raise QuotaExceededError(error, asked.dialect) from None
+    except QuotaAwayError as error:
+        raise QuotaUnknownError(error.quota) from None
+    except NoRoomError:
+        raise LedgerFullError from None
+
+
+def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Iterator[Quota]:
+    """The quotas that count a call, each once."""
+    if not project.quotas:
+        return
+    caller = notes.caller
+    places = [("organisation", ""), ("project", ""), ("key", caller.id)]
+    if caller.member:
+        places.append(("member", caller.member))
+    if isinstance(route, FunctionRoute):
+        places.append(("function", route.function.name))
+        model = route.variant.spec.get("model")
+        if isinstance(model, dict):
+            places.append(("model", model["name"]))
+    else:
+        places.append(("model", route.model.name))
+    places.extend(("tag", tag) for tag in dict.fromkeys(tags))
+    for place in places:
+        yield from project.quotas.get(place, ())
+
+
+def _needed(quota: Quota, worth: Worth) -> int:
+    if quota.unit == "nano_usd":
+        return worth.nano_usd
+    return worth.tokens if quota.unit == "tokens" else 1

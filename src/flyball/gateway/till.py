@@ -1,0 +1,18 @@
+"""The port behind which budgets and limits are kept in this process, and what calls have cost. Knows no way of keeping."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flyball.ledger.records import Demand, Entry, Reservation
+
+
+class Till(Protocol):
+    """What keeps promises of budgets and limits in this process, and takes what calls have cost."""
+
+    async def admit(self, demands: Sequence[Demand]) -> Reservation:
+        """All of it. Raises QuotaReachedError, QuotaAwayError, LedgerFullError."""
+        ...
+
+    def settle(self, reservation: Reservation, entries: Sequence[Entry]) -> None:
+        """What became of it: kept at once, and what was not needed is free again. Once for each reservation."""
+        ...

@@ -1,0 +1,224 @@
+"""One worker's till: calls are promised what they may need from what the worker holds, and a task beside them deals with the bank.
+
+A call waits here only where the worker holds too little; then for as long as the bank takes, and never longer than the line allows.
+Knows tasks, the clock and the spool of entries; what is promised to whom is decided by `purse` and `line`, which know none of these.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from flyball.kit.clock import Clock
+from flyball.kit.errors import FlyballError
+
+from .bank import AWAY_NS, RENEW_NS, SECOND, Bank
+from .errors import LedgerFullError, QuotaAwayError, QuotaReachedError
+from .line import Line, Refusal, Waiting
+from .purse import Purse
+from .records import Demand, Entry, Reservation, Unit, measured
+from .windows import ends_ns, is_rolling
+
+_log = logging.getLogger(__name__)
+_UNITS: tuple[Unit, ...] = ("nano_usd", "requests", "tokens")
+_LONGEST_ANSWER_SECONDS = 5.0  # of the bank; then the question is given up and asked anew
+_REAP_EVERY = 5  # renewals
+
+T = TypeVar("T")
+
+
+class Entries(Protocol):
+    """Where entries are kept until they are settled: durable when `append` returns True, and never waiting."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the entries of one more call are sure to find a place."""
+        ...
+
+    def append(self, entry: Entry) -> bool:
+        """Keep an entry."""
+        ...
+
+
+class Lender:
+    """The till of one worker. `at_work` is for the life of the process.
+
+    Args:
+        bank: where leases come from.
+        entries: where entries go.
+        worker: a name that no other process bears.
+    """
+
+    def __init__(self, bank: Bank, entries: Entries, clock: Clock, worker: str) -> None:
+        self._bank = bank
+        self._entries = entries
+        self._clock = clock
+        self._worker = worker
+        self._purse = Purse()
+        self._line = Line(self._purse)
+        self._outcomes: dict[int, asyncio.Future[Reservation | Refusal]] = {}  # by id of the place in the line
+        self._asked = asyncio.Event()
+        self._lost = 0  # entries that found no place
+
+    async def admit(self, demands: Sequence[Demand]) -> Reservation:
+        """Reserve every demand, or nothing. Returns at once where the worker holds enough.
+
+        Raises:
+            QuotaReachedError: a quota has not enough left, and nobody else holds any of it idle.
+            QuotaAwayError: the bank did not answer in time, and a quota lets nothing through then.
+            LedgerFullError: what the call costs could not be kept.
+        """
+        if not self._entries.has_room:
+            raise LedgerFullError(
+                "what was spent waits for PostgreSQL, and there is no room for more", next_step="flyball doctor"
+            )
+        joined = self._line.join(demands, self._clock.monotonic_ns())
+        if isinstance(joined, Reservation):
+            return joined
+        outcome: asyncio.Future[Reservation | Refusal] = asyncio.get_running_loop().create_future()
+        self._outcomes[id(joined)] = outcome
+        self._asked.set()
+        try:
+            found = await outcome
+        except asyncio.CancelledError:
+            self._line.leave(joined)
+            raise
+        finally:
+            del self._outcomes[id(joined)]
+        if isinstance(found, Reservation):
+            return found
+        raise self._refusal(found, demands)
+
+    def settle(self, reservation: Reservation, entries: Sequence[Entry]) -> None:
+        """Keep what became of a call, and free what it did not need. Synchronous, so that no cancellation comes between."""
+        if not entries:
+            self._purse.settle(reservation, {})
+        for number, entry in enumerate(entries, 1):
+            used = {unit: measured(unit, entry) for unit in _UNITS}
+            charge = self._purse.settle if number == len(entries) else self._purse.draw
+            charges = charge(reservation, used)
+            if not self._entries.append(msgspec.structs.replace(entry, charges=charges)):
+                self._lost += 1
+                _log.error(
+                    "the ledger's spool is full: %d entries are lost, the last one of trace %s",
+                    self._lost,
+                    entry.trace_id,
+                )
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Deal with the bank inside the block; at its end what is held goes back."""
+        tasks = [asyncio.create_task(_for_ever(each)) for each in (self._serve_line, self._keep_leases)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(Exception):  # what does not go back expires
+                async with asyncio.timeout(1):
+                    await self._give_back(closing=True)
+
+    # -- the line
+
+    async def _serve_line(self) -> None:
+        """Ask for who waits; while an answer does not come, decide by policy."""
+        while True:
+            await self._until_due()
+            done, takes = self._line.takes(self._clock.monotonic_ns())
+            self._tell(done)
+            if not takes:
+                continue
+            asked_ns = self._clock.monotonic_ns()
+            answers = await self._meanwhile(self._bank.take(self._worker, takes))
+            if answers is None:
+                continue
+            self._tell(self._line.answered(answers, asked_ns=asked_ns, now_ns=self._clock.monotonic_ns()))
+            if back := self._purse.idle(self._clock.monotonic_ns(), recalled=True):
+                await self._meanwhile(self._confirm(back))
+
+    async def _until_due(self) -> None:
+        while (due_ns := self._line.due_ns()) is None or due_ns > self._clock.monotonic_ns():
+            self._asked.clear()
+            wait = None if due_ns is None else max(0.0, (due_ns - self._clock.monotonic_ns()) / SECOND)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._asked.wait()
+
+    async def _meanwhile(self, question: Coroutine[Any, Any, T]) -> T | None:
+        """The bank's answer; None where it has none. Whoever waits longer than AWAY_NS is decided without it."""
+        asking = asyncio.create_task(question)
+        waited = 0.0
+        try:
+            while waited < _LONGEST_ANSWER_SECONDS:
+                finished, _ = await asyncio.wait([asking], timeout=AWAY_NS / SECOND)
+                if finished:
+                    return asking.result()
+                waited += AWAY_NS / SECOND
+                self._tell(self._line.away(self._clock.monotonic_ns()))
+            _log.warning("the bank of budgets and limits does not answer")
+        except FlyballError as error:
+            _log.warning("the bank of budgets and limits is away: %s", error)
+            await asyncio.sleep(AWAY_NS / SECOND)
+            self._tell(self._line.away(self._clock.monotonic_ns()))
+        finally:
+            asking.cancel()
+        return None
+
+    def _tell(self, done: Sequence[Waiting]) -> None:
+        for waiting in done:
+            outcome = self._outcomes.get(id(waiting))
+            if outcome is None or outcome.done():
+                self._line.leave(waiting)  # its caller has gone meanwhile
+            elif waiting.outcome is not None:
+                outcome.set_result(waiting.outcome)
+
+    # -- the leases
+
+    async def _keep_leases(self) -> None:
+        """Renew what is held, give back what is idle, and end what others left."""
+        renewals = 0
+        while True:
+            await asyncio.sleep(RENEW_NS / SECOND)
+            now_ns = self._clock.monotonic_ns()
+            async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
+                if named := self._purse.renewable(now_ns):
+                    leases = await self._bank.renew(self._worker, named)
+                    self._purse.renewed(named, leases, asked_ns=now_ns, now_ns=self._clock.monotonic_ns())
+                await self._give_back()
+                renewals += 1
+                if renewals % _REAP_EVERY == 0:
+                    await self._bank.reap()
+
+    async def _give_back(self, *, closing: bool = False) -> None:
+        if back := self._purse.idle(self._clock.monotonic_ns(), closing=closing):
+            await self._confirm(back)
+
+    async def _confirm(self, back: Mapping[str, int]) -> None:
+        await self._bank.give_back(self._worker, back)
+        self._purse.given_back(back)
+
+    def _refusal(self, refused: Refusal, demands: Sequence[Demand]) -> FlyballError:
+        quota, needed = next((demand.quota, demand.amount) for demand in demands if demand.quota.id == refused.quota)
+        if refused.standing is None:
+            return QuotaAwayError(quota)
+        at_ns = self._purse.bank_ns(self._clock.monotonic_ns()) or self._clock.now_ns()
+        standing = refused.standing
+        if needed > standing.limit - standing.settled and not is_rolling(quota.window):
+            standing = standing._replace(frees_ns=ends_ns(quota.window, at_ns))  # no lease that ends can help before
+        return QuotaReachedError(quota, standing, needed, at_ns)
+
+
+async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    while True:
+        try:
+            await work()
+        except (FlyballError, TimeoutError) as error:
+            _log.warning("the bank of budgets and limits is away: %s", error or "no answer")
+        except Exception:  # noqa: BLE001 -- the door of a task that nobody awaits: it must neither end nor fail in silence
+            _log.exception("dealing with the bank failed and begins again")
+            await asyncio.sleep(1)

@@ -1,0 +1,162 @@
+"""A worker's till: admitted at once from what it holds, refused only when the bank says so, decided by policy while the bank is away."""
+
+import asyncio
+
+import msgspec
+import pytest
+from memory_bank import MemoryBank
+
+from flyball.kit.clock import SystemClock
+from flyball.ledger.errors import LedgerFullError, QuotaAwayError, QuotaReachedError
+from flyball.ledger.lender import Lender
+from flyball.ledger.records import Demand, Entry, Quota
+
+BUDGET = Quota(
+    id="q_budget", organisation="o", unit="nano_usd", scope_kind="organisation", amount=1_000, window="total"
+)
+PLACES = Quota(id="q_places", organisation="o", unit="parallel", scope_kind="organisation", amount=2, window="total")
+
+
+class Kept(list):
+    has_room = True
+
+    def append(self, entry):
+        super().append(entry)
+        return True
+
+
+class SlowBank(MemoryBank):
+    """One that can be made to keep everybody waiting."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.asked = 0
+
+    async def take(self, worker, takes, now_ns=None):
+        self.asked += 1
+        await self.answers.wait()
+        return await super().take(worker, takes, now_ns)
+
+
+@pytest.fixture
+def bank():
+    return SlowBank(SystemClock().now_ns)
+
+
+@pytest.fixture
+async def lender(bank):
+    kept = Kept()
+    await bank.declare(BUDGET)
+    await bank.declare(PLACES)
+    lender = Lender(bank, kept, SystemClock(), "worker-1")
+    lender.kept = kept
+    async with lender.at_work():
+        yield lender
+
+
+def entry(number, nano_usd):
+    return Entry(
+        id=f"{number:016x}",
+        project="p",
+        organisation="o",
+        at_ns=SystemClock().now_ns(),
+        nano_usd=nano_usd,
+        price_version="v",
+    )
+
+
+async def test_a_call_takes_from_the_bank_and_the_next_one_from_what_is_held(lender, bank):
+    for number in range(3):
+        reservation = await lender.admit([Demand(BUDGET, 100)])
+        lender.settle(reservation, [entry(number, 60)])
+    asked = bank.asked
+
+    first = await lender.admit([Demand(BUDGET, 100)])
+
+    assert asked <= 3
+    assert bank.asked - asked <= 1
+    lender.settle(first, [])
+    assert [(one.nano_usd, sum(charge.amount for charge in one.charges)) for one in lender.kept] == [(60, 60)] * 3
+
+
+async def test_what_is_used_up_is_refused_with_the_ledgers_own_numbers(lender, bank):
+    reservation = await lender.admit([Demand(BUDGET, 900)])
+    lender.settle(reservation, [entry(1, 900)])
+    await bank.settle(lender.kept)
+
+    with pytest.raises(QuotaReachedError) as refused:
+        await lender.admit([Demand(BUDGET, 200)])
+
+    standing = refused.value.standing
+    assert (standing.limit, standing.settled + standing.leased, standing.free) == (1_000, 900, 100)
+    assert refused.value.needed == 200
+
+
+async def test_a_place_is_free_again_as_soon_as_its_call_has_settled(lender):
+    held = [await lender.admit([Demand(PLACES, 1)]) for _ in range(2)]
+    with pytest.raises(QuotaReachedError):
+        await lender.admit([Demand(PLACES, 1)])
+
+    lender.settle(held[0], [])
+
+    assert await lender.admit([Demand(PLACES, 1)])
+
+
+async def test_a_call_falls_under_all_of_its_quotas_together_or_under_none(lender, bank):
+    await lender.admit([Demand(PLACES, 1)])
+    await lender.admit([Demand(PLACES, 1)])
+
+    with pytest.raises(QuotaReachedError, match="q_places"):
+        await lender.admit([Demand(BUDGET, 100), Demand(PLACES, 1)])
+
+    assert await lender.admit([Demand(BUDGET, 1_000)])
+
+
+async def test_while_the_bank_is_silent_an_open_quota_lets_calls_through_within_its_bound(lender, bank):
+    bank.answers.clear()
+    opened = msgspec.structs.replace(BUDGET, open_bound=150)
+
+    assert await asyncio.wait_for(lender.admit([Demand(opened, 100)]), 2)
+    with pytest.raises(QuotaAwayError, match="q_budget"):
+        await asyncio.wait_for(lender.admit([Demand(opened, 100)]), 2)
+    bank.answers.set()
+
+    assert await asyncio.wait_for(lender.admit([Demand(BUDGET, 100)]), 2)
+
+
+async def test_while_the_bank_is_silent_a_closed_quota_lets_nothing_through(lender, bank):
+    bank.answers.clear()
+
+    with pytest.raises(QuotaAwayError):
+        await asyncio.wait_for(lender.admit([Demand(msgspec.structs.replace(BUDGET, when_away="closed"), 1)]), 2)
+
+
+async def test_a_caller_who_leaves_while_waiting_takes_nothing_along(lender, bank):
+    bank.answers.clear()
+    waiting = asyncio.create_task(lender.admit([Demand(msgspec.structs.replace(PLACES, when_away="closed"), 2)]))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    bank.answers.set()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert await asyncio.wait_for(lender.admit([Demand(PLACES, 2)]), 2)
+
+
+async def test_at_its_end_a_worker_gives_everything_back(bank):
+    await bank.declare(BUDGET)
+    lender = Lender(bank, Kept(), SystemClock(), "worker-1")
+    async with lender.at_work():
+        reservation = await lender.admit([Demand(BUDGET, 400)])
+        lender.settle(reservation, [])
+
+    standing = (await bank.standings([BUDGET.id]))[BUDGET.id]
+    assert standing.leased == 0
+
+
+async def test_nothing_is_begun_whose_cost_could_not_be_kept(lender):
+    lender.kept.has_room = False
+
+    with pytest.raises(LedgerFullError):
+        await lender.admit([])
