@@ -112,6 +112,12 @@ KNOBS: tuple[Knob, ...] = (
         int,
         "How much a gateway worker keeps of what it could not record yet; beyond it spans are dropped and counted.",
     ),
+    Knob(
+        "ledger_spool_bytes",
+        32 * 1024 * 1024,
+        int,
+        "How much a gateway worker keeps of what calls cost while PostgreSQL is away; three quarters full, it begins no call.",
+    ),
     Knob("flush_seconds", 1.0, float, "How often the flusher moves the inbox into the tables."),
     Knob("session_hours", 168, int, "How long a sign-in lasts at most."),
     Knob("session_idle_hours", 24, int, "How long a sign-in lasts without being used; 0: as long as `session_hours`."),
@@ -265,6 +271,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_seconds: int = 15
     early_keep_alive_seconds: int = 0
     spool_bytes: int = 64 * 1024 * 1024
+    ledger_spool_bytes: int = 32 * 1024 * 1024
     flush_seconds: float = 1.0
     session_hours: int = 168
     session_idle_hours: int = 24

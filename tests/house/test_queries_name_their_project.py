@@ -18,8 +18,11 @@ PART = "a part, of which the others here are made"
 CREDENTIAL = "by a credential's hash, which finds out the project"
 PERSON = "what a person has, in all of their projects"
 MACHINERY = "works for all projects: the worker, the flusher, the gateway's snapshot, the master key"
+QUOTA = "a quota by its id, or the quotas and counters of all: an organisation's is of no project, and settling serves everybody"
 ORGANISATION = "sign-in providers are an organisation's; their names are the server's"
-QUOTA = "a quota is a project's or an organisation's, and its policy looks at both; counters and leases go by their quota"
+QUOTA = (
+    "a quota is a project's or an organisation's, and its policy looks at both; counters and leases go by their quota"
+)
 WITHOUT = {
     **dict.fromkeys(
         [
@@ -60,6 +63,14 @@ WITHOUT = {
             "identity/provider_store.shows_beyond",
         ],
         ORGANISATION,
+    ),
+    **dict.fromkeys(
+        [
+            "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
+            "ledger/quota_store._FIND", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
+            "ledger/quota_store.update",
+        ],
+        QUOTA,
     ),
     **dict.fromkeys(
         [

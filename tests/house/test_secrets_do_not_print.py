@@ -24,6 +24,7 @@ HARMLESS = {
     "infra/jobs/outcomes.py _Ended.code": "of an error",
     "infra/secrets/safe.py Wrap.master_key": "the name of one",
     "kit/errors.py FlyballError.code": "of an error",
+    "ledger/sum_store.py _Table.key": "columns of a table",
     "llm/catalog/__init__.py": "the names of settings",
     "llm/completions.py Trouble.code": "of an error",
     "llm/dialects/": "what a model says, and errors",

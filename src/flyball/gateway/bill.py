@@ -42,7 +42,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str
     span_id: str
     tags: tuple[str, ...]
-    error_code: str = ""
+    error: str = ""
 
 
 def entries_of(called: Called, route: Route | None, tried: Sequence[Tried], spans: Sequence[Span]) -> tuple[Entry, ...]:
@@ -80,7 +80,7 @@ def _of_function(called: Called, route: FunctionRoute, spans: Sequence[Span]) ->
         "release": route.release.release_id,
         **_known(called),
     }
-    state: State = "complete" if not called.error_code else "cancelled" if called.error_code in _LEFT else "failed"
+    state: State = "complete" if not called.error else "cancelled" if called.error in _LEFT else "failed"
     yield Entry(id=called.span_id, state=state, nano_usd=0, **made)
     for span in spans:
         if span.kind == "llm":
@@ -101,9 +101,9 @@ def _of_function(called: Called, route: FunctionRoute, spans: Sequence[Span]) ->
 def _state(called: Called, attempt: Tried, *, last: bool) -> State:
     if not last:
         return "retried"
-    if not called.error_code and not attempt.failed:
+    if not called.error and not attempt.failed:
         return "complete"
-    return "cancelled" if called.error_code in _LEFT else "failed"
+    return "cancelled" if called.error in _LEFT else "failed"
 
 
 def _used(usage: Usage | None) -> dict[str, Any]:

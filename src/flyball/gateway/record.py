@@ -191,7 +191,7 @@ class Entry:
             trace_id=self.trace_id,
             span_id=self.span_id,
             tags=self.tags,
-            error_code=self._error_code,
+            error=self._error_code,
         )
         tried = [
             Tried(

@@ -26,6 +26,11 @@ class SpooledEntries:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the entries of every call that may be in flight are sure to find a place: a quarter is kept free for them."""
+        return self._spool.waiting_bytes * 4 <= self._spool.capacity * 3
+
     def append(self, entry: Entry) -> bool:
         """Keep an entry; when this returns True, only the loss of the machine's power can lose it."""
         return self._spool.append(encode_entry(entry))

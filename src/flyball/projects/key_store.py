@@ -59,7 +59,7 @@ _NEWEST = f"""
 _LIVING = "k.revoked_ns is null and p.archived_ns is null and (k.kind = 'service' or m.owner or s.member is not null)"
 # A key as it is checked: with the role that its member has in its project now, where it is personal.
 _CHECKED_COLUMNS = f"""
-    k.hash, k.id, k.project, k.name, k.kind, k.permissions, k.expires_ns, k.models, k.functions, k.addresses,
+    k.hash, k.id, k.project, k.name, k.kind, k.member, k.permissions, k.expires_ns, k.models, k.functions, k.addresses,
     ({_LIVING}) is not true as ended,
     case when m.owner then 'owner' else s.role end as member_role, r.permissions as role_permissions
 """
@@ -230,6 +230,7 @@ def _active(row: Row) -> ActiveKey:
         name=row["name"],
         permissions=permissions,
         kind=row["kind"],
+        member=row["member"] or "",
         expires_ns=row["expires_ns"],
         models=_set(tuple(row["models"])),
         functions=_set(tuple(row["functions"])),

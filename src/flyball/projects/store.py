@@ -98,6 +98,12 @@ async def list_projects(connection: Connection, organisation: str) -> list[Proje
     return [Project(**row) for row in rows]
 
 
+async def organisations(connection: Connection) -> dict[str, str]:
+    """The organisation of every project that the connection sees."""
+    rows = await fetch_all(connection, "select id, organisation from projects")
+    return {row["id"]: row["organisation"] for row in rows}
+
+
 async def projects_in(connection: Connection, organisation: str) -> frozenset[str]:
     """The ids of an organisation's projects, archived ones too."""
     rows = await fetch_all(connection, "select id from projects where organisation = %s", organisation)

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,6 +34,9 @@ from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.lender import Lender
+from flyball.ledger.settling import SpooledEntries, deliver_entries
 from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
 from flyball.projects.key_refusals import refusals_of
@@ -96,9 +100,10 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         await database.open()
         snapshots = CurrentSnapshot(database, Keyring(settings, layout, clock))
         await snapshots.reload()
-        spool = _take_spool(layout, settings)
+        spool = _take_spool(layout, "gateway", settings.spool_bytes)
         stack.callback(spool.close)
         await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_spans)))
+        till = await stack.enter_async_context(_till(layout, settings, clock))
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
         await stack.enter_async_context(written(refusals_of(database), database, clock))
@@ -122,17 +127,34 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             runner=runner,
             control=control,
             recorder=SpooledSpans(spool),
+            till=till,
             proxies=networks_in(settings.trusted_proxies, knob="trusted_proxies"),
             uses=uses_of(database),
             refusals=refusals_of(database),
         )
 
 
-def _take_spool(layout: Layout, settings: Settings) -> Spool:
+@asynccontextmanager
+async def _till(layout: Layout, settings: Settings, clock: Clock) -> AsyncIterator[Lender]:
+    """What keeps promises of budgets and limits, on connections of its own: reading a snapshot never holds a call up."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url, most=min(3, settings.database_pool), application="flyball ledger")
+        stack.push_async_callback(database.close)
+        await database.open()
+        spool = _take_spool(layout, "ledger", settings.ledger_spool_bytes)
+        stack.callback(spool.close)
+        await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_entries)))
+        worker = f"{spool.writer}-{secrets.token_hex(6)}"
+        lender = Lender(PostgresBank(database), SpooledEntries(spool), clock, worker)
+        await stack.enter_async_context(lender.at_work())
+        yield lender
+
+
+def _take_spool(layout: Layout, kind: str, capacity: int) -> Spool:
     """The spool of the first name that no other worker bears: what a killed one left is found again."""
     for number in range(1, _MOST_WORKERS):
         try:
-            return Spool(layout.spool, f"gateway-{number}", capacity=settings.spool_bytes)
+            return Spool(layout.spool, f"{kind}-{number}", capacity=capacity)
         except SpoolInUseError:
             continue
     raise SpoolInUseError(f"{_MOST_WORKERS} gateway workers run on {layout.root}", next_step="run fewer workers")

@@ -37,6 +37,7 @@ class Spool:
         if not _WRITER.fullmatch(writer):
             raise InvalidInputError(f"{writer!r:.80} is not a writer's name", next_step="use letters, digits and -")
         self.writer = writer
+        self.capacity = capacity
         self._folder = folder / writer
         self._lock = _take(self._folder, writer)
         try:
