@@ -37,7 +37,8 @@ WITHOUT = {
         [
             "identity/invitation_store._BY_HASH", "identity/invitation_store._BY_HASH_LOCKED",
             "identity/session_store._LIVE_BY_HASH", "identity/session_store._REVOKE_BY_HASH",
-            "identity/session_store.delete_steps", "identity/session_store.get_step", "identity/session_store.use_link",
+            "identity/session_store.delete_steps", "identity/session_store.get_link",
+            "identity/session_store.get_step", "identity/session_store.use_link",
             "projects/key_store._BY_HASH",
         ],
         CREDENTIAL,
@@ -76,7 +77,8 @@ WITHOUT = {
         [
             "audit/store.heads", "functions/store.all_current", "functions/store.all_live", "functions/store.live_variants",
             "models/store.all_current", "projects/key_store._ACTIVE", "projects/key_store._CHANGED",
-            "projects/key_store._CHECKED", "prompts/store.all_current", "runs/store._BEGIN", "runs/store.fail",
+            "projects/key_refusals._WAITING", "projects/key_refusals.forget",
+            "projects/key_store._CHECKED", "projects/key_store._ENDED", "prompts/store.all_current", "runs/store._BEGIN", "runs/store.fail",
             "runs/store.note", "runs/store.progress", "runs/store.succeed", "runs/store.unfinished",
             "secrets/store._SEALED_OF_ALL", "secrets/store.wraps_by_master", "secrets/store.wraps_for_update",
             "traces/flusher._claim", "traces/flusher._write",
