@@ -1,8 +1,6 @@
 """A bank in memory: the meaning of every verb, written as plainly as can be, to hold PostgreSQL's and the simulation against."""
 
-from dataclasses import dataclass, replace
-
-import msgspec
+from dataclasses import dataclass
 
 from flyball.ledger import windows
 from flyball.ledger.bank import LEASE_NS, SURPLUS, WANTED_NS
@@ -31,7 +29,8 @@ class MemoryBank:
         self.quotas = {}
         self.slips = {}
         self.entries = {}
-        self.settled = {}  # (quota, window_ns) -> amount
+        self.of = {}  # quota -> {lease: slip}, the same slips
+        self.settled = {}  # quota -> {window_ns: amount}
         self.wanted = {}  # quota -> until when
         self.heard = []  # quotas whose holders a notification would reach
         self._count = 0
@@ -41,20 +40,21 @@ class MemoryBank:
     async def declare(self, quota):
         """A new quota counts what was spent since its window began; one that is there gets its new amount."""
         if quota.id not in self.quotas:
-            self.settled |= self.derived(quota)
+            self.settled[quota.id] = self.derived(quota)
         self.quotas[quota.id] = quota
 
     async def remove(self, quota):
         del self.quotas[quota]
-        self.settled = {key: amount for key, amount in self.settled.items() if key[0] != quota}
-        self.slips = {key: slip for key, slip in self.slips.items() if slip.quota != quota}
+        del self.settled[quota]
+        for lease in self.of.pop(quota, {}):
+            del self.slips[lease]
 
     def derived(self, quota):
         """The counter's rows, from the ledger alone."""
         rows = {}
         for entry in self.entries.values():
             if covers(quota, entry) and (amount := measured(quota.unit, entry)):
-                row = (quota.id, windows.window_of(quota.window, entry.at_ns))
+                row = windows.window_of(quota.window, entry.at_ns)
                 rows[row] = rows.get(row, 0) + amount
         return rows
 
@@ -97,8 +97,9 @@ class MemoryBank:
             self.entries[entry.id] = entry
             for quota in self.quotas.values():
                 if covers(quota, entry) and (amount := measured(quota.unit, entry)):
-                    row = (quota.id, windows.window_of(quota.window, entry.at_ns))
-                    self.settled[row] = self.settled.get(row, 0) + amount
+                    row = windows.window_of(quota.window, entry.at_ns)
+                    rows = self.settled[quota.id]
+                    rows[row] = rows.get(row, 0) + amount
             for charge in entry.charges:
                 slip = self.slips.get(charge.lease)
                 if slip is not None and slip.expires_ns > now:
@@ -108,7 +109,7 @@ class MemoryBank:
         now = self._now(now_ns)
         dead = [slip.id for slip in self.slips.values() if slip.expires_ns <= now]
         for lease in dead:
-            del self.slips[lease]
+            del self.of[self.slips.pop(lease).quota][lease]
         return len(dead)
 
     async def standings(self, quotas, now_ns=None):
@@ -119,20 +120,20 @@ class MemoryBank:
 
     def standing(self, quota_id, now, least=1):
         quota = self.quotas[quota_id]
-        window = windows.window_of(quota.window, now)
-        live = [slip for slip in self.live(now) if slip.quota == quota_id and self._counts(quota, slip, window)]
-        first = windows.counts_from_ns(quota.window, now)
-        used = {
-            row: amount
-            for (name, row), amount in self.settled.items()
-            if name == quota_id and amount and (row >= first if windows.is_rolling(quota.window) else row == first)
-        }
-        leased = sum(slip.left for slip in live)
+        rolling = windows.is_rolling(quota.window)
+        window, first = windows.window_of(quota.window, now), windows.counts_from_ns(quota.window, now)
+        rows = self.settled[quota_id]
+        used = {row: rows[row] for row in rows if row >= first} if rolling else {first: rows.get(first, 0)}
+        live = self.live(quota_id, now)
         frees_ns = self._frees(quota, now, used, live, least)
-        return Standing(quota_id, quota.amount, sum(used.values()), leased, window, frees_ns)
+        return Standing(quota_id, quota.amount, sum(used.values()), sum(s.left for s in live), window, frees_ns)
 
-    def live(self, now):
-        return [slip for slip in self.slips.values() if slip.expires_ns > now]
+    def live(self, quota_id, now):
+        """The leases that count now: of a calendar window, those of this one."""
+        window = windows.counts_from_ns(self.quotas[quota_id].window, now)
+        rolling = windows.is_rolling(self.quotas[quota_id].window)
+        slips = self.of.get(quota_id, {}).values()
+        return [slip for slip in slips if slip.expires_ns > now and (rolling or slip.window_ns == window)]
 
     # -- inside
 
@@ -144,17 +145,15 @@ class MemoryBank:
             self.wanted[take.quota] = now + WANTED_NS
             if not wanted:
                 self.heard.append(take.quota)
-            others = [slip for slip in self.live(now) if slip.quota == take.quota and slip.worker != worker]
-            window = standing.window_ns
-            counted = [slip for slip in others if self._counts(self.quotas[take.quota], slip, window)]
-            return standing._replace(recalling=sum(slip.left for slip in counted if not slip.promised))
+            others = [slip for slip in self.live(take.quota, now) if slip.worker != worker and not slip.promised]
+            return standing._replace(recalling=sum(slip.left for slip in others))
         sure = min(max(take.need, take.least), free)
         more = 0 if wanted else max(0, min(take.most - sure, (free - sure) // SURPLUS))
         self._count += 1
         slip = Slip(
             f"lease_{self._count}", take.quota, standing.window_ns, worker, sure + more, self._expiry(take.quota, now)
         )
-        self.slips[slip.id] = slip
+        self.slips[slip.id] = self.of.setdefault(slip.quota, {})[slip.id] = slip
         return self._lease(slip, now)
 
     def _frees(self, quota, now, used, live, least):
@@ -183,22 +182,9 @@ class MemoryBank:
             wanted=self.wanted.get(slip.quota, 0) > now,
         )
 
-    def _counts(self, quota, slip, window):
-        return windows.is_rolling(quota.window) or slip.window_ns == window
-
     def _expiry(self, quota, now):
         ends = windows.ends_ns(self.quotas[quota].window, now)
         return now + LEASE_NS if ends is None else min(now + LEASE_NS, ends)
 
     def _now(self, now_ns):
         return self.clock() if now_ns is None else now_ns
-
-
-def lowered(quota, amount):
-    """The same quota with another amount."""
-    return msgspec.structs.replace(quota, amount=amount, version=quota.version + 1)
-
-
-def copied(slip):
-    """A slip as it is now."""
-    return replace(slip)

@@ -5,7 +5,7 @@ Says exactly what each verb means; `tests/conformance/test_every_bank.py` holds 
 A **counter** is a quota in one window (of a rolling one: in all buckets that count, see `windows.counts_from_ns`). It has
 `settled`, the sum of what the ledger's entries measure for its quota (`records.covers`, `records.measured`), whether or not a
 call knew of the quota; and `leased`, the sum of what is left of its live leases. A lease lives until the bank's time reaches its
-`expires_ns`. **At every moment settled + leased <= limit**, except by what the decision on leases lists.
+`expires_ns`. **At every moment settled + leased <= limit**, except by what decision 25 lists.
 
 Times are the bank's own: `now_ns=None` means its clock (PostgreSQL's), and nothing else is given outside tests, so a worker's
 wall clock decides nothing. Every verb is atomic and may be repeated after its answer was lost: a take that was never heard of

@@ -29,7 +29,6 @@ class _Held:
     told: int = 0  # of `given`, what the bank confirmed
     promised: bool = False
     emptied_ns: int | None = None
-    lost: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -132,7 +131,7 @@ class Purse:
                 self._unleased[part.quota] = max(0, self._unleased.get(part.quota, 0) - part.amount)
             else:
                 part.held.reserved -= part.amount
-                part.held.free += 0 if part.held.lost else part.amount
+                part.held.free += part.amount  # of a lost lease: seen by nobody
         return charges
 
     def free(self, quota: str, now_ns: int) -> int:
@@ -258,7 +257,6 @@ class Purse:
             self._wanted.pop(held.id, None)
 
     def _drop(self, held: _Held) -> None:
-        held.lost, held.free = True, 0
         del self._by_id[held.id]
         self._wanted.pop(held.id, None)
         self._held[held.quota].remove(held)
