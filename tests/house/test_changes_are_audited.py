@@ -30,7 +30,6 @@ UNAUDITED_ROUTES = {
     "flyball.audit.pages.seal": "signs what is recorded, and changes nothing of it",
     "flyball.audit.api.seal": "likewise",
     "flyball.configuration.api.": "diff only compares",
-    "flyball.identity.account_pages.link_provider": "shows the way to a provider; what comes back links and records",
     "flyball.traces.": "spans and scores are append-only records themselves",
 }
 

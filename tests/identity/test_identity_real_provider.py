@@ -164,7 +164,11 @@ async def test_a_member_links_an_account_in_their_own_session(real, declare, pub
     public.cookies["flyball_session"] = signed_in.token.reveal()
     page = await public.get("/account")
     token = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    shown = await public.send("POST", "/account/identities", form={"csrf_token": token, "provider": "company"})
+    shown = await public.send(
+        "POST",
+        "/account/identities",
+        form={"csrf_token": token, "provider": "company", "current": "four unrelated words"},
+    )
     address = shown.text.partition('class="button primary" href="')[2].partition('"')[0].replace("&amp;", "&")
 
     landed = await public.get(await outside.sign_in(address, "otto"))

@@ -71,6 +71,7 @@ DEEDS: Mapping[str, str] = {
     "invitations.create": "invited somebody, by {}",
     "invitations.revoke": "revoked the invitation {}",
     "members.begin_factor": "began to set up a second factor for the member {}",
+    "members.begin_link": "began to link an account with a provider to the member {}",
     "members.confirm_factor": "turned the second factor of the member {} on",
     "members.link_provider": "linked an account to the member {}",
     "members.remove_factor": "took the second factor of the member {} away",

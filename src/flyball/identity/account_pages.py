@@ -24,7 +24,7 @@ pages = Pages(tag="identity", section="/account")
 
 
 class AccountPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/account.html shows. `needs_current` where the session began with a password; passwords have `shortest` characters."""
+    """What templates/account.html shows. `needs_current`: who changes how they sign in gives their password; one has `shortest` characters."""
 
     name: str
     project: str
@@ -70,7 +70,7 @@ async def show_account(request: Request, ctx: ContextDep) -> AccountPage:
         projects=theirs,
         is_member=found is not None,
         owes_factor=found is not None and found.restricted,
-        needs_current=bool(found and found.member.has_password and not found.session.method.startswith("link")),
+        needs_current=found is not None and sign_in.needs_current(found.member, found.session),
         shortest=sign_in.SHORTEST_PASSWORD,
         factor=await second_factor.state(ctx, held(request)) if found else None,
         sessions=await sessions.list_own(ctx) if found else (),
@@ -181,10 +181,11 @@ async def sign_out_everywhere(request: Request, ctx: ContextDep) -> See:
 
 @pages.post("/account/identities", permission=AUTHENTICATED, template="identity/to-provider.html")
 async def link_provider(request: Request, ctx: ContextDep, form: FormDep) -> AwayPage | See:
-    """Begin to link an account with a provider: it counts for this session alone."""
+    """Begin to link an account with a provider, by password and code: it counts for this session alone."""
     name = form.get("provider", "")
     purpose = Purpose("/account", held(request))
     try:
+        await second_factor.prove_for_linking(ctx, held(request), form.get("code", ""), _current(form))
         begun = await single_sign_on.begin(ctx, name, redirect_uri(request, ctx, name), purpose, whence(request))
     except FlyballError as error:
         return _bad(error)

@@ -29,7 +29,7 @@ from .factor_store import Factor
 from .records import Session, SignedIn, Whence
 from .refusals import about, record_refusal, refusals_recorded
 from .sessions import actor_of, mint, needs_factor, own, rotate
-from .sign_in import check_current, refuse_where_off
+from .sign_in import prove_current, refuse_where_off
 from .taking_over import refuse_taking_over
 from .tries import of_address, of_codes, tries_of
 
@@ -83,7 +83,7 @@ async def begin(ctx: Context, token: Secret, current: Secret | None = None) -> E
     """
     found = await own(ctx, token)
     member = found.member
-    await _prove_password(ctx, member, found.session, current)
+    await prove_current(ctx, member, found.session, current)
     secret, now_ns = totp.new_secret(), ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:
         key, wrap = await data_key_in_use(connection, _root(ctx), _PURPOSE)
@@ -181,12 +181,26 @@ async def turn_off(ctx: Context, token: Secret, code: str, current: Secret | Non
         raise FactorStateError(
             "this server requires a second factor of you", next_step="have FLYBALL_REQUIRE_TOTP changed on the server"
         )
-    await _prove_password(ctx, member, found.session, current)
+    await prove_current(ctx, member, found.session, current)
     async with _judging(ctx, member, found.session) as connection:
         await _prove_code(connection, ctx, member, code)
         await factor_store.delete_factor(connection, member.id)
         await _record(connection, ctx, member, found.session, "members.remove_factor")
         return await rotate(connection, found.session, member)
+
+
+async def prove_for_linking(ctx: Context, token: Secret, code: str, current: Secret | None = None) -> None:
+    """Let the member who holds this session link an account with a provider, which opens as much from then on.
+
+    It takes their password, and a code where they have a second factor, as taking that away does. Raises as `turn_off`.
+    """
+    found = await own(ctx, token)
+    await prove_current(ctx, found.member, found.session, current)
+    async with _judging(ctx, found.member, found.session) as connection:
+        factor = await factor_store.get_factor(connection, found.member.id)
+        if factor is not None and factor.confirmed_ns is not None:
+            await _prove_code(connection, ctx, found.member, code)
+        await _record(connection, ctx, found.member, found.session, "members.begin_link")
 
 
 async def renew_recovery_codes(ctx: Context, token: Secret, code: str) -> tuple[Secret, ...]:
@@ -223,11 +237,6 @@ async def reset(ctx: Context, name: str) -> Member:
         await session_store.delete_steps_of(connection, member.id)
         await _record_of(connection, ctx, member, "members.remove_factor")
     return member
-
-
-async def _prove_password(ctx: Context, member: Member, session: Session, current: Secret | None) -> None:
-    if member.has_password and session.method.startswith("password"):
-        await check_current(ctx, member, current)
 
 
 async def _prove_code(connection: Connection, ctx: Context, member: Member, code: str) -> None:

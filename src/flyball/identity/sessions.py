@@ -91,13 +91,17 @@ def actor_of(member: Member, session: Session | None = None, *, restricted: bool
 async def own(ctx: Context, token: Secret) -> Found:
     """As `authenticate`; raises SignInRefusedError where there is no such session, NoMemberError for a key, which has none."""
     if ctx.actor.kind == "key":
-        raise NoMemberError(
-            f"{ctx.actor.name} is a key, and this is for members who are signed in", next_step="sign in on the pages"
-        )
+        raise _no_member(ctx)
     found = await authenticate(ctx, token)
     if found is None:
         raise SignInRefusedError("this session has ended", next_step="sign in again")
     return found
+
+
+def _no_member(ctx: Context) -> NoMemberError:
+    return NoMemberError(
+        f"{ctx.actor.name} is no member, and this is for members who are signed in", next_step="sign in on the pages"
+    )
 
 
 async def switch_project(ctx: Context, token: Secret, project: str) -> SignedIn:
@@ -193,9 +197,12 @@ async def sign_out_everywhere(ctx: Context, name: str = "") -> int:
     Without a name it is the actor's own. Somebody else's takes all the rights that they have here.
 
     Raises:
+        NoMemberError: somebody who is no member asks for their own.
         MemberNotFoundError: nobody here has this name.
         ExceedsOwnRightsError: they have more rights than the actor.
     """
+    if not name and ctx.actor.kind != "member":
+        raise _no_member(ctx)
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:
         member_id, member_name = ctx.actor.id, ctx.actor.name

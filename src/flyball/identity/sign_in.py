@@ -19,7 +19,7 @@ from flyball.projects.tenants import organisation_to_change
 
 from . import factor_store, provider_store, scrypts, session_store
 from .errors import PasswordsOffError, SignInBusyError, SignInRefusedError, WeakPasswordError
-from .records import MadeLink, SignedIn, Step, Whence
+from .records import MadeLink, Session, SignedIn, Step, Whence
 from .refusals import About, about, record_refusal
 from .sessions import actor_of, mint, own
 from .tries import of_address, of_name, tries_of
@@ -167,7 +167,7 @@ async def _go_on(connection: Connection, ctx: Context, member: Member, method: s
 async def set_password(ctx: Context, token: Secret, new: Secret, current: Secret | None = None) -> SignedIn:
     """Set the password of the member who holds this session, end all their sessions and links, and sign in anew.
 
-    Who signed in by password must give the current one; who came by a link need not (that is how a forgotten one is replaced).
+    Who has one must give it (`needs_current`).
 
     Raises WeakPasswordError, SignInRefusedError, TooManySignInsError, PasswordsOffError.
     """
@@ -175,9 +175,7 @@ async def set_password(ctx: Context, token: Secret, new: Secret, current: Secret
     member, session, _ = await own(ctx, token)
     async with ctx.db.across_projects().connection() as connection:
         await refuse_where_off(connection, member, "password")
-        has_password = await store.password_verifier(connection, member.id) is not None
-    if has_password and not session.method.startswith("link"):
-        await check_current(ctx, member, current)
+    await prove_current(ctx, member, session, current)
     verifier = await scrypts.verifier_of(new)
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().transaction() as connection:
@@ -199,8 +197,18 @@ async def set_password(ctx: Context, token: Secret, new: Secret, current: Secret
         return await mint(connection, ctx, member, method, Whence(session.address, session.user_agent))
 
 
-async def check_current(ctx: Context, member: Member, current: Secret | None) -> None:
-    """Raise SignInRefusedError where this is not the member's password; TooManySignInsError after too many tries."""
+def needs_current(member: Member, session: Session) -> bool:
+    """Whether somebody has to give their password again before they change how they sign in.
+
+    Whoever has one, however their session began; but for who came by a link, which is how a forgotten one is replaced.
+    """
+    return member.has_password and session.method.partition(" + ")[0] != "link"
+
+
+async def prove_current(ctx: Context, member: Member, session: Session, current: Secret | None) -> None:
+    """Raise SignInRefusedError where a password is needed and this is not it; TooManySignInsError after too many tries."""
+    if not needs_current(member, session):
+        return
     tries = tries_of(ctx.db.across_projects())
     by_name = of_name(name_key(member.name))
     tries.begin(ctx.clock.monotonic_ns(), by_name)
@@ -212,8 +220,9 @@ async def check_current(ctx: Context, member: Member, current: Secret | None) ->
         tries.succeeded(None, by_name)  # nothing was tried
         raise
     if not matches:
-        await record_refusal(ctx.within(member.project, actor_of(member)), "current password", about(member))
-        raise SignInRefusedError("the current password is wrong", next_step="give the password that you signed in with")
+        acting = ctx.within(member.project, actor_of(member, session))
+        await record_refusal(acting, "current password", about(member), session.address)
+        raise SignInRefusedError("the current password is wrong", next_step="give the password that you have now")
     tries.succeeded(by_name)
 
 
