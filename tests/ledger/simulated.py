@@ -84,12 +84,7 @@ class Worker:
     # -- what drives its loops
 
     def step(self, loop, value):
-        """Go on with a loop, once the process runs."""
-        if not self.alive:
-            return
-        if self.paused_until > self.world.now:
-            self.world.at(self.paused_until, lambda: self.step(loop, value))
-            return
+        """Go on with a loop."""
         self.turns[loop] += 1
         self.sleeping.pop(loop, None)
         order, *details = self.loops[loop].send(value)
@@ -109,7 +104,11 @@ class Worker:
         self.world.at(self.world.now + max(MS, for_ns), lambda: self._resume(loop, turn, None))
 
     def _resume(self, loop, turn, value):
-        if self.turns[loop] == turn:
+        if not self.alive or self.turns[loop] != turn:
+            return
+        if self.paused_until > self.world.now:
+            self.world.at(self.paused_until, lambda: self._resume(loop, turn, value))
+        else:
             self.step(loop, value)
 
     def _call(self, loop, verb, details):

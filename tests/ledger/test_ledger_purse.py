@@ -329,6 +329,22 @@ def test_a_call_is_refused_when_nobody_else_holds_anything_idle():
     assert call.outcome == Refusal("q", standing(10))
 
 
+def test_a_call_is_not_refused_for_what_another_lacks():
+    line, much = waiting_for(400)
+    purse = line.purse
+    purse.receive(lease(2), asked_ns=0, now_ns=0)
+    little = line.join([Demand(quota(), 1), Demand(quota("r"), 1)], 0)
+    line.takes(0)
+    purse.recall("q")
+    purse.idle(0, recalled=True)  # so that `little` lacks 1 of q, which nobody asked for
+
+    done = line.answered({"q": standing(10), "r": lease(1, "r")}, asked_ns=0, now_ns=1)
+
+    assert done == [much]
+    assert line.takes(1) == ([], (Take("q", 1, 1, 1),))
+    assert little.outcome is None
+
+
 def test_a_call_waits_for_what_is_recalled_and_asks_again():
     line, call = waiting_for(50)
     line.takes(0)

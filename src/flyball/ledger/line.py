@@ -113,8 +113,8 @@ class Line:
         waiting.again_ns = now_ns
         for take in tried.takes:
             standing = answers.get(take.quota)
-            if not isinstance(standing, Standing):
-                continue  # granted, and too little: somebody before it took it
+            if not isinstance(standing, Standing) or take.least <= standing.free:
+                continue  # granted, and somebody before it took it; or refused to one who lacks more
             if waiting.recalling_ns is None:
                 waiting.recalling_ns = now_ns
             if standing.recalling == 0 or now_ns - waiting.recalling_ns >= PATIENCE_NS:
