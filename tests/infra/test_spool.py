@@ -1,6 +1,7 @@
 """The spool: bounded, crash-safe, and delivered exactly once."""
 
 import asyncio
+import contextlib
 import random
 import subprocess
 import sys
@@ -213,6 +214,22 @@ async def test_while_the_database_is_away_records_wait_and_then_arrive(shelf: Da
         task.cancel()
 
         assert await on_the_shelf(shelf) == [b"one"]
+
+
+async def test_a_drain_ends_even_where_its_cancellation_was_swallowed(shelf: Database, tmp_path: Path) -> None:
+    async def swallow(*_: object) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
+        spool.append(b"one")
+        running = asyncio.create_task(Drain(spool, shelf, SystemClock(), swallow).run())
+        await asyncio.sleep(0.2)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=5)
+
+    assert done == {running}
+    assert running.cancelled()
 
 
 def test_what_the_gateway_imports_of_the_spool_is_light() -> None:

@@ -46,6 +46,12 @@ class _Portion(NamedTuple):
     records: tuple[bytes, ...]
 
 
+def _is_cancelled() -> bool:
+    """Whether somebody has cancelled this task: in Python 3.11 waiting for a connection may swallow it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Drain:
     """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop."""
 
@@ -62,7 +68,7 @@ class Drain:
     async def run(self) -> None:
         """Move whatever comes, until cancelled. While PostgreSQL is away, wait with growing pauses."""
         pause = _PAUSE_SECONDS
-        while True:
+        while not _is_cancelled():
             self._tell_dropped()
             try:
                 moved = await self.move()
@@ -72,6 +78,7 @@ class Drain:
                 moved, pause = 0, min(pause * 2, _LONGEST_PAUSE_SECONDS)
             if moved < _MOST_RECORDS:  # what comes within the pause shares a transaction
                 await asyncio.sleep(pause)
+        raise asyncio.CancelledError
 
     async def finish(self, *, seconds: float = 5.0) -> bool:
         """Move all that is there, after `run` was cancelled; False when time ran out and the rest waits for the next start."""
