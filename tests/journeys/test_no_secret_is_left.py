@@ -5,27 +5,22 @@ sessions, the keys of providers and what they are encrypted under. The scanner i
 """
 
 import base64
-import contextlib
-import http.client
 import json
 import os
-import re
 import secrets
-import subprocess
-import sys
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
-import pyarrow.parquet
 import pytest
-from psycopg import sql
 
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.kit.layout import Layout
-from flyball.surface.console.transport import SocketTransport
 from flyball.testing.vault import scripted_vault
+
+from .scanning import Scanner, Seeds, Visitor, asking, everything_of, set_by_command, until_in_force
+from .signing_in import environment_of_identity, prove_who_one_is
 
 KINDS = ("env", "file", "cmd", "vault", "secret")
 FAULTS = (
@@ -40,7 +35,6 @@ FAULTS = (
     "garbage",
     "fine",
 )
-FORM = "application/x-www-form-urlencoded"
 
 
 class Repeating(BaseHTTPRequestHandler):
@@ -92,118 +86,6 @@ def provider():
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-class Seeds(dict):
-    """Every secret by what it is, and each form in which it could be found again."""
-
-    def plant(self, what, value=""):
-        self[what] = value or f"seed-{len(self)}-{secrets.token_hex(16)}"
-        return self[what]
-
-    def forms(self):
-        for what, value in self.items():
-            raw = value.encode()
-            yield what, raw
-            yield f"{what}, hexadecimal", raw.hex().encode()
-            yield f"{what}, quoted", urllib.parse.quote(value, safe="").encode()
-            yield f"{what}, of two bytes", value.encode("utf-16-le")
-            for offset in range(3):  # base64 of it inside of something longer
-                whole = base64.b64encode(b"\0" * offset + raw)
-                yield f"{what}, base64", whole[4 if offset else 0 : len(whole) - 4]
-
-
-class Scanner:
-    """Looks for seeds in whatever it is shown, and remembers where they were."""
-
-    def __init__(self, seeds):
-        self._forms = list(seeds.forms())
-        self.hits = set()
-        self.seen = {}
-
-    def look(self, place, data):
-        kind = place.partition(":")[0]
-        self.seen[kind] = self.seen.get(kind, 0) + 1
-        for what, form in self._forms:
-            if form in data:
-                self.hits.add((what, place))
-
-    def look_at_files(self, layout):
-        """Every file of the data directory, but those that the operator put there to be secrets."""
-        for path in layout.root.rglob("*"):
-            if not path.is_file() or path.is_relative_to(layout.secrets):
-                continue
-            place = str(path.relative_to(layout.root))
-            with contextlib.suppress(FileNotFoundError):
-                self.look(f"file:{place}", path.read_bytes())
-            if path.suffix == ".parquet" and "_delta_log" not in place:
-                table = pyarrow.parquet.read_table(path)
-                self.look(f"lake:{place}", repr(table.to_pylist()).encode())
-
-    def look_at_tables(self, url):
-        """Every column of every row of every table of every schema that is not PostgreSQL's own."""
-        with psycopg.connect(url, autocommit=True) as connection:
-            tables = connection.execute(
-                "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' "
-                "and table_schema not in ('pg_catalog', 'information_schema')"
-            ).fetchall()
-            for schema, table in tables:
-                query = sql.SQL("select * from {}").format(sql.Identifier(schema, table))
-                cursor = connection.execute(query)
-                for row in cursor.fetchall():
-                    for column, value in zip(cursor.description, row, strict=True):
-                        data = (
-                            value
-                            if isinstance(value, bytes)
-                            else json.dumps(value, default=str, ensure_ascii=False).encode()
-                        )
-                        self.look(f"table:{schema}.{table}.{column.name}", data)
-            statements = connection.execute("select query from pg_stat_activity").fetchall()
-            self.look("table:pg_stat_activity", repr(statements).encode())
-
-    def look_at_pages_and_answers(self, ask):
-        """Every page and answer that can be reached from the pages and from the list of routes, as the owner sees them."""
-        document = json.loads(ask("/api/openapi.json"))
-        waiting = ["/", *(path for path, routes in document["paths"].items() if "get" in routes and "{" not in path)]
-        done = set()
-        while waiting and len(done) < 400:
-            path = waiting.pop()
-            address = path.partition("#")[0]
-            if address in done or not address.startswith("/") or address.startswith("/assets"):
-                continue
-            done.add(address)
-            body = ask(address)
-            self.look(f"{'answer' if address.startswith('/api') else 'page'}:{address}", body)
-            waiting.extend(re.findall(r'href="(/[^"]*)"', body.decode(errors="replace").replace("&amp;", "&")))
-
-
-class Visitor:
-    """A program or a browser at the public port; keeps cookies, sends the origin as browsers do."""
-
-    def __init__(self, flyball):
-        self._host = flyball.address.removeprefix("http://")
-        self.cookies = {}
-
-    def send(self, method, path, body=b"", **headers):
-        connection = http.client.HTTPConnection(self._host, timeout=60)
-        sent = {"origin": f"http://{self._host}", **{name.replace("_", "-"): value for name, value in headers.items()}}
-        if self.cookies:
-            sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        try:
-            connection.request(method, path, body, sent)
-            answer = connection.getresponse()
-            for line in answer.headers.get_all("set-cookie") or ():
-                name, _, value = line.partition(";")[0].partition("=")
-                self.cookies[name] = value
-            return answer.status, answer.read() + str(answer.headers).encode()
-        finally:
-            connection.close()
-
-    def submit(self, path, **form):
-        """A form, as the page that is named like it has it."""
-        _, page = self.send("GET", {"/account/password": "/account"}.get(path, path))
-        form["csrf_token"] = re.search(rb'name="csrf_token" value="([^"]+)"', page)[1].decode()
-        return self.send("POST", path, urllib.parse.urlencode(form).encode(), content_type=FORM)[0]
 
 
 def declared(port, data_dir):
@@ -297,51 +179,6 @@ def set_by_page(visitor, seeds, port):
     assert visitor.submit("/secrets", name="a b", value=value, hosts="x") == 303
 
 
-def set_by_command(flyball, name, value, *options):
-    command = [
-        sys.executable,
-        "-m",
-        "flyball.cli",
-        "secrets",
-        "set",
-        name,
-        *options,
-        "--json",
-        "--data",
-        str(flyball.data),
-    ]
-    ended = subprocess.run(command, input=value, capture_output=True, text=True, check=False, env=flyball._environment)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout + ended.stderr
-
-
-def asking(layout):
-    """GET as the owner of the data directory."""
-    transport = SocketTransport(layout.admin_socket, layout.root)
-    return lambda path: transport.send("GET", path, None, timeout=60).body
-
-
-def everything_of(flyball, scanner, tmp_path):
-    """Look everywhere: first at the running flyball, then at what it leaves."""
-    layout = Layout(flyball.data)
-    scanner.look_at_pages_and_answers(asking(layout))
-    for words in (
-        ("secrets", "list"), ("models", "list"), ("keys", "list"), ("audit", "list", "--limit", "100"), ("doctor",),
-        ("traces", "list"), ("runs", "list"), ("sql", "select * from spans", "--limit", "10000"), ("secrets", "master-key"),
-    ):  # fmt: skip
-        done = flyball.run(*words)
-        scanner.look(f"command:{' '.join(words)}", (done.out + done.err).encode())
-    folder = tmp_path / f"export-{len(scanner.seen)}"
-    exported = flyball.run("export", str(folder))
-    scanner.look("export:said", (exported.out + exported.err).encode())
-    for path in folder.rglob("*"):
-        if path.is_file():
-            scanner.look(f"export:{path.name}", path.read_bytes())
-    scanner.look_at_tables(EmbeddedPostgres(layout.postgres, layout.sockets).url)
-    scanner.look_at_files(layout)
-    scanner.look("said:up", flyball.said().encode())
-
-
 def plant_a_leak_everywhere(flyball, visitor, key):
     """One value that is found in every kind of place: what the scanner has to find there."""
     leak = f"leaked-{secrets.token_hex(12)}"
@@ -379,6 +216,7 @@ def work_through_a_day(flyball, seeds, provider):
     owner = seeds.plant("an owner's key", flyball.ask("keys", "create", "owner", "--role", "owner")["key"])
     member = sign_in_and_out(flyball, seeds, flyball.greeting["sign_in"])
     set_by_page(member, seeds, provider)
+    prove_who_one_is(flyball, seeds, member, seeds["a password"])
     another_link = flyball.ask("keys", "sign-in-link")["path"]
     seeds.plant("an unused link", another_link.rpartition("/")[2])
     member.send("GET", another_link)
@@ -396,11 +234,6 @@ def work_through_a_day(flyball, seeds, provider):
     return [*answers, (0, told)], key
 
 
-def until_in_force(flyball, program, key):
-    headers = {"authorization": f"Bearer {key}"}
-    flyball.until(lambda: program.send("GET", "/v1/models", **headers)[0] == 200, "the key is not in force")
-
-
 def begin_with_seeds(begin, seeds, vault, provider, tmp_path):
     """A flyball whose operator gave it secrets in every way there is, with its models declared."""
     vault.secrets["/v1/secret/data/provider"] = {"key": seeds.plant("a provider's key, in Vault")}
@@ -411,6 +244,7 @@ def begin_with_seeds(begin, seeds, vault, provider, tmp_path):
         "SEEDED_API_KEY": seeds.plant("a provider's key, in the environment"),
         "VAULT_ADDR": vault.address,
         "VAULT_TOKEN": vault.token,
+        **environment_of_identity(seeds, provider),
     }
     flyball = begin(environment)
     (flyball.data / "secrets").mkdir(mode=0o700)
@@ -467,6 +301,22 @@ def test_no_secret_is_left_anywhere_and_the_scanner_would_find_it(begin, provide
     assert {place.partition(":")[0] for place in places} >= {"page", "answer", "table", "file", "lake", "command"}
     for place in ("file:logs/gateway-1.log", "file:spool/left-behind", *(f"table:public.leaky.{one}" for one in "abc")):
         assert place in places
+
+
+@pytest.mark.timeout(300)
+def test_no_secret_of_signing_in_is_left_in_any_table_page_log_or_export(begin, provider, tmp_path):
+    seeds = Seeds()
+    flyball = begin({"FLYBALL_LOG_LEVEL": "debug", **environment_of_identity(seeds, provider)})
+    flyball.start()
+    member = sign_in_and_out(flyball, seeds, flyball.greeting["sign_in"])
+    prove_who_one_is(flyball, seeds, member, seeds["a password"])
+
+    scanner = Scanner(seeds)
+    everything_of(flyball, scanner, tmp_path, commands=(("audit", "list", "--limit", "100"),), of_postgres=False)
+    flyball.stop()
+
+    assert sorted(scanner.hits) == []
+    assert len(seeds) > 60
 
 
 def test_the_scanner_finds_a_secret_in_every_form_that_it_knows():

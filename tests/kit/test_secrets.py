@@ -214,6 +214,7 @@ def test_what_is_announced_as_a_secret_is_blotted_out_and_its_announcement_stays
         "http://127.0.0.1:4000/v1/models@latest",
         "snapshot sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 is in force",
         "key_01JABCDEFGH of project default",
+        "set FLYBALL_AUDIT_WEBHOOK_SECRET, or FLYBALL_MASTER_KEY_COMMAND",
     ],
 )
 def test_what_is_no_secret_stays(said):

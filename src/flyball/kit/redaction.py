@@ -11,7 +11,7 @@ BLOT = "***"
 
 # Each shape has a beginning of its own, so that looking for them is linear in the text.
 _WHOLE = (
-    r"\bflyball_[A-Za-z0-9_-]{16,}",  # our own keys
+    r"\b(?-i:flyball_)[A-Za-z0-9_-]{16,}",  # our own keys; not FLYBALL_..., which are names of settings
     r"\bsk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, OpenRouter, DeepSeek
     r"\bAIza[A-Za-z0-9_-]{30,}",  # Google
     r"\bya29\.[A-Za-z0-9_.-]{16,}",
