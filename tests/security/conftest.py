@@ -21,7 +21,7 @@ from flyball.projects import keys
 from flyball.surface.http.shield import Shield
 from flyball.testing.asgi import AsgiClient
 
-READS = (".read", ".export", ".show", ".list")
+NO_CHANGES = (".read", ".export", ".show", ".list", ".refuse")
 _FORM = re.compile(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
 
@@ -54,12 +54,12 @@ async def key_of(ctx, application, settings):
 
 @pytest.fixture
 def changes(ctx):
-    """What the audit record of every project has noted, but for what was merely read."""
+    """What the audit record of every project has noted, but for what was merely read, or refused."""
 
     async def changes() -> list[str]:
         async with ctx.db.across_projects().connection() as connection:
             cursor = await connection.execute("select action from audit_events")
-            return [row["action"] for row in await cursor.fetchall() if not row["action"].endswith(READS)]
+            return [row["action"] for row in await cursor.fetchall() if not row["action"].endswith(NO_CHANGES)]
 
     return changes
 
