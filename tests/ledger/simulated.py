@@ -115,17 +115,17 @@ class Worker:
         world, turn = self.world, self.turns[loop]
         leaves = max(world.now, world.stalled_until) + world.latency()
         if max(self.cut_until, world.stalled_until) > world.now:
-            self.trouble_ns = world.now
+            self.trouble_ns = max(self.trouble_ns, world.now)
         world.at(world.now + TIMEOUT_NS, lambda: self._resume(loop, turn, GONE))
         lost = world.happens("lose")
         if self.cut_until > world.now or lost == "request":
-            self.trouble_ns = world.now
+            self.trouble_ns = max(self.trouble_ns, world.now)
             return
 
         def arrive():
             answer = world.bank_does(self, verb, details)
             if lost == "reply" or self.cut_until > world.now:
-                self.trouble_ns = world.now
+                self.trouble_ns = max(self.trouble_ns, world.now)
                 return
             world.at(world.now + world.latency(), lambda: self._resume(loop, turn, answer))
 

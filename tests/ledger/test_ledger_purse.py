@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
-from flyball.ledger.line import Line, Refusal, Waiting
+from flyball.ledger.line import LONGEST_NS, Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
 from flyball.ledger.records import UNLEASED, Demand, Lease, Quota, Reservation, Short, Standing, Take
 
@@ -182,6 +182,16 @@ def test_an_empty_lease_is_renewed_until_what_it_paid_for_has_settled():
     assert purse.renewable(0) == (one.id,)
     assert purse.renewable(2 * RENEW_NS) == (one.id,)
     assert purse.renewable(2 * RENEW_NS + 1) == ()
+
+
+def test_a_lease_that_went_back_whole_is_not_kept():
+    one = lease(100)
+    purse = purse_with(one)
+    purse.recall("q")
+
+    purse.given_back(purse.idle(0, recalled=True))
+
+    assert purse.renewable(0) == ()
 
 
 def test_while_the_bank_is_away_an_open_quota_lets_its_bound_through_and_no_more():
@@ -365,6 +375,39 @@ def test_a_call_waits_no_longer_than_a_live_holder_needs_to_answer():
 
     assert now == PATIENCE_NS
     assert isinstance(call.outcome, Refusal)
+
+
+def test_a_call_waits_for_each_of_its_quotas_as_long_as_its_holders_need():
+    line = Line(Purse())
+    call = line.join([Demand(quota(), 50), Demand(quota("r"), 1)], 0)
+    line.takes(0)
+    line.answered({"q": standing(10, recalling=40), "r": lease(1, "r")}, asked_ns=0, now_ns=0)
+    line.purse.recall("r")
+    line.purse.idle(0, recalled=True)
+
+    for now, answers in (
+        (PATIENCE_NS - 1, {"q": standing(10, recalling=40), "r": standing(0, recalling=5, name="r")}),
+        (PATIENCE_NS + AGAIN_NS, {"q": lease(50), "r": standing(0, recalling=5, name="r")}),
+    ):
+        line.takes(now)
+        assert line.answered(answers, asked_ns=now, now_ns=now) == []
+
+    assert call.outcome is None
+
+
+def test_a_call_asks_no_longer_than_anybody_would_wait():
+    line, call = waiting_for(50)
+    purse, now = line.purse, 0
+    while call.outcome is None:
+        line.takes(now)
+        granted = now // AGAIN_NS % 2 == 0  # too little, and it goes back again, for ever
+        line.answered({"q": lease(1) if granted else standing(0, recalling=40)}, asked_ns=now, now_ns=now)
+        purse.recall("q")
+        purse.idle(now, recalled=True)
+        now += AGAIN_NS
+
+    assert isinstance(call.outcome, Refusal)
+    assert LONGEST_NS <= now <= LONGEST_NS + 3 * AGAIN_NS
 
 
 def test_a_call_that_hears_nothing_is_decided_by_its_quotas():

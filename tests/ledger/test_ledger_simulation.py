@@ -102,6 +102,8 @@ def happen(world, deed):
 
 def one_crashes(world):
     worker = world.rng.choice(world.workers)
+    if not worker.alive:
+        return
     worker.alive = False
     place = world.workers.index(worker)
     name = f"{worker.name}'"
@@ -118,13 +120,13 @@ def one_crashes(world):
 def one_is_cut_off(world):
     worker = world.rng.choice(world.workers)
     worker.cut_until = world.now + world.rng.randint(SECOND // 10, 2 * LEASE_NS)
-    worker.trouble_ns = worker.cut_until
+    worker.trouble_ns = max(worker.trouble_ns, worker.cut_until)
 
 
 def one_is_frozen(world):
     worker = world.rng.choice(world.workers)
     worker.paused_until = world.now + world.rng.randint(SECOND // 10, 2 * LEASE_NS)
-    worker.trouble_ns = worker.paused_until
+    worker.trouble_ns = max(worker.trouble_ns, worker.paused_until)
 
 
 def the_bank_stalls(world):

@@ -13,6 +13,8 @@ from .bank import AGAIN_NS, AWAY_NS, PATIENCE_NS
 from .purse import Purse
 from .records import Demand, Lease, Reservation, Short, Standing, Take
 
+LONGEST_NS = 4 * PATIENCE_NS  # the longest that a call asks, however often what it lacks comes and goes
+
 
 class Refusal(NamedTuple):
     """Why a call is not admitted: how its counter stands, or None where the bank is away and the quota closed."""
@@ -26,9 +28,10 @@ class Waiting:
     """One call in the line."""
 
     demands: tuple[Demand, ...]
-    heard_ns: int  # when it joined, or the bank last answered it
+    joined_ns: int
+    heard_ns: int  # when the bank last answered it, or it joined
     again_ns: int  # it asks from then on
-    recalling_ns: int | None = None  # since when it waits for others to give back
+    recalling: dict[str, int] = field(default_factory=dict)  # by quota, since when it waits for others to give back
     outcome: Reservation | Refusal | None = None
 
 
@@ -46,7 +49,7 @@ class Line:
         tried = self.purse.admit(demands, now_ns)
         if isinstance(tried, Reservation):
             return tried
-        waiting = Waiting(tuple(demands), now_ns, now_ns)
+        waiting = Waiting(tuple(demands), now_ns, now_ns, now_ns)
         self._waiting.append(waiting)
         return waiting
 
@@ -114,10 +117,12 @@ class Line:
         for take in tried.takes:
             standing = answers.get(take.quota)
             if not isinstance(standing, Standing) or take.least <= standing.free:
-                continue  # granted, and somebody before it took it; or refused to one who lacks more
-            if waiting.recalling_ns is None:
-                waiting.recalling_ns = now_ns
-            if standing.recalling == 0 or now_ns - waiting.recalling_ns >= PATIENCE_NS:
+                waiting.recalling.pop(
+                    take.quota, None
+                )  # granted, and somebody before it took it; or another lacks more
+                continue
+            since_ns = waiting.recalling.setdefault(take.quota, now_ns)
+            if standing.recalling == 0 or now_ns - since_ns >= PATIENCE_NS or now_ns - waiting.joined_ns >= LONGEST_NS:
                 return Refusal(take.quota, standing)
             waiting.again_ns = now_ns + AGAIN_NS
         return None

@@ -28,6 +28,7 @@ class _Held:
     given: int = 0
     told: int = 0  # of `given`, what the bank confirmed
     promised: bool = False
+    drawn: bool = False  # something was paid from it, which settles some time later
     emptied_ns: int | None = None
 
 
@@ -118,6 +119,7 @@ class Purse:
                 part.amount -= used
                 if part.held is not None:
                     part.held.reserved -= used
+                    part.held.drawn = part.held.drawn or used > 0
                 if used:
                     charges.append(Charge(quota, part.held.id if part.held else UNLEASED, used))
             charges.extend(self._excess(quota, left))
@@ -174,6 +176,7 @@ class Purse:
         for held in self._held.get(quota, ()) if left else ():
             if used := min(left, held.free):
                 held.free -= used
+                held.drawn = True
                 left -= used
                 charges.append(Charge(quota, held.id, used))
         return [*charges, Charge(quota, UNLEASED, left)] if left else charges
@@ -246,6 +249,8 @@ class Purse:
         for held in [self._by_id[name] for name in back if name in self._by_id]:
             held.told = max(held.told, back[held.id])
             held.promised = held.id in self._wanted
+            if held.told == held.given and not (held.free or held.reserved or held.drawn):
+                self._drop(held)
 
     def _date(self, held: _Held, lease: Lease, asked_ns: int, now_ns: int) -> None:
         held.ends_ns = asked_ns + lease.life_ns - lease.life_ns // _DRIFT
