@@ -6,6 +6,7 @@ all have done, as JSON; `end` lets them finish, waits for them and prints it onc
 """
 
 import asyncio
+import contextlib
 import json
 import mmap
 import os
@@ -71,13 +72,15 @@ class Spender:
         self._entries = SpooledEntries(spool)
         self._purse = Purse()
         self._line = Line(self._purse)
+        self._asks, self._answered = asyncio.Event(), asyncio.Event()
 
     async def spend(self):
         while self._shared.of(self._number)[0] < self._count and not self._shared.ending:
             demands = [Demand(quota, MOST_COST if quota.unit == "nano_usd" else 1) for quota in self._quotas]
             outcome = self._line.join(demands, time.monotonic_ns())
             while not isinstance(outcome, Reservation | Refusal):
-                await asyncio.sleep(0.002)
+                self._asks.set()
+                await self._answered.wait()
                 outcome = outcome.outcome or outcome
             if isinstance(outcome, Refusal):
                 self._shared.add(self._number, refusals=1)
@@ -112,7 +115,13 @@ class Spender:
                 await self._give_back()
             else:
                 await self._give_back(recalled=True)
-            await asyncio.sleep(0.002)
+            self._answered.set()
+            self._answered.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await self._asks.wait()
+            self._asks.clear()
+            await asyncio.sleep(0.001)  # who asks meanwhile shares the question
 
     async def close(self):
         await self._give_back(closing=True)
