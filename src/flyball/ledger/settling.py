@@ -12,8 +12,8 @@ import msgspec
 from flyball.infra.db.database import Connection
 from flyball.infra.spool.spool import Spool
 
-from . import quota_store, store
-from .records import Entry, Quota, covers, measured
+from . import quota_store, store, sum_store
+from .records import UNLEASED, Entry, Quota, covers, measured
 from .windows import counts_from_ns, window_of
 
 _encoder = msgspec.msgpack.Encoder()
@@ -61,21 +61,30 @@ async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int |
     await quota_store.let_settle(connection)
     quotas = Counting(await quota_store.every(connection))
     fresh = await store.append(connection, store.first_of_each(entries), now_ns)
+    if not fresh:
+        return
+    leases, counters = _used(fresh, quotas)
+    # Rows that everybody's entries meet in come last and in one round trip: others wait for them until the commit.
+    async with connection.pipeline():
+        await sum_store.add(connection, fresh)
+        await store.move(connection, leases, counters)
+
+
+def _used(entries: Iterable[Entry], quotas: "Counting") -> tuple[dict[str, int], dict[tuple[str, int], int]]:
+    """How much of which lease, and of which quota in which window."""
     leases: Counter[str] = Counter()
     counters: Counter[tuple[str, int]] = Counter()
-    for entry in fresh:
+    for entry in entries:
         for charge in entry.charges:
             leases[charge.lease] += charge.amount
         for quota in quotas.covering(entry):
             window_ns = window_of(quota.window, entry.at_ns)
             if window_ns >= counts_from_ns(quota.window, quota.created_ns):
                 counters[quota.id, window_ns] += measured(quota.unit, entry)
-    if counters or leases:
-        await store.move(
-            connection,
-            {lease: amount for lease, amount in leases.items() if lease and amount > 0},
-            {counter: amount for counter, amount in counters.items() if amount},
-        )
+    del leases[UNLEASED]
+    return {lease: amount for lease, amount in leases.items() if amount > 0}, {
+        counter: amount for counter, amount in counters.items() if amount
+    }
 
 
 class Counting:

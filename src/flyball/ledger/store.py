@@ -1,6 +1,6 @@
 """All SQL of the ledger's entries, and of what settling them moves. No clock, no ids, no authorisation.
 
-An entry and its sums by the hour are one statement, so that they cannot differ. Which quotas an entry counts for, `records` say.
+Which quotas an entry counts for, `records` say; its sums by the hour are `sum_store`'s.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,6 @@ import msgspec
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all
 
-from . import sum_store
 from .records import Charge, Entry
 
 _TYPES = {
@@ -48,13 +47,9 @@ _COLUMNS = ", ".join(_TYPES)
 _LISTS = ("tags", "charges")
 _VALUES = ", ".join("array(select jsonb_array_elements_text(tags))" if name == "tags" else name for name in _TYPES)
 _APPEND = f"""
-    with given as (
-        select * from unnest({", ".join(f"%b::{kind}[]" for kind in _TYPES.values())}) as given ({_COLUMNS})
-    ), fresh as (
-        insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns()) from given
-        order by project, id on conflict do nothing returning *
-    ), hours as ({sum_store.ADD_HOURS}), by_tag as ({sum_store.ADD_TAG_HOURS})
-    select project, id from fresh
+    insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns())
+    from unnest({", ".join(f"%b::{kind}[]" for kind in _TYPES.values())}) as given ({_COLUMNS})
+    order by project, id on conflict do nothing returning project, id
 """
 _NEWEST = (
     "select "
@@ -64,9 +59,9 @@ _NEWEST = (
 
 
 async def append(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> list[Entry]:
-    """Append the entries that are not there yet, with their sums; those that were new. Each id at most once, please."""
+    """Append the entries that are not there yet; those that were new. Each id at most once, please."""
     columns = [[_column(entry, name) for entry in entries] for name in _TYPES]
-    rows = await fetch_all(connection, _APPEND, *columns, now_ns)
+    rows = await fetch_all(connection, _APPEND, now_ns, *columns)
     fresh = {(row["project"], row["id"]) for row in rows}
     return [entry for entry in entries if (entry.project, entry.id) in fresh]
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from flyball.infra.db.database import Connection, execute, fetch_all
 
+from .records import Entry
+
 HOUR_NS = 3_600_000_000_000
 _HOUR = f"at_ns - at_ns %% {HOUR_NS}"
 
@@ -80,8 +82,20 @@ _DIFFERING = " union ".join(table.differing() for table in _TABLES) + " order by
 _PLACES = _DIFFERING.count("%s")
 _AGAIN = [(table.clear(), table.add(_OF_HOURS)) for table in _TABLES]
 
-ADD_HOURS = _HOURS.add("select * from fresh")
-ADD_TAG_HOURS = _TAG_HOURS.add("select * from fresh")
+_FRESH = "select ledger.* from unnest(%s::text[], %s::text[]) as fresh (project, id) join ledger using (project, id)"
+_ADD = _HOURS.add(_FRESH)
+_ADD_BY_TAG = _TAG_HOURS.add(_FRESH)
+
+
+async def add(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Add entries that were appended in this transaction."""
+    await execute(connection, _ADD, *_keys(entries))
+    if tagged := [entry for entry in entries if entry.tags]:
+        await execute(connection, _ADD_BY_TAG, *_keys(tagged))
+
+
+def _keys(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    return [entry.project for entry in entries], [entry.id for entry in entries]
 
 
 async def differing_hours(connection: Connection, project: str) -> list[int]:
