@@ -119,7 +119,7 @@ def _known(called: Called) -> dict[str, Any]:
         "organisation": called.organisation,
         "at_ns": called.at_ns,
         "trace_id": called.trace_id,
-        "key_id": caller.id,
+        "key_id": caller.counted_as,
         "member": caller.member or None,
         "tags": called.tags,
     }

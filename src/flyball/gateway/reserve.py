@@ -45,7 +45,7 @@ def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[
     if not project.quotas:
         return
     caller = notes.caller
-    places = [("organisation", ""), ("project", ""), ("key", caller.id)]
+    places = [("organisation", ""), ("project", ""), ("key", caller.counted_as)]
     if caller.member:
         places.append(("member", caller.member))
     if isinstance(route, FunctionRoute):

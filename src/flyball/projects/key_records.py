@@ -31,7 +31,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     `prefix` tells keys apart afterwards. `role` is empty where permissions were chosen one by one. A personal key may do
     what it was granted and its member's role gives now, whichever is less. `replaces` is the key whose place this one took;
-    one that was `replaced_ns` works on until `expires_ns`.
+    one that was `replaced_ns` works on until `expires_ns`. `line` is the id of the first of them: budgets, limits and the ledger
+    count all of a line as one.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
     expires_ns: int | None = None
     replaces: str | None = None
+    line: str = ""
     replaced_ns: int | None = None
     revoked_ns: int | None = None
     used_ns: int | None = None
@@ -74,6 +76,7 @@ class ActiveKey(msgspec.Struct, frozen=True, kw_only=True):
 
     hash: bytes
     id: str
+    line: str = ""  # the id of the first key of its line
     project: str
     name: str
     permissions: frozenset[str]
@@ -89,6 +92,11 @@ class ActiveKey(msgspec.Struct, frozen=True, kw_only=True):
         if self.expires_ns is not None and now_ns >= self.expires_ns:
             return "expired"
         return "elsewhere" if self.networks and not held(self.networks, address) else ""
+
+    @property
+    def counted_as(self) -> str:
+        """Under which id budgets, limits and the ledger know it: that of its line, which a rotation does not change."""
+        return self.line or self.id
 
     @property
     def is_limited(self) -> bool:

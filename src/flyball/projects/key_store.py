@@ -12,7 +12,7 @@ from .personal import permissions_now
 
 _WRITTEN = (
     "id, project, name, kind, member, prefix, role, permissions, models, functions, addresses, created_by, created_ns, "
-    "expires_ns, replaces"
+    "expires_ns, replaces, line"
 )
 _INSERT = f"""
     insert into keys ({_WRITTEN}, name_key, hash) values ({", ".join(["%s"] * (len(_WRITTEN.split(",")) + 2))})
@@ -59,7 +59,7 @@ _NEWEST = f"""
 _LIVING = "k.revoked_ns is null and p.archived_ns is null and (k.kind = 'service' or m.owner or s.member is not null)"
 # A key as it is checked: with the role that its member has in its project now, where it is personal.
 _CHECKED_COLUMNS = f"""
-    k.hash, k.id, k.project, k.name, k.kind, k.member, k.permissions, k.expires_ns, k.models, k.functions, k.addresses,
+    k.hash, k.id, k.line, k.project, k.name, k.kind, k.member, k.permissions, k.expires_ns, k.models, k.functions, k.addresses,
     ({_LIVING}) is not true as ended,
     case when m.owner then 'owner' else s.role end as member_role, r.permissions as role_permissions
 """
@@ -226,6 +226,7 @@ def _active(row: Row) -> ActiveKey:
     return ActiveKey(
         hash=bytes(row["hash"]),
         id=row["id"],
+        line=row["line"],
         project=row["project"],
         name=row["name"],
         permissions=permissions,

@@ -1,5 +1,6 @@
 """The verbs of keys: how programs get to call. What a key may be given is in `key_grants`; people are in `members`."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -56,8 +57,17 @@ class KeyGrant:
     member: str = ""
 
 
-async def create_key(ctx: Context, name: str, role: str = "", grant: KeyGrant | None = None) -> MadeKey:
+async def create_key(
+    ctx: Context,
+    name: str,
+    role: str = "",
+    grant: KeyGrant | None = None,
+    *,
+    beside: Callable[[Connection, Key], Awaitable[None]] | None = None,
+) -> MadeKey:
     """Make a key; its secret is in the answer and nowhere else. `role` is short for a grant of a role alone.
+
+    `beside` is done in the same transaction, right before the key is written: both are there, or neither.
 
     Raises:
         InvalidNameError, NameTakenError: the name cannot be one, or a key in use has it, or one that looks like it.
@@ -86,14 +96,18 @@ async def create_key(ctx: Context, name: str, role: str = "", grant: KeyGrant | 
             expires_ns=expires_ns,
         )
         await refuse_wider_than_own(connection, ctx, key)
+        if beside is not None:
+            await beside(connection, key)
         await _insert(connection, ctx, key, made.secret)
     return MadeKey(key, made.secret)
 
 
 def _new_key(ctx: Context, name: str, member: Member | None, now_ns: int) -> MadeKey:
     secret = _new_secret()
+    id_ = new_id("key", now_ns)
     key = Key(
-        id=new_id("key", now_ns),
+        id=id_,
+        line=id_,
         project=ctx.project,
         name=name,
         kind="personal" if member else "service",
