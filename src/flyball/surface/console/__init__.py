@@ -23,13 +23,14 @@ A room's `cli.py` imports typer, this package, its own records and kit, nothing 
         show_one(control().post("/api/keys", {"name": name}))
 
 A command says which permission its caller needs, as a route does, or LOCAL. `Commands` adds `--json --data --server --key --project` to every command and prints a FlyballError as `error: ...` and `  next: ...` with
-the documented exit code, so a command declares none of the five and catches nothing. `show_list`, `show_one`, `say` and
+the documented exit code, so a command declares none of the five and catches nothing. Options that several commands share, or too many for one signature, are
+the fields of an `OptionGroup`, which a command takes as one parameter. `show_list`, `show_one`, `say` and
 `follow_run` obey `--json` by themselves. A command of the top level (`flyball why`) lives in a second group of its room,
 `verbs = Commands("verbs", help="...")`; `cli/commands.py` names each noun and each verb in one line.
 """
 
 from .client import ControlClient, control, segment
-from .commands import LOCAL, Commands
+from .commands import LOCAL, Commands, OptionGroup
 from .errors import ControlError, NotReachableError, RunFailedError
 from .exits import ExitCode, exit_code_of_verdict
 from .options import wants_json
@@ -56,6 +57,7 @@ __all__ = [
     "ControlError",
     "ExitCode",
     "NotReachableError",
+    "OptionGroup",
     "RunFailedError",
     "as_ago",
     "as_bytes",

@@ -3,7 +3,8 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -26,6 +27,11 @@ _COMMON = {
     "key": (KeyOption, None),
     "project": (ProjectOption, None),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class OptionGroup:
+    """Options that belong together: each field of a subclass, annotated as a parameter would be, becomes one of its command's."""
 
 
 class Commands(typer.Typer):
@@ -70,11 +76,13 @@ def _nothing() -> None:
 def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the common options added to its signature, and its errors printed."""
     hints = get_type_hints(function, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, OptionGroup)}
     own = [
-        parameter.replace(annotation=hints[parameter.name])
+        each
         for parameter in inspect.signature(function).parameters.values()
+        for each in _options(groups.get(parameter.name), parameter.replace(annotation=hints[parameter.name]))
     ]
-    taken = sorted(_COMMON.keys() & hints.keys())
+    taken = sorted(_COMMON.keys() & {parameter.name for parameter in own})
     if taken:
         raise TypeError(
             f"{function.__name__} declares {', '.join(taken)}, which every command has: give it another name"
@@ -87,12 +95,30 @@ def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def command(*arguments: Any, **named: Any) -> Any:
         choose(Options(**{name: named.pop(name) for name in _COMMON}))
+        for name, group in groups.items():
+            named[name] = group(**{field.name: named.pop(field.name) for field in fields(group)})
         with_exit = functools.partial(function, *arguments, **named)
         return _or_exit(with_exit)
 
     command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # how functions carry a signature of their own
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
     return command
+
+
+def _options(group: type[OptionGroup] | None, parameter: inspect.Parameter) -> Sequence[inspect.Parameter]:
+    """The parameter itself; of a group its fields, by keyword alone."""
+    if group is None:
+        return (parameter,)
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
 
 
 def _or_exit(work: Callable[[], Any]) -> Any:
