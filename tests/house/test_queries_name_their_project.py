@@ -67,7 +67,7 @@ WITHOUT = {
     ),
     **dict.fromkeys(
         [
-            "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
+            "ledger/declared_store._LEASES", "ledger/declared_store.count", "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
             "ledger/quota_store._FIND", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
             "ledger/quota_store.update",
         ],

@@ -24,6 +24,8 @@ HARMLESS = {
     "infra/jobs/outcomes.py _Ended.code": "of an error",
     "infra/secrets/safe.py Wrap.master_key": "the name of one",
     "kit/errors.py FlyballError.code": "of an error",
+    "ledger/cli.py Narrowed.": "names of keys, and how an attempt ended",
+    "ledger/declared.py EntryFilter.state": "how an attempt ended",
     "ledger/sum_store.py _Table.key": "columns of a table",
     "llm/catalog/__init__.py": "the names of settings",
     "llm/completions.py Trouble.code": "of an error",

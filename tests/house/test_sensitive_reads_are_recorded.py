@@ -25,6 +25,7 @@ OPEN = {
     "flyball.indexes.api.list_": "names, hashes and counts",
     "flyball.indexes.api.show_index": "what is declared",
     "flyball.indexes.pages.list_indexes": "names",
+    "flyball.ledger.": "amounts, and names of keys and members: nothing that anybody said",
     "flyball.models.": "what is declared; references to secrets, never secrets",
     "flyball.projects.": "names, rights and prefixes of keys",
     "flyball.prompts.": "what is declared",

@@ -21,6 +21,11 @@ from flyball.infra.jobs.immediate import run_immediately
 from flyball.jobs import JOBS
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.kit.secrets import Secret
+from flyball.ledger import quotas
+from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.declared import QuotaWish
+from flyball.ledger.records import Entry
+from flyball.ledger.scopes import home_of
 from flyball.models import files
 from flyball.projects import account_keys, keys, members, own_roles, store, tenants
 from flyball.projects.keys import KeyGrant
@@ -102,6 +107,7 @@ async def settled(ctx, *, organisation: str = "") -> Tenant:
     await _people(other)
     if organisation:
         await _provider(other)
+    await _ledger(other)
     await _loop(other)
     await _traces(other)
     event = (await audit.list_events(inside)).items[0]
@@ -130,6 +136,31 @@ async def _people(other):
         "secrets": [f"{MARK}-secret"],
         "sessions": [begun.session.id],
     }
+
+
+async def _ledger(other):
+    """A budget, a limit, and an attempt that both count."""
+    ctx = other.ctx
+    budget = await quotas.set_quota(
+        ctx, QuotaWish(scope=f"key {MARK}-key", unit="nano_usd", amount=10**9, window="month")
+    )
+    limit = await quotas.set_quota(ctx, QuotaWish(scope=f"function {MARK}", unit="requests", amount=9, window="day"))
+    async with ctx.db.connection() as connection:
+        home = await home_of(connection, ctx)
+    entry = Entry(
+        id=new_span_id(),
+        project=ctx.project,
+        organisation=home.id,
+        at_ns=ctx.clock.now_ns(),
+        trace_id=new_trace_id(),
+        key_id=budget.scope_id,
+        function=MARK,
+        model=f"{MARK}-model",
+        tags=(MARK,),
+        nano_usd=7,
+    )
+    await PostgresBank(ctx.db).settle([entry])
+    other.has |= {"budgets": [budget.id], "limits": [limit.id], "ledger": [entry.id]}
 
 
 async def _provider(other):

@@ -38,6 +38,12 @@ ASKED = [
     "next",
     "before",
     "rebuild",
+    "scope",
+    "per",
+    "key",
+    "member",
+    "since",
+    "state",
 ]
 
 
@@ -62,6 +68,26 @@ BODIES = {
     "POST /api/keys": {
         "name": "n", "role": "viewer", "scopes": ["traces.read"], "kind": "service", "member": "m", "expires": "90d",
         "models": ["m"], "functions": ["f"], "addresses": ["10.0.0.0/8"],
+    },
+    "POST /api/capped-keys": {
+        "name": "n", "role": "viewer", "scopes": ["traces.read"], "kind": "service", "member": "m", "expires": "90d",
+        "models": ["m"], "functions": ["f"], "addresses": ["10.0.0.0/8"], "budget": "1", "per": "month",
+        "requests_per_minute": 1, "tokens_per_minute": 1, "parallel": 1,
+    },
+    "POST /api/budgets": {
+        "scope": "function f", "usd": "1", "per": "day", "stop": "hard", "when_away": "open", "open_usd": "1", "alerts": [80],
+        "organisation_wide": False,
+    },
+    "PUT /api/budgets/{quota_id}": {
+        "usd": "1", "stop": "hard", "when_away": "open", "open_usd": "1", "alerts": [80], "scope": "function f", "per": "day",
+    },
+    "POST /api/limits": {
+        "scope": "function f", "unit": "tokens", "amount": 1, "per": "day", "stop": "hard", "when_away": "open", "open_bound": 1,
+        "alerts": [80], "organisation_wide": False,
+    },
+    "PUT /api/limits/{quota_id}": {
+        "amount": 1, "stop": "hard", "when_away": "open", "open_bound": 1, "alerts": [80], "scope": "function f",
+        "unit": "tokens", "per": "day",
     },
     "POST /api/keys/{id_or_name}/rotations": {"overlap": "24h", "expires": "90d"},
     "POST /api/sign-in-links": {"member": "administrator"},

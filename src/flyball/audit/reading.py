@@ -11,6 +11,8 @@ from .records import Event, Told
 DEEDS: Mapping[str, str] = {
     "audit.export": "exported the audit record of {}",
     "audit.prune": "gave up audit events up to number {}, which were older than they are kept",
+    "budgets.remove": "removed the {}",
+    "budgets.set": "set the {}",
     "configuration.export": "exported the configuration of {}",
     "datasets.create": "made the dataset {}",
     "datasets.declare": "changed what is declared of the dataset {}",
@@ -35,6 +37,8 @@ DEEDS: Mapping[str, str] = {
     "keys.rotate": "rotated the key {}",
     "ledger.repair": "set the counter of the quota {} to what the ledger adds up to",
     "ledger.sum_again": "derived the hourly sums of the ledger of {} again",
+    "limits.remove": "removed the limit of {}",
+    "limits.set": "set the limit of {}",
     "links.create": "made the sign-in link {}",
     "members.add": "took the member {} into the project",
     "members.create": "made the member {}",

@@ -15,7 +15,7 @@ verbs = Commands("sql", help="Ask the tables a question in SQL.")
 @verbs.command("sql", permission="traces.read")
 def sql(
     query: Annotated[
-        str, typer.Argument(help="One SELECT over spans, scores and audit; - reads it from standard input.")
+        str, typer.Argument(help="One SELECT over spans, scores, ledger and audit; - reads it from standard input.")
     ],
     limit: Annotated[int, typer.Option(help="The most rows that are returned.", min=1)] = 1000,
 ) -> None:

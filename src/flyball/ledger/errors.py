@@ -1,8 +1,15 @@
 """What can go wrong with budgets, limits and the ledger.
 
 FlyballError
+├── ConflictError
+│   ├── QuotaFixedError         scope, unit and window of a quota never change
+│   └── TooManyQuotasError      an organisation has as many as it may have
+├── ForbiddenError
+│   └── QuotaNotAllowedError    a key would be made with quotas that its maker may not set
 ├── InvalidInputError
 │   └── QuotaInvalidError       an amount, a window or a scope that none can be
+├── NotFoundError
+│   └── QuotaNotFoundError      no budget or limit here has this id
 ├── QuotaReachedError           a quota has not enough left, as its bank says
 └── UnavailableError
     ├── QuotaAwayError          the bank does not answer in time, and the quota lets nothing through then
@@ -11,7 +18,14 @@ FlyballError
 
 from typing import TYPE_CHECKING
 
-from flyball.kit.errors import FlyballError, InvalidInputError, UnavailableError
+from flyball.kit.errors import (
+    ConflictError,
+    FlyballError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from .records import Quota, Standing
@@ -51,3 +65,27 @@ class LedgerFullError(UnavailableError):
     """What is spent cannot be kept any more, so nothing may be spent."""
 
     code = "ledger_full"
+
+
+class QuotaNotFoundError(NotFoundError):
+    """No budget or limit of that id counts calls of this project."""
+
+    code = "quota_not_found"
+
+
+class QuotaFixedError(ConflictError):
+    """The scope, unit and window of a budget or limit never change."""
+
+    code = "quota_fixed"
+
+
+class TooManyQuotasError(ConflictError):
+    """An organisation has as many budgets and limits as it may have."""
+
+    code = "too_many_quotas"
+
+
+class QuotaNotAllowedError(ForbiddenError):
+    """A key would be made with a budget or limit that its maker may not set."""
+
+    code = "quota_not_allowed"

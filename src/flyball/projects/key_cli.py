@@ -1,5 +1,6 @@
 """`flyball keys`: how programs get to call, and the administrator's one-time link."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from flyball.surface.console import (
     Column,
     Commands,
+    OptionGroup,
     as_ago,
     as_time,
     as_words,
@@ -73,6 +75,34 @@ _ROTATED = (
 _REVOKED = (Column("name"), Column("prefix"), Column("revoked_ns", "revoked", as_time), Column("id"))
 
 
+@dataclass(frozen=True, slots=True)
+class Only(OptionGroup):
+    """What narrows a key."""
+
+    model: Annotated[list[str] | None, typer.Option(help="Only calls of this model, '*' for all; may be repeated.")] = (
+        None
+    )
+    function: Annotated[
+        list[str] | None, typer.Option(help="Only calls of this function, '*' for all; may be repeated.")
+    ] = None
+    address: Annotated[list[str] | None, typer.Option(help="Only from this address or network; may be repeated.")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Caps(OptionGroup):
+    """What a key may use: a budget and limits, made together with it."""
+
+    budget: Annotated[str, typer.Option(metavar="USD", help="What its calls may cost; needs budgets.write.")] = ""
+    per: Annotated[
+        str, typer.Option(help="The budget's window: minute, hour, day, week, month, total, rolling:30d.")
+    ] = "month"
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute; needs limits.write.")] = None
+    tpm: Annotated[int | None, typer.Option(help="Tokens a minute; likewise.")] = None
+    parallel: Annotated[int | None, typer.Option(help="Calls at once; likewise.")] = None
+
+
 @app.command("list", permission="keys.read")
 def list_keys(
     text: Annotated[str, typer.Argument(help="Only those with this in their name.")] = "",
@@ -102,34 +132,32 @@ def create(
     role: Annotated[str, typer.Option(help="A role; application unless scopes are given.")] = "",
     scope: Annotated[list[str] | None, typer.Option(help="A permission, instead of a role; may be repeated.")] = None,
     expires: Annotated[str, typer.Option(help="90d, 12h, or a date such as 2027-01-31; never unless given.")] = "",
-    model: Annotated[
-        list[str] | None, typer.Option(help="Only calls of this model, '*' for all; may be repeated.")
-    ] = None,
-    function: Annotated[
-        list[str] | None, typer.Option(help="Only calls of this function, '*' for all; may be repeated.")
-    ] = None,
-    address: Annotated[
-        list[str] | None, typer.Option(help="Only from this address or network; may be repeated.")
-    ] = None,
+    only: Only,
     personal: Annotated[
         bool,
         typer.Option(
             "--personal", help="Yours; it may never do more than your role. At the server itself: the administrator's."
         ),
     ] = False,
+    caps: Caps,
 ) -> None:
-    """Create a key and print it, this once."""
+    """Create a key and print it, this once; with a budget and limits of its own where they are given."""
     new = {
         "name": name,
         "role": role,
         "scopes": scope or [],
         "kind": "personal" if personal else "service",
         "expires": expires,
-        "models": model or [],
-        "functions": function or [],
-        "addresses": address or [],
+        "models": only.model or [],
+        "functions": only.function or [],
+        "addresses": only.address or [],
     }
-    show_one(control().post("/api/keys", new), _MADE)
+    if caps != Caps():
+        wished = {"requests_per_minute": caps.rpm, "tokens_per_minute": caps.tpm, "parallel": caps.parallel}
+        made = control().post("/api/capped-keys", new | wished | {"budget": caps.budget, "per": caps.per})
+    else:
+        made = control().post("/api/keys", new)
+    show_one(made, _MADE)
     say("Keep the key now: it is not shown again.")
 
 

@@ -10,11 +10,14 @@ from types import MappingProxyType
 from flyball.kit.permits import permits
 
 NOUNS = (
+    "budgets",
     "configuration",
     "datasets",
     "evaluations",
     "functions",
     "indexes",
+    "ledger",
+    "limits",
     "models",
     "prompts",
     "releases",
@@ -36,14 +39,18 @@ GUARDED_NOUNS = (
 )
 
 _READ = frozenset(f"{noun}.read" for noun in NOUNS)
-_WRITE = frozenset(f"{noun}.write" for noun in NOUNS if noun != "runs")  # runs are asked for by what they make
+_BY_ITSELF = {
+    "runs",
+    "ledger",
+}  # runs are asked for by what they make; of the ledger only an owner repairs what counts it
+_WRITE = frozenset(f"{noun}.write" for noun in NOUNS if noun not in _BY_ITSELF)
 _SEES_WHO = frozenset({"members.read", "roles.read", "projects.read"})
 
 PERMISSIONS: frozenset[str] = (
     _READ
     | _WRITE
     | {f"{noun}.{deed}" for noun in GUARDED_NOUNS for deed in ("read", "write")}
-    | {"gateway.call", "releases.approve", "security.read"}
+    | {"gateway.call", "ledger.write", "releases.approve", "security.read"}
 )
 
 ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -62,7 +69,7 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
 DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "owner": "everything, members, roles and secrets included",
-        "maintainer": "makes and changes whatever the loop needs, calls models, makes keys; approves nothing",
+        "maintainer": "makes and changes whatever the loop needs, calls models, makes keys, sets budgets and limits; approves nothing",
         "reviewer": "reads everything, judges answers, approves releases",
         "viewer": "reads",
         "application": "for keys: calls models and functions, sends traces and scores",

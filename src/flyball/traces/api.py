@@ -9,9 +9,8 @@ from flyball.audit import service as audit
 from flyball.kit.paging import Page
 from flyball.surface.http import Body, ContextDep, Router
 
-from . import questions, service
+from . import service
 from .errors import SpanRefusedError
-from .questions import Answer
 from .records import Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
 
 router = Router("/api", tag="traces")
@@ -43,13 +42,6 @@ class NewFeedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     comment: str = ""
     correction: str = ""
     identifier: str = ""
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One SELECT over `spans`, `scores` and `audit`."""
-
-    sql: str
-    limit: int = 1_000
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,13 +120,6 @@ async def list_scores(
     found = await service.list_scores(ctx, name=name, trace_id=trace, cursor=cursor, limit=limit)
     await audit.record_read(ctx, action="scores.read", object_kind="project", object_id=ctx.project)
     return found
-
-
-@router.post("/sql", permission="traces.read", returns=Answer)
-async def ask(ctx: ContextDep, question: Question = Body(Question)) -> Answer:
-    """Answer one SELECT over the project's `spans`, `scores` and `audit`; reads only. Asking is recorded, once an hour."""
-    await audit.record_read(ctx, action="traces.ask", object_kind="table", object_id="texts")
-    return await questions.ask(ctx, question.sql, limit=question.limit)
 
 
 def _time(ns: int) -> int:

@@ -1,11 +1,12 @@
-"""Questions in SQL over `spans`, `scores` and `audit`: one SELECT, this project's rows alone, nothing else within reach.
+"""Questions in SQL over `spans`, `scores`, `audit` and what else is offered: one SELECT, this project's rows alone, nothing else within reach.
 
 The lake runs it in a DuckDB of its own that may open this project's files and nothing else, with a deadline and a row limit.
 Knows which tables are offered; knows not how the lock-down works.
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -36,10 +37,19 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
 
 
-async def ask(ctx: Context, sql: str, *, limit: int = 1_000) -> Answer:
+class Offered(NamedTuple):
+    """A table of another room: its name, who may read it, and how its rows are had when a question names it."""
+
+    name: str
+    permission: str
+    rows: Callable[[Context], Awaitable[pa.Table]]
+
+
+async def ask(ctx: Context, sql: str, *, limit: int = 1_000, offered: Sequence[Offered] = ()) -> Answer:
     """Answer one SELECT over the project's tables.
 
-    `audit` is there for actors with the permission audit.read; it holds the newest 100,000 events.
+    `audit` is there for actors with the permission audit.read; it holds the newest 100,000 events. Tables of rooms beside this
+    one are `offered` by whoever knows both.
 
     Raises:
         QuestionError: the SQL is not understood, or is not one SELECT over these tables.
@@ -48,6 +58,9 @@ async def ask(ctx: Context, sql: str, *, limit: int = 1_000) -> Answer:
     most = max(1, min(limit, LARGEST_ANSWER))
     await _wait_for_tables(ctx)
     relations = {"audit": await _audit(ctx)} if permits(ctx.actor.permissions, "audit.read") else {}
+    for table in offered:
+        if table.name in sql.lower() and permits(ctx.actor.permissions, table.permission):
+            relations[table.name] = await table.rows(ctx)
     mine = of_project(ctx.project)
     rows = await asyncio.to_thread(
         ctx.lake.ask,

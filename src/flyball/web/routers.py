@@ -9,6 +9,8 @@ from flyball.identity.api import router as identity
 from flyball.identity.member_api import router as members
 from flyball.identity.provider_api import router as providers
 from flyball.indexes.api import router as indexes
+from flyball.ledger.api import router as quotas
+from flyball.ledger.ledger_api import router as ledger
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
 from flyball.models.file_api import router as model_files
@@ -25,6 +27,7 @@ from flyball.surface.http import Router
 from flyball.traces.api import router as traces
 
 from .permissions import router as permissions
+from .sql_api import router as questions
 
 ROUTERS: tuple[Router, ...] = (
     configuration,
@@ -36,6 +39,8 @@ ROUTERS: tuple[Router, ...] = (
     keys,
     account_keys,
     secrets,
+    quotas,
+    ledger,
     models,
     model_files,
     prompts,
@@ -45,6 +50,7 @@ ROUTERS: tuple[Router, ...] = (
     evaluations,
     releases,
     traces,
+    questions,
     lineage,
     runs,
     audit,

@@ -1,0 +1,49 @@
+"""All SQL that shows entries of the ledger to people, with the names of keys and members. No clock, no ids, no authorisation."""
+
+from flyball.infra.db.database import Connection, Row, fetch_all
+
+from .declared import EntryFilter, LedgerRow
+
+_SHOWN = """
+    select e.id, e.at_ns, e.settled_ns, e.trace_id, e.key_id, e.member as member_id, e.function, e.variant, e.release, e.model,
+        e.provider, e.upstream_model, e.tags, e.state, e.input_tokens, e.cache_read_tokens, e.cache_write_tokens,
+        e.cache_write_1h_tokens, e.audio_input_tokens, e.output_tokens, e.reasoning_tokens, e.audio_output_tokens,
+        e.web_searches, e.tokens, e.estimated, e.nano_usd, e.price_version, e.requests
+"""
+_NAMES = """
+    , (select k.name from keys k where k.project = %s and k.line = e.key_id order by k.created_ns desc limit 1) as key_name
+    , (select m.name from members m where m.id = e.member) as member_name
+"""
+_PLAIN = f"{_SHOWN} from (select * from ledger where project = %s order by at_ns desc, id desc limit %s) e"
+_BY = {
+    "key_id": "key_id = %s",
+    "member": "member = %s",
+    "function": "function = %s",
+    "model": "model = %s",
+    "tag": "%s = any(tags)",
+    "state": "state = %s",
+    "trace_id": "trace_id = %s",
+    "since_ns": "at_ns >= %s",
+    "until_ns": "at_ns < %s",
+}
+
+
+async def newest(
+    connection: Connection, project: str, which: EntryFilter, *, before: tuple[int, str] | None, most: int
+) -> list[LedgerRow]:
+    """A project's entries, newest first; those before a place in that order. The page is cut before names are looked up."""
+    asked = {condition: value for name, condition in _BY.items() if (value := getattr(which, name))}
+    narrowed = "".join(f" and {condition}" for condition in asked)
+    page = f"select * from ledger where project = %s {narrowed} and (at_ns, id) < (%s, %s) order by at_ns desc, id desc limit %s"
+    query = f"{_SHOWN} {_NAMES} from ({page}) e order by e.at_ns desc, e.id desc"
+    rows = await fetch_all(
+        connection,
+        query,
+        *(project, project, *asked.values(), *(before or (2**62, "")), most),
+    )
+    return [LedgerRow(**row | {"tags": tuple(row["tags"])}) for row in rows]
+
+
+async def plain_rows(connection: Connection, project: str, most: int) -> list[Row]:
+    """A project's newest entries as they are, for questions in SQL."""
+    return await fetch_all(connection, _PLAIN, project, most)
