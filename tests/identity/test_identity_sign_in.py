@@ -249,3 +249,19 @@ async def test_a_refused_sign_in_is_audited_without_the_name_that_was_given(ctx)
 
     assert (unknown.action, unknown.object_id) == ("sessions.refuse", "unknown")
     assert known.object_id.startswith("mem_")
+
+
+async def test_the_page_of_signing_in_supposes_nobodys_name(public):
+    page = await public.get("/sign-in")
+
+    assert '<input name="name" autocomplete="username"' in page.text
+    assert "administrator" not in page.text
+
+
+async def test_who_lacks_a_permission_is_sent_to_a_role_that_there_is(ctx, public):
+    _, secret = await keys.create_key(ctx, "small", "viewer")
+
+    refused = await public.get("/api/members", headers={"authorization": f"Bearer {secret.reveal()}"})
+
+    assert refused.status == 403
+    assert "ask an owner" in refused.text

@@ -217,7 +217,7 @@ def work_through_a_day(flyball, seeds, provider):
     member = sign_in_and_out(flyball, seeds, flyball.greeting["sign_in"])
     set_by_page(member, seeds, provider)
     prove_who_one_is(flyball, seeds, member, seeds["a password"])
-    another_link = flyball.ask("keys", "sign-in-link")["path"]
+    another_link = flyball.ask("members", "sign-in-link")["path"]
     seeds.plant("an unused link", another_link.rpartition("/")[2])
     member.send("GET", another_link)
     program = Visitor(flyball)

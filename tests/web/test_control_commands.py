@@ -45,7 +45,7 @@ async def test_a_key_is_created_listed_and_revoked(flyball):
 
 
 async def test_a_sign_in_link_is_made(flyball):
-    code, out, _ = await flyball("keys", "sign-in-link", "--json")
+    code, out, _ = await flyball("members", "sign-in-link", "--json")
 
     assert code == 0
     assert json.loads(out)["path"].startswith("/sign-in/")

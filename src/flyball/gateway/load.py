@@ -9,6 +9,7 @@ from flyball.functions import store as function_store
 from flyball.functions.fields import single_text_field
 from flyball.functions.records import Function, LiveRelease, PinnedVariant
 from flyball.infra.db.database import Database, execute
+from flyball.infra.db.operators import DEFAULT_ORGANISATION
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.secrets.references import Found, LookUp, Missing
 from flyball.infra.secrets.safe import Sealed
@@ -19,7 +20,6 @@ from flyball.models import store as model_store
 from flyball.models.errors import ModelNotConfiguredError
 from flyball.models.records import Model
 from flyball.projects import store as project_store
-from flyball.projects.records import DEFAULT_ORGANISATION
 from flyball.secrets import store as secret_store
 
 from .snapshot import KnownFunction, KnownModel, KnownProject

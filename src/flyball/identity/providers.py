@@ -9,6 +9,7 @@ import msgspec
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
+from flyball.infra.db.operators import DEFAULT_ORGANISATION
 from flyball.infra.egress.address import target_of
 from flyball.infra.egress.networks import why_denied
 from flyball.infra.secrets.references import FORMS, parse
@@ -16,7 +17,6 @@ from flyball.kit.ids import new_id
 from flyball.projects import store
 from flyball.projects.errors import ExceedsOwnRightsError, NameTakenError
 from flyball.projects.granting import permissions_of, refuse_limited
-from flyball.projects.records import DEFAULT_ORGANISATION
 from flyball.projects.tenants import organisation_to_change
 
 from . import provider_store, session_store

@@ -6,6 +6,7 @@ from functools import cache
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
+from flyball.infra.db.operators import DEFAULT_ORGANISATION
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.ids import new_id
 from flyball.kit.names import name_key
@@ -13,7 +14,7 @@ from flyball.kit.secrets import Secret, hash_password, new_token, token_hash
 from flyball.projects import store
 from flyball.projects.errors import MemberNotFoundError
 from flyball.projects.granting import refuse_limited
-from flyball.projects.records import DEFAULT_ORGANISATION, Member, Project
+from flyball.projects.records import Member, Project
 from flyball.projects.roles import ROLES
 from flyball.projects.tenants import organisation_to_change
 
@@ -103,7 +104,7 @@ async def use_sign_in_link(ctx: Context, token: Secret, whence: Whence = _NOWHER
     await record_refusal(ctx, "link", what, whence.address)
     raise SignInRefusedError(
         "this sign-in link is not valid, or was used already",
-        next_step="make another on the server: `flyball keys sign-in-link`",
+        next_step="make another on the server: `flyball members sign-in-link`",
     )
 
 
@@ -130,7 +131,7 @@ async def sign_in(ctx: Context, name: str, password: Secret, whence: Whence = _N
         await record_refusal(ctx, "password", _about(person, projects), whence.address)
         raise SignInRefusedError(
             "the name or the password is wrong",
-            next_step="try again, or make a link on the server: `flyball keys sign-in-link`",
+            next_step="try again, or make a link on the server: `flyball members sign-in-link`",
         )
     tries.succeeded(by_name, here)
     async with everywhere.transaction() as connection:
@@ -252,7 +253,7 @@ async def refuse_where_off(connection: Connection, member: Member, method: str) 
     if enforced:
         raise PasswordsOffError(
             f"passwords are off: members of this organisation sign in with {enforced}",
-            next_step="use its button on the page of signing in; owners may use a link: `flyball keys sign-in-link`",
+            next_step="use its button on the page of signing in; owners may use a link: `flyball members sign-in-link`",
         )
 
 

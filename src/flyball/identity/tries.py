@@ -93,7 +93,7 @@ class Tries:
                 wait = -((since_ns - recent[-most]) // NANOSECONDS)
                 raise TooManySignInsError(
                     "signing in failed too often",
-                    next_step=f"try again in {wait} seconds, or use a link: `flyball keys sign-in-link`",
+                    next_step=f"try again in {wait} seconds, or use a link: `flyball members sign-in-link`",
                 )
 
     def succeeded(self, forgiven: Count | None, *counts: Count) -> None:

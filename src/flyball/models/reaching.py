@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
-from flyball.projects import tenants
+from flyball.infra.db.operators import is_operators
 from flyball.secrets import service as secrets
 from flyball.secrets.following import FollowedSecrets
 
@@ -50,7 +50,7 @@ def reaching(ctx: Context) -> Reach:
     async def reach(_: str, name: str, spec: ModelSpec) -> tuple[ResolvedEndpoint, ...]:
         async with ctx.db.connection() as connection:
             look_up = await secrets.look_up(connection, ctx, endpoints.references_in(spec))
-            guarded = not await tenants.is_operators(connection, ctx.project)
+            guarded = not await is_operators(connection, ctx.project)
         return endpoints.resolve(name, spec, look_up, guarded=guarded)
 
     return reach

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
+from flyball.infra.db.operators import is_operators
 from flyball.infra.egress.address import target_of
 from flyball.infra.egress.errors import AddressUnfitError
 from flyball.infra.egress.networks import parse_networks, why_denied
@@ -82,7 +83,7 @@ async def put(connection: Connection, ctx: Context, name: str, spec: ModelSpec) 
     before = await store.get(connection, ctx.project, name)
     if before is not None and before.hash == spec.hash:
         return before
-    if not await tenants.is_operators(connection, ctx.project):
+    if not await is_operators(connection, ctx.project):
         _refuse_inside(ctx, name, spec)
         if not await tenants.is_operator(connection, ctx):
             _refuse_the_operators(name, spec, await store.endpoints_of(connection, ctx.project))

@@ -1,4 +1,4 @@
-"""`flyball keys`: how programs get to call, and the administrator's one-time link."""
+"""`flyball keys`: how programs get to call."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,7 +19,7 @@ from flyball.surface.console import (
     show_one,
 )
 
-app = Commands("keys", help="API keys: how a program calls; and one-time links by which people sign in.")
+app = Commands("keys", help="API keys: how a program calls.")
 
 _LIMITS = (
     Column("models", reads=as_words),
@@ -136,7 +136,7 @@ def create(
     personal: Annotated[
         bool,
         typer.Option(
-            "--personal", help="Yours; it may never do more than your role. At the server itself: the administrator's."
+            "--personal", help="Yours; it may never do more than your role. At the server itself: the first member's."
         ),
     ] = False,
     caps: Caps,
@@ -179,13 +179,3 @@ def revoke(
 ) -> None:
     """Make a key useless, everywhere within a second."""
     show_one(control().delete(f"/api/keys/{segment(name)}"), _REVOKED)
-
-
-@app.command("sign-in-link", permission="members.write")
-def sign_in_link(
-    member: Annotated[str, typer.Option(help="For whom.")] = "administrator",
-) -> None:
-    """Make a link by which a member signs in, once, within the hour; also for a forgotten password."""
-    link = control().post("/api/sign-in-links", {"member": member})
-    show_one(link, (Column("path"), Column("member"), Column("expires_ns", "expires", as_time)))
-    say("Open it at the address of the pages, which `flyball up` printed.")

@@ -2,8 +2,6 @@
 
 import msgspec
 
-DEFAULT_ORGANISATION = "default"  # the first one, which is that of the server's operator
-
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True):
     """Who shares members: a company, a team. What its projects hold is apart."""

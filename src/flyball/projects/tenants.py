@@ -3,6 +3,7 @@
 from flyball.audit import service as audit
 from flyball.infra.context import DEFAULT_PROJECT, Context
 from flyball.infra.db.database import Connection
+from flyball.infra.db.operators import DEFAULT_ORGANISATION, is_operators
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.kit.errors import ConflictError
 from flyball.kit.ids import new_id
@@ -10,7 +11,7 @@ from flyball.kit.names import name_key, problem_of
 
 from . import store
 from .errors import ExceedsOwnRightsError, InvalidNameError, NameTakenError, ProjectNotFoundError
-from .records import DEFAULT_ORGANISATION, Member, Organisation, Project
+from .records import Member, Organisation, Project
 from .roles import ROLES
 
 
@@ -20,12 +21,6 @@ async def list_organisations(ctx: Context) -> tuple[Organisation, ...]:
         found = await store.list_organisations(connection)
         own = await store.get_project(connection, ctx.project)
     return tuple(one for one in found if _is_operator(ctx) or (own and one.id == own.organisation))
-
-
-async def is_operators(connection: Connection, project: str) -> bool:
-    """Whether a project is of the first organisation, which is that of the server's operator."""
-    found = await store.get_project(connection, project)
-    return found is not None and found.organisation == DEFAULT_ORGANISATION
 
 
 async def is_operator(connection: Connection, ctx: Context) -> bool:

@@ -28,6 +28,6 @@ class SecretInvalidError(InvalidInputError):
 
 
 class MasterKeyRefusedError(ForbiddenError):
-    """The master key is exchanged on the machine itself, by the owner of the data directory."""
+    """The master key is the whole server's: its operator alone is shown which it is, and exchanges it on the machine itself."""
 
     code = "master_key_refused"

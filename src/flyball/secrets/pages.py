@@ -11,14 +11,17 @@ from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
 
 from . import rotation, service
-from .errors import SecretInvalidError
+from .errors import MasterKeyRefusedError, SecretInvalidError
 from .records import MasterKeyState, StoredSecret
 
 pages = Pages(tag="secrets", section="/secrets")
 
 
 class SecretsPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/list.html shows. `name` and `hosts` fill the form; `trouble` is what is wrong with the master key."""
+    """What templates/list.html shows. `name` and `hosts` fill the form; `trouble` is what is wrong with the master key.
+
+    `master` is None where it is not shown: it is the whole server's.
+    """
 
     secrets: tuple[StoredSecret, ...]
     name: str
@@ -38,6 +41,8 @@ async def list_secrets(ctx: ContextDep, name: str = "") -> SecretsPage:
     master, trouble = None, ""
     try:
         master = await rotation.master_key_state(ctx)
+    except MasterKeyRefusedError:
+        pass  # the server's, and not shown here
     except MasterKeyError as error:
         trouble = str(error)
     return SecretsPage(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from flyball.audit import service as audit
 from flyball.infra.context import Context
+from flyball.infra.db.operators import knows_server
 from flyball.infra.events import SNAPSHOT, notify
 from flyball.infra.secrets import master
 from flyball.infra.secrets.safe import Wrap, seal
@@ -93,8 +94,19 @@ async def _forget_earlier(ctx: Context, current: str) -> None:
 
 
 async def master_key_state(ctx: Context) -> MasterKeyState:
-    """Where the master key comes from, and whether it opens everything. Raises MasterKeyError."""
-    masters = await ctx.keyring.safe.masters(anew=True)
+    """Where the master key comes from, and whether it opens everything: the whole server's, so its operator's to know.
+
+    Raises:
+        MasterKeyRefusedError: the project is another organisation's.
+        MasterKeyError: the key cannot be read.
+    """
+    async with ctx.db.across_projects().connection() as connection:
+        if not await knows_server(connection, ctx.project, kind=ctx.actor.kind):
+            raise MasterKeyRefusedError(
+                "the master key is that of the whole server, and shown to its operator alone",
+                next_step="`flyball secrets list` shows what is encrypted under it for you",
+            )
+    masters = await ctx.keyring.safe.masters()
     async with ctx.db.across_projects().connection() as connection:
         wraps = await store.wraps_by_master(connection)
     here = [key.id for key in masters.keys]

@@ -183,6 +183,7 @@ CHECKS: tuple[Check, ...] = (
     files,
     weights,
 )
+OF_PROJECT: tuple[Check, ...] = (checkpoints, chain, retention, where_secrets_are)
 
 
 def _audit(name: str, state: State, found: str, next_step: str = "") -> Finding:

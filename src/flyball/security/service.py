@@ -4,6 +4,7 @@ import asyncio
 
 from flyball.audit.standing import standing
 from flyball.infra.context import Context
+from flyball.infra.db.operators import knows_server
 from flyball.infra.layout import Layout
 from flyball.infra.secrets.errors import MasterKeyError
 from flyball.models import service as models
@@ -15,23 +16,26 @@ from . import checks_keeping, checks_listening, checks_people, store
 from .records import Facts, Posture
 
 CHECKS = (*checks_listening.CHECKS, *checks_people.CHECKS, *checks_keeping.CHECKS)
+OF_PROJECT = (*checks_people.CHECKS, *checks_keeping.OF_PROJECT)  # what a project of another organisation is told
 _DAY_NS = 86_400 * 1_000_000_000
 
 
 async def examine(ctx: Context) -> Posture:
-    """How the server and the context's project stand."""
-    facts = await _look_up(ctx)
-    return Posture(findings=tuple(check(facts) for check in CHECKS))
+    """How the context's project stands, and to the server's operator how the server does."""
+    async with ctx.db.connection() as connection:
+        whole = await knows_server(connection, ctx.project, kind=ctx.actor.kind)
+    facts = await _look_up(ctx, whole=whole)
+    return Posture(findings=tuple(check(facts) for check in (CHECKS if whole else OF_PROJECT)))
 
 
-async def _look_up(ctx: Context) -> Facts:
+async def _look_up(ctx: Context, *, whole: bool) -> Facts:
     now_ns = ctx.clock.now_ns()
     async with ctx.db.across_projects().connection() as everywhere:
         people = await store.people(everywhere, ctx.project, now_ns)
     async with ctx.db.connection() as connection:
         keys = await store.keys(connection, ctx.project, now_ns, now_ns - checks_people.UNUSED_DAYS * _DAY_NS)
         walls = await store.walls(connection)
-    master, trouble = await _master(ctx)
+    master, trouble = await _master(ctx) if whole else (None, "")
     declared = await models.list_models(ctx)
     return Facts(
         settings=ctx.settings,

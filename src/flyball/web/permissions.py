@@ -18,7 +18,10 @@ router = Router("/api/permissions", tag="permissions")
 
 
 class Guarded(msgspec.Struct, frozen=True, kw_only=True):
-    """A thing that somebody may do. `roles` are those of the project that give `permission`, built-in ones first."""
+    """A thing that somebody may do. `roles` are those of the project that give `permission`, built-in ones first.
+
+    Empty for whoever may not read roles.
+    """
 
     kind: Literal["route", "page", "model API", "job"]
     name: str
@@ -34,7 +37,18 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 
 @router.get(permission=AUTHENTICATED, returns=Permissions)
 async def list_permissions(request: Request, ctx: ContextDep) -> Permissions:
-    """What each route, page, path of the model API and job needs, and which roles of the project give it."""
+    """What each route, page, path of the model API and job needs, and which roles of the project give it.
+
+    Whoever may not read roles is shown what they may do themselves, and no role.
+    """
+    if not ctx.actor.may("roles.read"):
+        return Permissions(
+            items=tuple(
+                Guarded(kind=kind, name=name, permission=permission, roles=())
+                for kind, name, permission in sorted(_declared(request))
+                if permission in (PUBLIC, AUTHENTICATED) or ctx.actor.may(permission)
+            )
+        )
     roles = {role.name: frozenset(role.permissions) for role in await own_roles.list_roles(ctx)}
     return Permissions(
         items=tuple(

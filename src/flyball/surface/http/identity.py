@@ -68,7 +68,7 @@ def require(ctx: Context, needed: str) -> None:
     if not ctx.actor.may(needed):
         error = PermissionMissingError(
             f"{ctx.actor.name} lacks the permission {needed!r}",
-            next_step="ask an administrator for a role that has it (`flyball keys create NAME --role ROLE` for a key)",
+            next_step="ask an owner for a role that has it (`flyball keys create NAME --role ROLE` for a key)",
         )
         error.permission = needed
         raise error
