@@ -85,14 +85,6 @@ WITHOUT = {
         ],
         MACHINERY,
     ),
-    **dict.fromkeys(
-        [
-            "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
-            "ledger/quota_store._FIND", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
-            "ledger/quota_store.update",
-        ],
-        QUOTA,
-    ),
 }  # fmt: skip
 
 

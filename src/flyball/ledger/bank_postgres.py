@@ -73,7 +73,7 @@ class PostgresBank:
 
     async def settle(self, entries: Sequence[Entry], now_ns: int | None = None) -> None:
         """See `Bank.settle`."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection, connection.pipeline(), connection.transaction():
             await execute(connection, _TIMEOUT, self._timeout)
             await settle(connection, entries, now_ns)
 

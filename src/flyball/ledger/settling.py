@@ -64,10 +64,9 @@ async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int |
     if not fresh:
         return
     leases, counters = _used(fresh, quotas)
-    # Rows that everybody's entries meet in come last and in one round trip: others wait for them until the commit.
-    async with connection.pipeline():
-        await sum_store.add(connection, fresh)
-        await store.move(connection, leases, counters)
+    # Rows that everybody's entries meet in come last, where nothing is asked any more: others wait for them until the commit.
+    await sum_store.add(connection, fresh)
+    await store.move(connection, leases, counters)
 
 
 def _used(entries: Iterable[Entry], quotas: "Counting") -> tuple[dict[str, int], dict[tuple[str, int], int]]:

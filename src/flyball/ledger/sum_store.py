@@ -82,7 +82,7 @@ _DIFFERING = " union ".join(table.differing() for table in _TABLES) + " order by
 _PLACES = _DIFFERING.count("%s")
 _AGAIN = [(table.clear(), table.add(_OF_HOURS)) for table in _TABLES]
 
-_FRESH = "select ledger.* from unnest(%s::text[], %s::text[]) as fresh (project, id) join ledger using (project, id)"
+_FRESH = "select * from ledger where (project, id) = any (select * from unnest(%s::text[], %s::text[]))"
 _ADD = _HOURS.add(_FRESH)
 _ADD_BY_TAG = _TAG_HOURS.add(_FRESH)
 

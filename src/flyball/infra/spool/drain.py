@@ -143,18 +143,19 @@ class Drain:
 
     async def _commit(self, portion: _Portion) -> None:
         now_ns = self._clock.now_ns()
-        async with self._database.transaction() as connection:
+        # What is written last and the commit are one round trip: whoever waits for the same rows waits for no network.
+        async with self._database.connection() as connection, connection.pipeline(), connection.transaction():
             await self._advance(connection, portion, now_ns)
             if portion.records:
                 await self._deliver(connection, portion.records, now_ns)
 
     async def _advance(self, connection: Connection, portion: _Portion, now_ns: int) -> None:
-        changed = await execute(
+        changed = await fetch_one(
             connection,
             """
             insert into spool_positions (spool, writer, position, updated_ns) values (%s, %s, %s, %s)
             on conflict (spool) do update set position = excluded.position, updated_ns = excluded.updated_ns
-            where spool_positions.position = %s
+            where spool_positions.position = %s returning position
             """,
             portion.spool,
             self._spool.writer,
@@ -162,7 +163,7 @@ class Drain:
             now_ns,
             portion.start,
         )
-        if not changed:
+        if changed is None:
             raise PositionMovedError(
                 f"the spool {portion.spool} is not at {portion.start} any more", next_step="read its position again"
             )
