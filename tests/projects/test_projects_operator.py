@@ -87,6 +87,17 @@ async def test_a_tenants_owner_imports_no_file_of_the_server(ctx):
     assert (await datasets.import_later(olga, "users", PASSWD)).kind == "datasets.import"
 
 
+async def test_a_limited_key_does_nothing_of_the_operators_whatever_its_role(ctx):
+    olga = await operators_owner(ctx)
+    limited = olga.acting_as(replace(olga.actor, kind="key", limited=True))
+
+    with pytest.raises(LocalPathError, match="/etc/passwd"):
+        await datasets.import_later(limited, "users", PASSWD)
+    with pytest.raises(CodeNotAllowedError):
+        async with limited.db.transaction() as connection:
+            await functions.put(connection, limited, "holidays", HOLIDAYS, CODE)
+
+
 async def test_a_tenants_owner_brings_no_code_that_the_server_runs(ctx):
     ann, olga = await tenants_owner(ctx), await operators_owner(ctx)
 

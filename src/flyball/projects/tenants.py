@@ -26,10 +26,11 @@ async def list_organisations(ctx: Context) -> tuple[Organisation, ...]:
 async def is_operator(connection: Connection, ctx: Context) -> bool:
     """Whether the actor decides for the server: what runs on it, which of its files are read, whom it calls inside.
 
-    Who works at the server itself does, and who may do everything in a project of the operator's organisation. An owner of
-    another organisation owns that one alone.
+    Who works at the server itself does, and who may do everything in a project of the operator's organisation; but no key
+    that is limited in what it calls, in time or in place. An owner of another organisation owns that one alone.
     """
-    return _is_operator(ctx) or ("*" in ctx.actor.permissions and await is_operators(connection, ctx.project))
+    everything = "*" in ctx.actor.permissions and not ctx.actor.limited
+    return _is_operator(ctx) or (everything and await is_operators(connection, ctx.project))
 
 
 async def create_organisation(ctx: Context, name: str, owner: str) -> tuple[Organisation, Project, Member]:
