@@ -39,9 +39,9 @@ RESULTS = Path(__file__).parent / "results" / "keys.json"
 POLLS_PER_SECOND = 2.5
 NETWORKS = [f"10.{n}.0.0/16" for n in range(19)] + ["127.0.0.0/8"]
 MAKE = """
-insert into keys (id, project, name, name_key, prefix, hash, role, permissions, created_by, created_ns, expires_ns, models,
+insert into keys (id, line, project, name, name_key, prefix, hash, role, permissions, created_by, created_ns, expires_ns, models,
                   functions, addresses)
-select 'key_' || lpad(n::text, 9, '0'), 'default', 'key ' || n, 'key ' || n, 'flyball_abcdef',
+select 'key_' || lpad(n::text, 9, '0'), 'key_' || lpad(n::text, 9, '0'), 'default', 'key ' || n, 'key ' || n, 'flyball_abcdef',
        sha256(convert_to('flyball_' || lpad(n::text, 43, '0'), 'UTF8')), '',
        array['gateway.call', 'prompts.read', 'scores.write', 'traces.write'], 'local:0', n, 4000000000000000000,
        array['fast', 'model ' || n %% 50], array['triage'], %s::text[]

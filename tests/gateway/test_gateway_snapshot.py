@@ -291,8 +291,8 @@ async def test_a_database_that_counts_its_transactions_from_further_back_is_read
 async def test_many_keys_are_read_in_portions_and_none_is_left_out(ctx):
     async with ctx.db.connection() as connection:
         await connection.execute(
-            "insert into keys (id, project, name, name_key, prefix, hash, role, permissions, created_by, created_ns) "
-            "select 'key_' || n, 'default', 'k' || n, 'k' || n, 'flyball_', sha256(n::text::bytea), 'application', "
+            "insert into keys (id, line, project, name, name_key, prefix, hash, role, permissions, created_by, created_ns) "
+            "select 'key_' || n, 'key_' || n, 'default', 'k' || n, 'k' || n, 'flyball_', sha256(n::text::bytea), 'application', "
             "array['gateway.call'], 'test', n from generate_series(1, 1203) n"
         )
 

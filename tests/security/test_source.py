@@ -178,6 +178,8 @@ MADE_OF_NAMES = {
     "infra/lake/questions.py": "names of tables and columns of the schema, for DuckDB in a child that sees this project's files alone",
     "audit/store.py": "conditions of a table in the code, whose values are parameters",
     "datasets/reading.py": "conditions in the code, whose values are parameters",
+    "ledger/entry_store.py": "conditions of a table in the code, whose values are parameters",
+    "ledger/sum_store.py": "names of tables and columns that stand in the same file",
     "traces/queries.py": "conditions in the code, whose values are parameters",
     "traces/tree.py": "`input` or `output`",
 }

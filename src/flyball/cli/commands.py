@@ -39,9 +39,7 @@ COMMANDS: tuple[Entry, ...] = (
         "flyball.configuration.cli",
         verb=True,
     ),
-    Entry(
-        "keys", "API keys: how a program calls; and one-time links by which people sign in.", "flyball.projects.key_cli"
-    ),
+    Entry("keys", "API keys: how a program calls.", "flyball.projects.key_cli"),
     Entry("budgets", "Budgets: how much money calls may cost.", "flyball.ledger.budget_cli"),
     Entry("limits", "Limits: how many requests, tokens and calls at once.", "flyball.ledger.limit_cli"),
     Entry("ledger", "The ledger: what every attempt used and cost, append-only.", "flyball.ledger.cli"),

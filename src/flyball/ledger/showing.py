@@ -30,7 +30,10 @@ class Behaviour(OptionGroup):
     closed: Annotated[bool, typer.Option("--closed", help="Let nothing through while PostgreSQL does not answer.")] = (
         False
     )
-    alert: Annotated[list[int] | None, typer.Option(help="A percentage to be told of; shown beside it, and sent nowhere yet; may be repeated.")] = None
+    alert: Annotated[
+        list[int] | None,
+        typer.Option(help="A percentage to be told of; shown beside it, and sent nowhere yet; may be repeated."),
+    ] = None
     organisation_wide: Annotated[
         bool, typer.Option("--organisation-wide", help="Count all projects; for owners of the organisation.")
     ] = False

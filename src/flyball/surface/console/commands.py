@@ -31,7 +31,10 @@ _COMMON = {
 
 @dataclass(frozen=True, slots=True)
 class OptionGroup:
-    """Options that belong together: each field of a subclass, annotated as a parameter would be, becomes one of its command's."""
+    """Options that belong together: each field of a subclass, annotated as a parameter would be, becomes one of its command's.
+
+    They stand in the help under the subclass's sentence.
+    """
 
 
 class Commands(typer.Typer):
@@ -110,6 +113,9 @@ def _options(group: type[OptionGroup] | None, parameter: inspect.Parameter) -> S
     if group is None:
         return (parameter,)
     hints = get_type_hints(group, include_extras=True)
+    for hint in hints.values():
+        for option in getattr(hint, "__metadata__", ()):
+            option.rich_help_panel = (group.__doc__ or group.__name__).splitlines()[0].rstrip(".")
     return [
         inspect.Parameter(
             field.name,
