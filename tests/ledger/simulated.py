@@ -456,10 +456,13 @@ class World:
         if quota_id not in self.bank.quotas or self.now - worker.trouble_ns < TROUBLE_NS:
             return
         amount = next(demand.amount for demand in waiting.demands if demand.quota.id == quota_id)
+        # A limit may have been lowered, and the lease of another ended, since they were last looked at.
+        self._see(self.free_seen, quota_id, self.bank.standing(quota_id, self.now).free)
         free = worker.purse.free(quota_id, worker.mono()) + self._lately(self.free_seen, quota_id)
         for other in self.workers:
             well = other.alive and self.now - other.trouble_ns >= TROUBLE_NS
             if other is not worker and well:
+                self.look(other)
                 free += self._lately(other.idle_seen, quota_id)
         if free >= amount:
             self.broken(f"{worker.name} refused {amount} of {quota_id} while {free} was free")

@@ -7,9 +7,10 @@ import pytest
 from memory_bank import MemoryBank
 
 from flyball.kit.clock import SystemClock
+from flyball.ledger.bank import SECOND
 from flyball.ledger.errors import LedgerFullError, QuotaAwayError, QuotaReachedError
 from flyball.ledger.lender import Lender
-from flyball.ledger.records import Demand, Entry, Quota
+from flyball.ledger.records import Demand, Entry, Lease, Quota, Standing, Take
 
 BUDGET = Quota(
     id="q_budget", organisation="o", unit="nano_usd", scope_kind="organisation", amount=1_000, window="total"
@@ -160,3 +161,26 @@ async def test_nothing_is_begun_whose_cost_could_not_be_kept(lender):
 
     with pytest.raises(LedgerFullError):
         await lender.admit([])
+
+
+async def test_what_is_idle_goes_back_as_soon_as_somebody_else_wants_it(bank, monkeypatch):
+    monkeypatch.setattr("flyball.ledger.lender.RENEW_NS", 3_600 * SECOND)  # no renewal comes to its help
+    await bank.declare(BUDGET)
+    async with Lender(bank, Kept(), SystemClock(), "worker-1").at_work() as lender:
+        lender.settle(await lender.admit([Demand(BUDGET, 900)]), [])
+        going_on = await lender.admit([Demand(BUDGET, 400)])
+        assert isinstance((await bank.take("worker-2", [Take(BUDGET.id, 500, 500)]))[BUDGET.id], Standing)
+
+        lender.recall(BUDGET.id)
+        await granted(bank, 500)
+        assert isinstance((await bank.take("worker-2", [Take(BUDGET.id, 500, 500)]))[BUDGET.id], Standing)
+        lender.settle(going_on, [])  # what comes free while it is wanted goes back as well
+
+        await granted(bank, 500)
+
+
+async def granted(bank, amount):
+    """Another worker asks until it is granted."""
+    async with asyncio.timeout(20):
+        while not isinstance((await bank.take("worker-2", [Take(BUDGET.id, amount, amount)]))[BUDGET.id], Lease):
+            await asyncio.sleep(0.01)

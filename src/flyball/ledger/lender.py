@@ -16,7 +16,7 @@ import msgspec
 from flyball.kit.clock import Clock
 from flyball.kit.errors import FlyballError
 
-from .bank import AWAY_NS, RENEW_NS, SECOND, Bank
+from .bank import AGAIN_NS, AWAY_NS, RENEW_NS, SECOND, Bank
 from .errors import LedgerFullError, QuotaAwayError, QuotaReachedError
 from .line import Line, Refusal, Waiting
 from .purse import Purse
@@ -62,6 +62,7 @@ class Lender:
         self._line = Line(self._purse)
         self._outcomes: dict[int, asyncio.Future[Reservation | Refusal]] = {}  # by id of the place in the line
         self._asked = asyncio.Event()
+        self._recalled = asyncio.Event()
         self._lost = 0  # entries that found no place
 
     async def admit(self, demands: Sequence[Demand]) -> Reservation:
@@ -108,13 +109,21 @@ class Lender:
                     self._lost,
                     entry.trace_id,
                 )
+        if self._purse.is_wanted:
+            self._recalled.set()
+
+    def recall(self, quota: str) -> None:
+        """Somebody elsewhere was refused: what is idle here of a quota goes back now, not with the next renewal."""
+        self._purse.recall(quota)
+        if self._purse.is_wanted:
+            self._recalled.set()
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def at_work(self) -> AsyncIterator["Lender"]:
         """Deal with the bank inside the block; at its end what is held goes back."""
         tasks = [asyncio.create_task(_for_ever(each)) for each in (self._serve_line, self._keep_leases)]
         try:
-            yield
+            yield self
         finally:
             for task in tasks:
                 task.cancel()
@@ -180,22 +189,40 @@ class Lender:
     # -- the leases
 
     async def _keep_leases(self) -> None:
-        """Renew what is held, give back what is idle, and end what others left."""
+        """Renew what is held, give back what is idle or wanted, and end what others left."""
         renewals = 0
+        renew_ns = self._clock.monotonic_ns() + RENEW_NS
         while True:
-            await asyncio.sleep(RENEW_NS / SECOND)
-            now_ns = self._clock.monotonic_ns()
+            recalled = await self._is_recalled_before(renew_ns)
             async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
-                if named := self._purse.renewable(now_ns):
-                    leases = await self._bank.renew(self._worker, named)
-                    self._purse.renewed(named, leases, asked_ns=now_ns, now_ns=self._clock.monotonic_ns())
+                if recalled:
+                    await self._give_back(recalled=True)
+                    await asyncio.sleep(AGAIN_NS / SECOND)  # what comes free meanwhile goes back together
+                    continue
+                renew_ns = self._clock.monotonic_ns() + RENEW_NS
+                await self._renew()
                 await self._give_back()
                 renewals += 1
                 if renewals % _REAP_EVERY == 0:
                     await self._bank.reap()
 
-    async def _give_back(self, *, closing: bool = False) -> None:
-        if back := self._purse.idle(self._clock.monotonic_ns(), closing=closing):
+    async def _is_recalled_before(self, due_ns: int) -> bool:
+        seconds = (due_ns - self._clock.monotonic_ns()) / SECOND
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._recalled.wait()
+                self._recalled.clear()
+                return seconds > 0  # however often it is recalled, what it holds is renewed
+        return False
+
+    async def _renew(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if named := self._purse.renewable(now_ns):
+            leases = await self._bank.renew(self._worker, named)
+            self._purse.renewed(named, leases, asked_ns=now_ns, now_ns=self._clock.monotonic_ns())
+
+    async def _give_back(self, *, recalled: bool = False, closing: bool = False) -> None:
+        if back := self._purse.idle(self._clock.monotonic_ns(), recalled=recalled, closing=closing):
             await self._confirm(back)
 
     async def _confirm(self, back: Mapping[str, int]) -> None:

@@ -227,6 +227,11 @@ class Purse:
         """Somebody was refused: what is idle of this quota has to go back at once, until a renewal says otherwise."""
         self._wanted |= {held.id: held for held in self._held.get(quota, ())}
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for something that is held here."""
+        return bool(self._wanted)
+
     def idle(self, now_ns: int, *, recalled: bool = False, closing: bool = False) -> dict[str, int]:
         """By lease, the total to have given back: what is wanted elsewhere, or nobody here asked for lately.
 

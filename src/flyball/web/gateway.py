@@ -21,6 +21,8 @@ from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
 from flyball.infra.egress.client import Egress
+from flyball.infra.events.channels import WANTED
+from flyball.infra.events.listen import listen
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
 from flyball.infra.secrets.keyring import Keyring
@@ -147,7 +149,16 @@ async def _till(layout: Layout, settings: Settings, clock: Clock) -> AsyncIterat
         worker = f"{spool.writer}-{secrets.token_hex(6)}"
         lender = Lender(PostgresBank(database), SpooledEntries(spool), clock, worker)
         await stack.enter_async_context(lender.at_work())
+        hearing = asyncio.create_task(_hear_recalls(lender, settings.database_url))
+        stack.callback(hearing.cancel)
         yield lender
+
+
+async def _hear_recalls(lender: Lender, database_url: str) -> None:
+    """News is a hint: what was missed comes with the next renewal."""
+    async for channel, quota in listen(database_url, WANTED):
+        if channel == WANTED:
+            lender.recall(quota)
 
 
 def _take_spool(layout: Layout, kind: str, capacity: int) -> Spool:
