@@ -8,6 +8,7 @@ from flyball.audit import service as audit
 from flyball.audit.records import Wanted
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
+from flyball.ledger import sum_store
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.checking import check, repair
 from flyball.ledger.records import Drift, Entry, Quota
@@ -57,8 +58,8 @@ async def settled_in_many_ways(ctx):
 async def test_what_was_settled_adds_up_whenever_the_quotas_were_made(ctx):
     await settled_in_many_ways(ctx)
 
-    assert await check(at_noon(ctx)) == ((), ())
-    assert await check(at_noon(ctx).within("sister", ctx.actor)) == ((), ())
+    assert await check(at_noon(ctx)) == ((), (), ())
+    assert await check(at_noon(ctx).within("sister", ctx.actor)) == ((), (), ())
 
 
 async def test_a_counter_that_drifted_is_found_and_mended_with_an_event(ctx):
@@ -96,20 +97,54 @@ async def test_a_drift_says_what_was_counted_and_what_it_is(ctx):
     assert (await check(at_noon(ctx))).counters == (Drift("q", DAY, 7, 20),)
 
 
-async def test_sums_by_the_hour_that_drifted_are_derived_again(ctx):
+async def test_sums_that_drifted_are_derived_again(ctx):
     await settled_in_many_ways(ctx)
-    tables = ("ledger_hours", "ledger_tag_hours")
-    async with ctx.db.across_projects().connection() as connection:
-        before = [await fetch_all(connection, f"select * from {name} order by {name}") for name in tables]
+    tables = ("ledger_hours", "ledger_tag_hours", "ledger_days", "ledger_tag_days")
+    before = [await without_stripes(ctx, name) for name in tables]
     async with ctx.db.owner_connection() as connection:
         await execute(connection, "update ledger_hours set nano_usd = nano_usd + 1 where hour_ns = %s", NOON)
         await execute(connection, "delete from ledger_tag_hours where hour_ns = %s", NOON + HOUR)
+        await execute(connection, "update ledger_tag_days set requests = requests + 1")
 
     assert (await check(at_noon(ctx))).hours_ns == (NOON, NOON + HOUR)
-    assert (await repair(at_noon(ctx))).counters == ()
+    assert (await repair(at_noon(ctx))) == ((), (NOON, NOON + HOUR), (DAY,))
     assert (await repair(at_noon(ctx).within("sister", ctx.actor))).hours_ns == (NOON, NOON + HOUR)
+    assert [await without_stripes(ctx, name) for name in tables] == before
+
+
+async def without_stripes(ctx, table):
+    """What a table of sums says, whichever connections wrote it."""
     async with ctx.db.across_projects().connection() as connection:
-        assert [await fetch_all(connection, f"select * from {name} order by {name}") for name in tables] == before
+        rows = await fetch_all(connection, f"select * from {table}")
+    names = [name for name, value in rows[0].items() if not isinstance(value, int) or name.endswith("_ns")]
+    summed = {}
+    for row in rows:
+        key = tuple(str(row[name]) for name in names)
+        sums = [value for name, value in row.items() if name not in (*names, "stripe")]
+        summed[key] = [one + more for one, more in zip(summed.get(key, [0] * len(sums)), sums, strict=True)]
+    return summed
+
+
+async def test_stripes_are_brought_together_and_the_sums_stay(ctx):
+    await settled_in_many_ways(ctx)
+    async with ctx.db.owner_connection() as connection:  # as if other connections had written some of it
+        for table in ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_tag_days"):
+            await execute(connection, f"update {table} set stripe = 1 where stripe <> 1")
+    await PostgresBank(ctx.db).settle([entry(number, id=f"late{number}") for number in range(5)], NOON)
+    async with ctx.db.owner_connection() as connection:
+        await execute(connection, "update ledger_days set stripe = 2 where stripe <> 1")
+    tables = ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_tag_days")
+    before = [await without_stripes(ctx, name) for name in tables]
+
+    async with ctx.db.connection() as connection:
+        await sum_store.fold(connection, ctx.project, NOON + DAY)
+        rows = await fetch_all(
+            connection, "select stripe from ledger_days where project = %s and stripe <> 0", "default"
+        )
+
+    assert rows == []
+    assert [await without_stripes(ctx, name) for name in tables] == before
+    assert (await check(at_noon(ctx))).ok
 
 
 async def test_another_organisations_drift_is_left_alone(ctx):

@@ -182,6 +182,7 @@ async def test_the_ledger_is_checked_and_repaired_over_the_api(ctx, admin, settl
         "repaired": False,
         "counters": [],
         "hours_ns": [],
+        "days_ns": [],
     }
     async with ctx.db.owner_connection() as connection:
         await execute(connection, "set flyball.project = '*'")

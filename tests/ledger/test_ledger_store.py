@@ -69,7 +69,7 @@ async def test_entries_come_back_as_they_were_settled_and_never_change(database)
                 await execute(connection, deed)
 
 
-async def test_the_sums_by_the_hour_are_those_of_the_entries(database):
+async def test_the_sums_by_the_hour_and_the_day_are_those_of_the_entries(database):
     chance = random.Random(11)
     bank = PostgresBank(database)
     made = [an_entry(chance) for _ in range(400)]
@@ -89,6 +89,8 @@ def an_entry(chance):
         at_ns=NOON + chance.randrange(3 * HOUR),
         key_id=chance.choice([None, "k1", "k2"]),
         model=chance.choice([None, "big"]),
+        variant=chance.choice([None, "v1", "v2"]),
+        price_version=chance.choice([None, "p1"]),
         state=chance.choice(["complete", "failed"]),
         tags=tuple(chance.choices(["a", "b", "c"], k=chance.randrange(4))),
         input_tokens=chance.randrange(100),
@@ -101,22 +103,24 @@ def an_entry(chance):
 
 SAME = [
     (
-        "select project, hour_ns, key_id, model, state, entries, requests, input_tokens, reasoning_tokens, estimated, nano_usd, unpriced from ledger_hours",
-        """
-        select project, at_ns / 3600000000000 * 3600000000000, coalesce(key_id, ''), coalesce(model, ''), state, count(*),
-            sum(requests)::bigint, sum(input_tokens)::bigint, sum(reasoning_tokens)::bigint, count(*) filter (where estimated),
-            coalesce(sum(nano_usd), 0)::bigint, count(*) filter (where nano_usd is null)
-        from ledger group by 1, 2, 3, 4, 5
+        f"""
+        select project, {period}, key_id, variant, model, price_version, state, sum(entries), sum(requests), sum(input_tokens),
+            sum(reasoning_tokens), sum(tokens), sum(estimated), sum(nano_usd), sum(unpriced)
+        from {table} where {where} group by 1, 2, 3, 4, 5, 6, 7
         """,
-    ),
-    (
-        "select hour_ns, tag, model, state, entries, requests, tokens, nano_usd, unpriced from ledger_tag_hours",
-        """
-        select at_ns / 3600000000000 * 3600000000000, tag, coalesce(model, ''), state, count(*), sum(requests)::bigint,
-            sum(tokens)::bigint, coalesce(sum(nano_usd), 0)::bigint, count(*) filter (where nano_usd is null)
-        from ledger, lateral (select distinct unnest(tags) as tag) as each group by 1, 2, 3, 4
+        f"""
+        select project, at_ns / {length} * {length}, coalesce(key_id, ''), coalesce(variant, ''), coalesce(model, ''),
+            coalesce(price_version, ''), state, count(*), sum(requests), sum(input_tokens), sum(reasoning_tokens), sum(tokens),
+            count(*) filter (where estimated), coalesce(sum(nano_usd), 0), count(*) filter (where nano_usd is null)
+        from ledger where {where} group by 1, 2, 3, 4, 5, 6, 7
         """,
-    ),
+    )
+    for table, period, length, where in (
+        ("ledger_hours", "hour_ns", HOUR, "true"),
+        ("ledger_days", "day_ns", 24 * HOUR, "true"),
+        ("ledger_tag_hours", "hour_ns", HOUR, "'a' = any(tags)"),
+        ("ledger_tag_days", "day_ns", 24 * HOUR, "tags <@ array['b', 'c'] and tags <> '{}'"),
+    )
 ]
 
 

@@ -36,7 +36,7 @@ DEEDS: Mapping[str, str] = {
     "keys.revoke": "revoked the key {}",
     "keys.rotate": "rotated the key {}",
     "ledger.repair": "set the counter of the quota {} to what the ledger adds up to",
-    "ledger.sum_again": "derived the hourly sums of the ledger of {} again",
+    "ledger.sum_again": "derived sums of the ledger of {} again",
     "limits.remove": "removed the limit of {}",
     "limits.set": "set the limit of {}",
     "links.create": "made the sign-in link {}",

@@ -1,4 +1,4 @@
-"""The verbs that prove the ledger: every counter and every sum by the hour, derived again from the entries alone.
+"""The verbs that prove the ledger: every counter and every sum by the hour and the day, derived again from the entries alone.
 
 What differs is told by `check` and corrected by `repair`, whose corrections are events of the audit record.
 """
@@ -18,11 +18,12 @@ class Checked(NamedTuple):
 
     counters: tuple[Drift, ...]  # of the project's quotas, and of its organisation's
     hours_ns: tuple[int, ...]  # in which a sum of the project differs
+    days_ns: tuple[int, ...]
 
     @property
     def ok(self) -> bool:
         """Whether the ledger adds up."""
-        return not (self.counters or self.hours_ns)
+        return not (self.counters or self.hours_ns or self.days_ns)
 
 
 async def check(ctx: Context) -> Checked:
@@ -38,8 +39,8 @@ async def repair(ctx: Context) -> Checked:
         found = await _differing(connection, ctx)
         if found.counters:
             await quota_store.correct(connection, found.counters)
-        if found.hours_ns:
-            await sum_store.sum_again(connection, ctx.project, found.hours_ns)
+        if found.hours_ns or found.days_ns:
+            await sum_store.sum_again(connection, ctx.project, sum_store.Periods(found.hours_ns, found.days_ns))
         for drift in found.counters:
             await audit.record(
                 connection,
@@ -50,18 +51,18 @@ async def repair(ctx: Context) -> Checked:
                 before={"window_ns": drift.window_ns, "settled": drift.counted},
                 after={"window_ns": drift.window_ns, "settled": drift.derived},
             )
-        if found.hours_ns:
+        if found.hours_ns or found.days_ns:
             await audit.record(
                 connection,
                 ctx,
                 action="ledger.sum_again",
                 object_kind="project",
                 object_id=ctx.project,
-                after={"hours_ns": list(found.hours_ns)},
+                after={"hours_ns": list(found.hours_ns), "days_ns": list(found.days_ns)},
             )
     return found
 
 
 async def _differing(connection: Connection, ctx: Context) -> Checked:
     drifts = await quota_store.drifts(connection, ctx.project, ctx.clock.now_ns())
-    return Checked(tuple(drifts), tuple(await sum_store.differing_hours(connection, ctx.project)))
+    return Checked(tuple(drifts), *await sum_store.differing(connection, ctx.project))

@@ -93,11 +93,11 @@ def check(
         say("Every counter and every sum is what the entries add up to.")
     else:
         show_list(found["counters"], _DRIFTS, empty="Every counter is what the entries add up to.")
-        hours = len(found["hours_ns"])
+        hours, days = len(found["hours_ns"]), len(found["days_ns"])
         say(
-            f"The sums of {hours} hours {'differed' if repair else 'differ'}."
-            if hours
-            else "Every sum by the hour holds."
+            f"The sums of {hours} hours and {days} days {'differed' if repair else 'differ'}."
+            if hours or days
+            else "Every sum by the hour and the day holds."
         )
         say(
             "Repaired." if repair else "`flyball ledger check --repair` sets them right, by events of the audit record."

@@ -17,12 +17,13 @@ router = Router("/api/ledger", tag="ledger")
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What differed from the entries: counters of budgets and limits, and hours whose sums did. `repaired`: it does no more."""
+    """What differed from the entries: counters of budgets and limits, and hours and days whose sums did. `repaired`: it does no more."""
 
     ok: bool
     repaired: bool
     counters: tuple[Drift, ...]
     hours_ns: tuple[int, ...]
+    days_ns: tuple[int, ...]
 
 
 class Wanted:
@@ -66,7 +67,7 @@ async def list_entries(
 
 @router.get("/check", permission="ledger.read", returns=Checked)
 async def check(ctx: ContextDep) -> Checked:
-    """Derive every counter and every sum by the hour from the entries again, and say what differs; changes nothing."""
+    """Derive every counter and every sum by the hour and the day from the entries again, and say what differs; changes nothing."""
     return _told(await checking.check(ctx), repaired=False)
 
 
@@ -77,4 +78,4 @@ async def repair(ctx: ContextDep) -> Checked:
 
 
 def _told(found: checking.Checked, *, repaired: bool) -> Checked:
-    return Checked(ok=found.ok, repaired=repaired, counters=found.counters, hours_ns=found.hours_ns)
+    return Checked(ok=found.ok, repaired=repaired, **found._asdict())

@@ -1,110 +1,164 @@
-"""All SQL of the ledger's sums by the hour: adding to them, and deriving them again from the entries. No clock, no authorisation."""
+"""All SQL of the ledger's sums, by the hour and by the day: adding to them, and deriving them again from the entries.
+
+A row has a stripe beside its key, which the connection that writes chooses, so that workers that settle at once do not wait for
+each other; a sum is that of its stripes. `fold` brings those of days that are over together. No clock, no authorisation.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from flyball.infra.db.database import Connection, execute, fetch_all
 
 from .records import Entry
 
 HOUR_NS = 3_600_000_000_000
-_HOUR = f"at_ns - at_ns %% {HOUR_NS}"
+DAY_NS = 24 * HOUR_NS
+_LONG = {"hour_ns": HOUR_NS, "day_ns": DAY_NS}
 
 
 class _Table(NamedTuple):
     """A table of sums: its key and its sums, each with what it is of the entries."""
 
     name: str
+    period: Literal["hour_ns", "day_ns"]
     key: Mapping[str, str]
+    told: Mapping[str, str]  # what the key stands for
     sums: Mapping[str, str]
     every: str = ""  # what each entry is joined with
 
     @property
+    def group(self) -> Mapping[str, str]:
+        """What is one sum."""
+        start = f"at_ns - at_ns %% {_LONG[self.period]}"
+        return {"project": "project", self.period: start, **self.key, **self.told}
+
+    @property
     def columns(self) -> str:
-        return ", ".join((*self.key, *self.sums))
+        """All but the stripe."""
+        return ", ".join((*self.group, *self.sums))
 
     def of(self, entries: str) -> str:
-        """The rows that some entries make."""
-        places = ", ".join(str(number) for number in range(1, len(self.key) + 1))
-        values = ", ".join((*self.key.values(), *self.sums.values()))
+        """The sums that some entries make."""
+        places = _places(len(self.group))
+        values = ", ".join((*self.group.values(), *self.sums.values()))
         return f"select {values} from ({entries}) as entries{self.every} group by {places} order by {places}"
 
-    def add(self, entries: str) -> str:
-        """A statement that adds some entries."""
+    def add(self, rows: str) -> str:
+        """A statement that adds some sums to the stripe of this connection."""
+        unique = ", ".join(("project", self.period, *self.key, "stripe"))
         more = ", ".join(f"{name} = {self.name}.{name} + excluded.{name}" for name in self.sums)
-        return f"insert into {self.name} ({self.columns}) {self.of(entries)} on conflict ({', '.join(self.key)}) do update set {more}"
-
-    def differing(self) -> str:
-        """A question for the hours of a project whose rows are not what its entries make."""
-        kept = f"(select {self.columns} from {self.name} where project = %s)"
-        made = f"({self.of(_OF_PROJECT)})"
         return (
-            f"select hour_ns from ({kept} except all {made}) as kept ({self.columns}) "
-            f"union select hour_ns from ({made} except all {kept}) as made ({self.columns})"
+            f"insert into {self.name} ({self.columns}, stripe) select made.*, {_STRIPE} from ({rows}) as made "
+            f"on conflict ({unique}) do update set {more}"
         )
 
-    def clear(self) -> str:
-        """A statement that removes a project's rows of some hours."""
-        return f"delete from {self.name} where project = %s and hour_ns = any(%s)"
+    def kept(self) -> str:
+        """The sums of a project, whatever their stripes."""
+        sums = ", ".join(f"sum({name})" for name in self.sums)
+        columns = ", ".join(self.group)
+        return f"select {columns}, {sums} from {self.name} where project = %s group by {_places(len(self.group))}"
+
+    def differing(self) -> str:
+        """A question for the periods of a project whose sums are not what its entries make."""
+        kept, made = f"({self.kept()})", f"({self.of(_OF_PROJECT)})"
+        return (
+            f"select {self.period} as at_ns from ({kept} except all {made}) as kept ({self.columns}) "
+            f"union select {self.period} from ({made} except all {kept}) as made ({self.columns})"
+        )
+
+    def again(self) -> tuple[str, str]:
+        """Two statements that derive a project's sums of some periods again."""
+        of_periods = f"{_OF_PROJECT} and at_ns - at_ns %% {_LONG[self.period]} = any(%s)"
+        return f"delete from {self.name} where project = %s and {self.period} = any(%s)", self.add(self.of(of_periods))
+
+    def fold(self) -> str:
+        """A statement that brings the stripes of a project's sums before a time together, in stripe 0."""
+        group = ", ".join(self.group)
+        unique = ", ".join(("project", self.period, *self.key, "stripe"))
+        sums = ", ".join(f"sum({name})" for name in self.sums)
+        more = ", ".join(f"{name} = {self.name}.{name} + excluded.{name}" for name in self.sums)
+        return (
+            f"with gone as (delete from {self.name} where project = %s and {self.period} < %s and stripe <> 0 returning *) "
+            f"insert into {self.name} ({self.columns}, stripe) select {group}, {sums}, 0 from gone group by {_places(len(self.group))} "
+            f"on conflict ({unique}) do update set {more}"
+        )
 
 
+def _places(count: int) -> str:
+    return ", ".join(str(number) for number in range(1, count + 1))
+
+
+_STRIPE = "pg_backend_pid() %% 16"
 _OF_PROJECT = "select * from ledger where project = %s"
-_OF_HOURS = f"{_OF_PROJECT} and {_HOUR} = any(%s)"
-_TOKENS = [
+_NAMES = ("key_id", "member", "function", "variant", "release", "model", "provider", "price_version")
+_TOKENS = (
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "audio_input_tokens", "output_tokens",
     "reasoning_tokens", "audio_output_tokens", "web_searches",
-]  # fmt: skip
-_MONEY = {"nano_usd": "coalesce(sum(nano_usd), 0)", "unpriced": "count(*) filter (where nano_usd is null)"}
-_COUNTS = {"entries": "count(*)", "requests": "sum(requests)"}
-_HOURS = _Table(
-    "ledger_hours",
-    {
-        "project": "project",
-        "hour_ns": _HOUR,
-        **{name: f"coalesce({name}, '')" for name in ("key_id", "member", "function", "model", "provider")},
-        "state": "state",
-    },
-    {
-        **_COUNTS,
-        **{name: f"sum({name})" for name in _TOKENS},
-        "estimated": "count(*) filter (where estimated)",
-        **_MONEY,
-    },
+)  # fmt: skip
+_KEY = {**{name: f"coalesce({name}, '')" for name in _NAMES}, "state": "state"}
+_SUMS = {
+    "entries": "count(*)",
+    "requests": "sum(requests)",
+    **{name: f"sum({name})" for name in _TOKENS},
+    "estimated": "count(*) filter (where estimated)",
+    "nano_usd": "coalesce(sum(nano_usd), 0)",
+    "unpriced": "count(*) filter (where nano_usd is null)",
+}
+_BY_TAGS = {**_KEY, "tags_hash": "md5(to_jsonb(tag_set)::text)"}  # a set of tags may be longer than a key
+_TAG_SET = """
+    join lateral (select array_agg(distinct tag collate "C" order by tag collate "C") as tag_set from unnest(tags) as tag) as each
+        on tag_set is not null
+"""
+_TABLES = (
+    _Table("ledger_hours", "hour_ns", _KEY, {}, _SUMS),
+    _Table("ledger_days", "day_ns", _KEY, {}, _SUMS),
+    _Table("ledger_tag_hours", "hour_ns", _BY_TAGS, {"tags": "tag_set"}, _SUMS, _TAG_SET),
+    _Table("ledger_tag_days", "day_ns", _BY_TAGS, {"tags": "tag_set"}, _SUMS, _TAG_SET),
 )
-_TAG_HOURS = _Table(
-    "ledger_tag_hours",
-    {"project": "project", "hour_ns": _HOUR, "tag": "tag", "model": "coalesce(model, '')", "state": "state"},
-    {**_COUNTS, "tokens": "sum(tokens)", **_MONEY},
-    ", lateral (select distinct unnest(tags) as tag) as each",
-)
-_TABLES = (_HOURS, _TAG_HOURS)
-_DIFFERING = " union ".join(table.differing() for table in _TABLES) + " order by 1"
-_PLACES = _DIFFERING.count("%s")
-_AGAIN = [(table.clear(), table.add(_OF_HOURS)) for table in _TABLES]
+_AGAIN = [(table.period, *table.again()) for table in _TABLES]
+_FOLD = [table.fold() for table in _TABLES]
 
 _FRESH = "select * from ledger where (project, id) = any (select * from unnest(%s::text[], %s::text[]))"
-_ADD = _HOURS.add(_FRESH)
-_ADD_BY_TAG = _TAG_HOURS.add(_FRESH)
+_ADD = [(table.add(table.of(_FRESH)), bool(table.every)) for table in _TABLES]
+
+
+class Periods(NamedTuple):
+    """Hours and days by when they begin."""
+
+    hours_ns: tuple[int, ...]
+    days_ns: tuple[int, ...]
 
 
 async def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add entries that were appended in this transaction."""
-    await execute(connection, _ADD, *_keys(entries))
-    if tagged := [entry for entry in entries if entry.tags]:
-        await execute(connection, _ADD_BY_TAG, *_keys(tagged))
+    tagged = [entry for entry in entries if entry.tags]
+    for statement, of_tags in _ADD:
+        if summed := tagged if of_tags else entries:
+            await execute(connection, statement, *_keys(summed))
 
 
 def _keys(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
     return [entry.project for entry in entries], [entry.id for entry in entries]
 
 
-async def differing_hours(connection: Connection, project: str) -> list[int]:
-    """The hours of a project in which a sum is not that of the entries."""
-    return [row["hour_ns"] for row in await fetch_all(connection, _DIFFERING, *[project] * _PLACES)]
+async def differing(connection: Connection, project: str) -> Periods:
+    """The hours and the days of a project in which a sum is not that of the entries."""
+    found: dict[str, set[int]] = {"hour_ns": set(), "day_ns": set()}
+    for table in _TABLES:
+        rows = await fetch_all(connection, table.differing(), *[project] * 4)
+        found[table.period].update(row["at_ns"] for row in rows)
+    return Periods(tuple(sorted(found["hour_ns"])), tuple(sorted(found["day_ns"])))
 
 
-async def sum_again(connection: Connection, project: str, hours: Sequence[int]) -> None:
-    """Derive the sums of some hours again. Hold settling."""
-    for clear, add in _AGAIN:
-        await execute(connection, clear, project, list(hours))
-        await execute(connection, add, project, list(hours))
+async def sum_again(connection: Connection, project: str, periods: Periods) -> None:
+    """Derive the sums of some hours and days again. Hold settling."""
+    of_period = {"hour_ns": list(periods.hours_ns), "day_ns": list(periods.days_ns)}
+    for period, clear, add_again in _AGAIN:
+        await execute(connection, clear, project, of_period[period])
+        await execute(connection, add_again, project, of_period[period])
+
+
+async def fold(connection: Connection, project: str, before_ns: int) -> None:
+    """Bring the stripes of a project's sums that began before a time together: fewer rows to read, the same sums."""
+    for statement in _FOLD:
+        await execute(connection, statement, project, before_ns)
