@@ -107,6 +107,16 @@ KNOBS: tuple[Knob, ...] = (
         "After so much silence a stream is begun without content; its failures are events from then on. 0: never.",
     ),
     Knob(
+        "cancelled_calls",
+        "cut",
+        str,
+        "What becomes of an answer whose caller has left: `cut` hangs up on the provider, and what was used is estimated; `drain` reads "
+        "on, so that what the provider bills is known.",
+        choices=("cut", "drain"),
+    ),
+    Knob("drain_seconds", 30, int, "How long `drain` reads on; then the answer is cut off."),
+    Knob("drain_bytes", 1024 * 1024, int, "How much of an answer `drain` reads on; then it is cut off."),
+    Knob(
         "spool_bytes",
         64 * 1024 * 1024,
         int,
@@ -270,6 +280,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_seconds: int = 60
     keep_alive_seconds: int = 15
     early_keep_alive_seconds: int = 0
+    cancelled_calls: str = "cut"
+    drain_seconds: int = 30
+    drain_bytes: int = 1024 * 1024
     spool_bytes: int = 64 * 1024 * 1024
     ledger_spool_bytes: int = 32 * 1024 * 1024
     flush_seconds: float = 1.0

@@ -30,6 +30,7 @@ from surroundings import (
 
 from flyball.gateway.admit import Gate
 from flyball.gateway.app import GatewayApp
+from flyball.gateway.exchange import NO_LINGER
 from flyball.gateway.house import House
 from flyball.gateway.orders import RunLine, RunOrder
 from flyball.gateway.read import Limits
@@ -134,7 +135,13 @@ def till():
 
 
 @pytest.fixture
-async def gateway(upstream, data_dir, seeded, till):
+def linger():
+    """How long answers are read whose caller has left: here they are cut off at once."""
+    return NO_LINGER
+
+
+@pytest.fixture
+async def gateway(upstream, data_dir, seeded, till, linger):
     snapshots = ByHand()
     snapshots.snapshot = snapshot({"fast": model([(upstream, 1)])}, {"triage": function()})
     async with Wire(SystemClock(), connect_seconds=1, idle_seconds=0.5) as wire:
@@ -144,6 +151,7 @@ async def gateway(upstream, data_dir, seeded, till):
             gate=Gate(most_calls=50, most_bytes=4_000_000),
             limits=Limits(body_bytes=1_000_000, json_depth=64),
             deadline_seconds=3,
+            linger=linger,
             wire=wire,
             runner=HttpOverUnix(data_dir / "runner.sock"),
             control=HttpOverUnix(data_dir / "control.sock"),

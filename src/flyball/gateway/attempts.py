@@ -53,6 +53,7 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     streamed = asked.stream and errand.verb == "generate"
     left = errand.patience.seconds_left
     seconds = min(left, errand.house.first_byte_seconds or left) if streamed else left
+    attempt.asked = True
     answered = await stack.enter_async_context(put(asking, errand.house.wire, upstream, seconds=seconds))
     attempt.answered = True
     if errand.verb == "count_tokens":
@@ -106,7 +107,7 @@ def _note(completion: Completion, entry: Entry, attempt: Attempt) -> None:
     stop = completion.choices[0].stop if completion.choices else None
     entry.finish_reason = (stop.native or stop.reason) if stop else ""
     attempt.answered_by = completion.model
-    attempt.usage, attempt.usage_raw = completion.usage, completion.usage_raw
+    attempt.usage, attempt.usage_raw, attempt.whole = completion.usage, completion.usage_raw, True
 
 
 def _passed_on(spoken: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:

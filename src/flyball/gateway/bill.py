@@ -18,7 +18,7 @@ from flyball.traces.records import Span
 from .choose import FunctionRoute, ModelRoute, Route
 
 _BUCKETS = tuple(name for name in Usage.__struct_fields__ if name in Entry.__struct_fields__)
-_LEFT = frozenset({"client_closed_request", "interrupted"})
+LEFT = frozenset({"client_closed_request", "interrupted"})
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ def _of_function(called: Called, route: FunctionRoute, spans: Sequence[Span]) ->
         "release": route.release.release_id,
         **_known(called),
     }
-    state: State = "complete" if not called.error else "cancelled" if called.error in _LEFT else "failed"
+    state: State = "complete" if not called.error else "cancelled" if called.error in LEFT else "failed"
     yield Entry(id=called.span_id, state=state, nano_usd=0, **made)
     for span in spans:
         if span.kind == "llm":
@@ -103,7 +103,7 @@ def _state(called: Called, attempt: Tried, *, last: bool) -> State:
         return "retried"
     if not called.error and not attempt.failed:
         return "complete"
-    return "cancelled" if called.error in _LEFT else "failed"
+    return "cancelled" if called.error in LEFT else "failed"
 
 
 def _used(usage: Usage | None) -> dict[str, Any]:

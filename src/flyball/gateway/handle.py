@@ -62,7 +62,7 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
             early = house.early_keep_alive_seconds if streamed else 0
             try:
                 async with (
-                    exchange.while_client_listens(),
+                    exchange.while_client_listens(left=entry.leave, linger=house.linger),
                     speech.kept_alive(early=early, every=house.keep_alive_seconds if streamed else 0),
                     asyncio.timeout(patience.seconds_left),
                     call(chosen, Errand(verb, asked, entry, house, patience)) as reply,

@@ -11,6 +11,7 @@ from flyball.projects.key_refusals import KeyRefusals
 from flyball.projects.key_uses import KeyUses
 
 from .admit import Gate
+from .exchange import NO_LINGER, Linger
 from .expecting import Expectations
 from .read import Limits
 from .record import Recorder
@@ -39,6 +40,7 @@ class House:
     first_content_seconds: float = 0  # of a stream, from its head on; 0: the deadline alone
     keep_alive_seconds: float = 15  # 0: never
     early_keep_alive_seconds: float = 0  # 0: never before the first content
+    linger: Linger = NO_LINGER  # with answers whose client has left
     wire: Wire
     runner: HttpOverUnix
     control: HttpOverUnix

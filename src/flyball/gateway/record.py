@@ -16,7 +16,7 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.ledger.records import Reservation
 from flyball.llm.dialect import Asked
-from flyball.llm.errors import UpstreamError
+from flyball.llm.errors import UpstreamError, UpstreamRefusedError
 from flyball.llm.losses import Losses
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
@@ -25,8 +25,9 @@ from flyball.models.pricing import Cost, cost
 from flyball.projects.key_records import ActiveKey
 from flyball.traces.records import Span
 
-from .bill import Called, Tried, entries_of
+from .bill import LEFT, Called, Tried, entries_of
 from .choose import FunctionRoute, ModelRoute, Route, extension
+from .errors import ClientGoneError
 from .expecting import BYTES_PER_TOKEN, Expectations
 from .till import Till
 
@@ -84,15 +85,24 @@ class Attempt:
         self.error = ""
         self.dialect = ""
         self.dropped = Losses(endpoint.provider)  # what its request or its answer could not carry
+        self.asked = False  # its upstream was sent the question
         self.answered = False  # its upstream has begun to answer
+        self.whole = False  # its answer came to its end, and with it whatever was told of usage
         self.cost = Cost(None, "")
 
-    def estimate(self, request_bytes: int) -> None:
-        """Where an answer broke off before its usage came: what was seen of it, marked as an estimate."""
-        if self.usage is None and self.events_with_text:
-            self.usage = Usage(
-                input_tokens=request_bytes // BYTES_PER_TOKEN, output_tokens=self.events_with_text, estimated=True
-            )
+    def estimate(self, request_bytes: int, *, left: bool) -> None:
+        """Where an answer broke off before its usage came: what was seen of it, marked as an estimate.
+
+        `left`: it was broken off here, because nobody waited for it any more. Then what was asked counts too, of which nothing came:
+        whoever hangs up early enough would otherwise call for nothing.
+        """
+        told = self.usage
+        if self.whole or not (told or self.events_with_text or (left and self.asked and not self.error)):
+            return
+        if told is None:
+            told = Usage(input_tokens=request_bytes // BYTES_PER_TOKEN)
+        output = max(told.output_tokens, self.events_with_text - told.reasoning_tokens)
+        self.usage = msgspec.structs.replace(told, output_tokens=output, estimated=True)
 
 
 class Entry:
@@ -114,6 +124,7 @@ class Entry:
         self.epoch = 0
         self.caller = caller
         self.organisation = ""
+        self.left = False  # its client has left: nobody is asked any more
         self.reservation: Reservation | None = None
         self._desk = desk
         self._clock = desk.clock
@@ -131,8 +142,16 @@ class Entry:
         self.attempts.append(attempt)
         return attempt
 
+    def leave(self) -> None:
+        """The client has left. What is being answered may still be read to its end; nothing is asked anew."""
+        self.left = True
+        gone = ClientGoneError()
+        self.fail(gone.code, gone.message)
+
     def failed(self, attempt: Attempt, failure: UpstreamError) -> None:
         """A try has ended without an answer: what came of one reached nobody."""
+        if isinstance(failure, UpstreamRefusedError) and not attempt.first_content_ns:
+            attempt.answered = False  # a refusal, whatever its status
         self._texts.clear()
         self._text_length, self.finish_reason = 0, ""
         attempt.end_ns, attempt.error = self._clock.now_ns(), f"{failure.code}: {failure.message}"
@@ -166,7 +185,7 @@ class Entry:
         if isinstance(self.route, ModelRoute) and self.asked is not None:
             for attempt in self.attempts:
                 if attempt.error or self._error:
-                    attempt.estimate(len(_conversation(self.asked)))
+                    attempt.estimate(len(_conversation(self.asked)), left=self._error_code in LEFT)
                 attempt.cost = cost(attempt.usage, self.route.model.prices)
         if self.reservation is not None:
             self._pay(self.reservation)

@@ -78,7 +78,7 @@ class Relay:
             if self._events.ended and not self._done:
                 if not (self._ends_anyhow and self._last):
                     raise unfinished(self._reply)
-                self._done = True
+                self._done = self._attempt.whole = True
         except UpstreamError as failure:
             if not self._begun:
                 raise
@@ -128,4 +128,4 @@ class Relay:
             self._entry.content(attempt, note.text)
         if note.finish_reason:
             self._entry.finish_reason = note.finish_reason
-        self._done = note.done
+        self._done = self._attempt.whole = note.done

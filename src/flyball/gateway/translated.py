@@ -91,12 +91,12 @@ class Translated:
                 raise UpstreamCutError(f"{self._reply.where} answered with more than {LARGEST_ANSWER} bytes")
             if event.data and not self._ended:
                 self._take(self._read(event), passed)
-                self._ended = self._reader.done
+                self._ended = self._attempt.whole = self._reader.done
         if self._events.ended and not self._ended:
             self._take(self._reader.finish(), passed)
             if not self._reader.done:
                 raise unfinished(self._reply)
-            self._ended = True
+            self._ended = self._attempt.whole = True
 
     def _read(self, event: Event) -> list[StreamEvent]:
         try:

@@ -14,6 +14,7 @@ from .attempts import attempt_once
 from .choose import ModelRoute
 from .counting import estimate
 from .errand import Errand
+from .errors import ClientGoneError
 from .replies import Reply
 
 _NO_SUCH_QUESTION = frozenset({404, 405, 501})
@@ -28,6 +29,8 @@ async def call_model(route: ModelRoute, errand: Errand) -> AsyncIterator[Reply]:
     _, asked, entry, house, patience = errand
     rota = Rota(len(route.endpoints), house.clock)
     while True:
+        if entry.left:
+            raise ClientGoneError
         at = rota.next()
         attempt = entry.attempt(route.endpoints[at])
         patience.start_try()
@@ -39,7 +42,7 @@ async def call_model(route: ModelRoute, errand: Errand) -> AsyncIterator[Reply]:
                 entry.failed(attempt, failure)
                 rota.failed(at, failure)
                 reply = None
-                wait = _wait(failure, patience, rota)
+                wait = None if entry.left else _wait(failure, patience, rota)
                 if wait is None and not (errand.verb == "count_tokens" and _nobody_counts(failure)):
                     raise
             if reply is None and wait is None:

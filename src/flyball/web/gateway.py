@@ -17,6 +17,7 @@ import uvloop
 from flyball.gateway.admit import Gate
 from flyball.gateway.app import GatewayApp
 from flyball.gateway.current import CurrentSnapshot
+from flyball.gateway.exchange import NO_LINGER, Linger
 from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
@@ -125,6 +126,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             early_keep_alive_seconds=settings.early_keep_alive_seconds,
             first_byte_seconds=settings.first_byte_timeout_seconds,
             first_content_seconds=settings.first_content_timeout_seconds,
+            linger=_linger(settings),
             wire=wire,
             runner=runner,
             control=control,
@@ -134,6 +136,12 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             uses=uses_of(database),
             refusals=refusals_of(database),
         )
+
+
+def _linger(settings: Settings) -> Linger:
+    """What becomes of answers whose caller has left."""
+    drains = settings.cancelled_calls == "drain"
+    return Linger(max(0, settings.drain_seconds), max(0, settings.drain_bytes)) if drains else NO_LINGER
 
 
 @asynccontextmanager
