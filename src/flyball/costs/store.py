@@ -1,0 +1,122 @@
+"""All SQL of costs: the ledger's sums of a window, grouped; and what keys, members and projects are called. Changes nothing.
+
+Whole days are read from the sums by the day, what is left at both ends from those by the hour. No clock, no authorisation.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import msgspec
+
+from flyball.infra.db.database import Connection, Row, fetch_all, fetch_one
+
+from .records import Step, Window
+from .windows import DAY_NS, HOUR_NS
+
+_SUMS = ("nano_usd", "requests", "tokens", "entries", "unpriced", "estimated")
+Column: TypeAlias = Literal["function", "variant", "release", "model", "provider"]
+_KNOWN: dict[Column, str] = {
+    name: f"select distinct {name} as name from ledger_days where project = any(%s) and {name} <> '' limit 1000"
+    for name in get_args(Column)
+}
+_LONG: dict[Step, int] = {"hour": HOUR_NS, "day": DAY_NS}
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sums: of these projects, in a window, with these values of columns; `tag`: of entries that carry it."""
+
+    projects: tuple[str, ...]
+    window: Window
+    columns: tuple[tuple[str, str], ...] = ()
+    tag: str = ""
+
+
+class _Query(NamedTuple):
+    text: str
+    parameters: list[object]
+
+
+async def grouped(
+    connection: Connection,
+    where: Where,
+    *sets: Sequence[str],
+    sums: Sequence[str] = _SUMS,
+    step: Step = "day",
+    by_tags: bool = False,
+) -> list[list[Row]]:
+    """For each set of columns what their values add up to; `at_ns` is when the hour or day began. One look at the sums.
+
+    `tag` is one of an entry's tags, so that an entry counts once for each; `tags` all of them. With either, and with
+    `by_tags`, only entries that carry tags are in.
+    """
+    columns = list(dict.fromkeys(name for each in sets for name in each))
+    tagged = by_tags or bool(where.tag) or "tag" in columns or "tags" in columns
+    source = _source(where, columns, sums, step, tagged=tagged)
+    asked = ", ".join([*columns, *(f"sum({name})::bigint as {name}" for name in sums)])
+    groups = ", ".join(f"({', '.join(each)})" for each in sets)
+    marks = f", grouping({', '.join(columns)}) as mark" if columns else ", 0 as mark"
+    query = f"select {asked}{marks} from ({source.text}) as sums group by grouping sets ({groups})"  # names of columns alone
+    rows = await fetch_all(connection, query, *source.parameters)
+    marked = [sum(1 << (len(columns) - 1 - at) for at, name in enumerate(columns) if name not in each) for each in sets]
+    return [[row for row in rows if row["mark"] == mark and row["entries"] is not None] for mark in marked]
+
+
+def _source(where: Where, columns: Iterable[str], sums: Sequence[str], step: Step, *, tagged: bool) -> _Query:
+    parts, parameters = [], list[object]()
+    for table, period, window in _pieces(where.window, step, tagged=tagged):
+        shown = {
+            "at_ns": f"{period} - {period} %% {_LONG[step]} as at_ns",
+            "tag": "unnest(tags) as tag",
+        }
+        named = ", ".join([*(shown.get(name, name) for name in columns), *sums])
+        more = "".join(f" and {name} = %s" for name, _ in where.columns) + (" and %s = any(tags)" if where.tag else "")
+        parts.append(f"select {named} from {table} where project = any(%s) and {period} >= %s and {period} < %s{more}")
+        parameters += [list(where.projects), *window, *(value for _, value in where.columns)]
+        parameters += [where.tag] if where.tag else []
+    return _Query(" union all ".join(parts), parameters)
+
+
+def _pieces(window: Window, step: Step, *, tagged: bool) -> list[tuple[str, str, Window]]:
+    """From which tables a window is read."""
+    hours, days = ("ledger_tag_hours", "ledger_tag_days") if tagged else ("ledger_hours", "ledger_days")
+    first, last = window.since_ns + -window.since_ns % DAY_NS, window.until_ns - window.until_ns % DAY_NS
+    if step == "hour" or first >= last:
+        return [(hours, "hour_ns", window)]
+    ends = [Window(window.since_ns, first), Window(last, window.until_ns)]
+    return [
+        (days, "day_ns", Window(first, last)),
+        *((hours, "hour_ns", end) for end in ends if end.since_ns < end.until_ns),
+    ]
+
+
+async def first_day(connection: Connection, where: Where) -> int | None:
+    """The first day on which anything is in the ledger; None: nothing is."""
+    more = "".join(f" and {name} = %s" for name, _ in where.columns)
+    table, tagged = ("ledger_tag_days", " and %s = any(tags)") if where.tag else ("ledger_days", "")
+    query = f"select min(day_ns) as day_ns from {table} where project = any(%s){more}{tagged}"
+    values = [value for _, value in where.columns]
+    row = await fetch_one(connection, query, list(where.projects), *values, *([where.tag] if where.tag else []))
+    return row["day_ns"] if row else None
+
+
+async def key_names(connection: Connection, projects: Sequence[str], lines: Sequence[str]) -> dict[str, str]:
+    """What keys are called, by their line."""
+    rows = await fetch_all(
+        connection,
+        "select distinct on (line) line, name from keys where project = any(%s) and line = any(%s) order by line, created_ns desc",
+        list(projects),
+        list(lines),
+    )
+    return {row["line"]: row["name"] for row in rows}
+
+
+async def member_names(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """What members are called, by their id; those that the connection sees."""
+    rows = await fetch_all(connection, "select id, name from members where id = any(%s)", list(ids))
+    return {row["id"]: row["name"] for row in rows}
+
+
+async def known(connection: Connection, projects: Sequence[str], column: Column) -> list[str]:
+    """The names that entries have in a column, a thousand at most."""
+    rows = await fetch_all(connection, _KNOWN[column], list(projects))
+    return [row["name"] for row in rows]
