@@ -236,12 +236,34 @@ async def test_a_dead_lease_and_another_workers_are_not_renewed(house):
     assert await house.bank.renew(A, [lease.id], lease.expires_ns) == {}
 
 
-async def test_a_renewal_never_shortens_a_lease_nor_outlives_its_window(house):
+async def test_a_renewed_lease_does_not_outlive_its_window(house):
     await house.declare(quota(window="minute"))
     lease = await take(house, A, 10, now_ns=NOON + 45 * SECOND)
 
-    assert (await house.bank.renew(A, [lease.id], NOON + 44 * SECOND))[lease.id].expires_ns == lease.expires_ns
+    assert (await house.bank.renew(A, [lease.id], NOON + 49 * SECOND))[lease.id].expires_ns == NOON + 59 * SECOND
     assert (await house.bank.renew(A, [lease.id], NOON + 54 * SECOND))[lease.id].expires_ns == NOON + 60 * SECOND
+
+
+async def test_a_clock_that_is_set_back_gives_no_lease_more_time(house):
+    await house.declare(quota())
+    renewed, left = [await take(house, A, 10, now_ns=NOON + 3_600 * SECOND) for _ in range(2)]
+
+    again = (await house.bank.renew(A, [renewed.id], NOON))[renewed.id]
+    await house.bank.reap(NOON)
+
+    assert (again.granted_ns, again.expires_ns) == (NOON, NOON + LEASE_NS)
+    assert await house.bank.reap(NOON + LEASE_NS) == 2
+    assert (await stands(house, NOON + LEASE_NS)).leased == 0
+    assert await house.bank.renew(A, [left.id], NOON) == {}
+
+
+@pytest.mark.parametrize("window", ["day", "rolling:60"])
+async def test_a_lease_of_a_window_that_lies_ahead_again_is_gone(house, window):
+    await house.declare(quota(window=window))
+    tomorrow = NOON + 86_400 * SECOND
+    lease = await take(house, A, 10, now_ns=tomorrow)
+
+    assert bool(await house.bank.renew(A, [lease.id], NOON)) == (window == "rolling:60")
 
 
 # -- give back

@@ -73,8 +73,11 @@ class MemoryBank:
         now = self._now(now_ns)
         answers = {}
         for slip in [self.slips[lease] for lease in leases if lease in self.slips]:
-            if slip.worker == worker and slip.expires_ns > now:
-                slip.expires_ns = max(slip.expires_ns, self._expiry(slip.quota, now))
+            begun = windows.is_rolling(self.quotas[slip.quota].window) or slip.window_ns <= now
+            if slip.worker == worker and slip.expires_ns > now and begun:
+                slip.expires_ns = min(
+                    now + LEASE_NS, max(slip.expires_ns, self._expiry(slip.quota, slip.window_ns, now))
+                )
                 wanted = self.wanted.get(slip.quota, 0) > now
                 slip.promised = slip.promised and wanted
                 answers[slip.id] = self._lease(slip, now)
@@ -89,8 +92,7 @@ class MemoryBank:
                 slip.given = max(slip.given, total)
                 slip.promised = slip.promised or self.wanted.get(slip.quota, 0) > now
 
-    async def settle(self, entries, now_ns=None):
-        now = self._now(now_ns)
+    async def settle(self, entries, now_ns=None):  # noqa: ARG002 -- an entry says itself when it was
         for entry in entries:
             if entry.id in self.entries:
                 continue
@@ -102,12 +104,14 @@ class MemoryBank:
                     rows[row] = rows.get(row, 0) + amount
             for charge in entry.charges:
                 slip = self.slips.get(charge.lease)
-                if slip is not None and slip.expires_ns > now:
+                if slip is not None:
                     slip.left -= min(slip.left, charge.amount)
 
     async def reap(self, now_ns=None):
         now = self._now(now_ns)
         dead = [slip.id for slip in self.slips.values() if slip.expires_ns <= now]
+        for slip in self.slips.values():
+            slip.expires_ns = min(slip.expires_ns, now + LEASE_NS)
         for lease in dead:
             del self.of[self.slips.pop(lease).quota][lease]
         return len(dead)
@@ -129,11 +133,8 @@ class MemoryBank:
         return Standing(quota_id, quota.amount, sum(used.values()), sum(s.left for s in live), window, frees_ns)
 
     def live(self, quota_id, now):
-        """The leases that count now: of a calendar window, those of this one."""
-        window = windows.counts_from_ns(self.quotas[quota_id].window, now)
-        rolling = windows.is_rolling(self.quotas[quota_id].window)
-        slips = self.of.get(quota_id, {}).values()
-        return [slip for slip in slips if slip.expires_ns > now and (rolling or slip.window_ns == window)]
+        """The leases that count now. None outlives its window, unless the bank's clock steps back: then it counts as well."""
+        return [slip for slip in self.of.get(quota_id, {}).values() if slip.expires_ns > now]
 
     # -- inside
 
@@ -151,7 +152,12 @@ class MemoryBank:
         more = 0 if wanted else max(0, min(take.most - sure, (free - sure) // SURPLUS))
         self._count += 1
         slip = Slip(
-            f"lease_{self._count}", take.quota, standing.window_ns, worker, sure + more, self._expiry(take.quota, now)
+            f"lease_{self._count}",
+            take.quota,
+            standing.window_ns,
+            worker,
+            sure + more,
+            self._expiry(take.quota, now, now),
         )
         self.slips[slip.id] = self.of.setdefault(slip.quota, {})[slip.id] = slip
         return self._lease(slip, now)
@@ -182,8 +188,8 @@ class MemoryBank:
             wanted=self.wanted.get(slip.quota, 0) > now,
         )
 
-    def _expiry(self, quota, now):
-        ends = windows.ends_ns(self.quotas[quota].window, now)
+    def _expiry(self, quota, window_ns, now):
+        ends = windows.ends_ns(self.quotas[quota].window, window_ns)
         return now + LEASE_NS if ends is None else min(now + LEASE_NS, ends)
 
     def _now(self, now_ns):

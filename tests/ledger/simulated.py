@@ -242,9 +242,13 @@ class World:
         self.seed, self.plan, self.rng = seed, plan, random.Random(seed)
         self.now = plan["starts_ns"]
         self.stalled_until = 0
+        self.bank_step_ns = 0  # what the bank's clock is off by
+        self.ahead_until = self.undated_until = (
+            0  # until then workers may believe in leases, or times, of before a step
+        )
         self.events, self._count = [], 0
         self.history = deque(maxlen=400)
-        self.bank = MemoryBank(lambda: self.now)
+        self.bank = MemoryBank(self.bank_now)
         self.happened, self.admitted_requests = Counter(), Counter()
         self.billed = []
         self.free_seen = {}
@@ -264,6 +268,9 @@ class World:
             self.now, _, _, deed = heapq.heappop(self.events)
             deed()
         self.now = until_ns
+
+    def bank_now(self):
+        return self.now + self.bank_step_ns
 
     def note(self, *words):
         self.history.append((self.now - self.plan["starts_ns"], words))
@@ -306,7 +313,7 @@ class World:
         self._check_counters(before, self._used(named), excused)
         self._tally(answer)
         for quota in named:
-            self._see(self.free_seen, quota, self.bank.standing(quota, self.now).free)
+            self._see(self.free_seen, quota, self.bank.standing(quota, self.bank_now()).free)
         self._notify()
         return answer
 
@@ -326,32 +333,34 @@ class World:
         used = {}
         for name in named:
             if windows.is_rolling(self.bank.quotas[name].window):
-                standing = self.bank.standing(name, self.now)
+                standing = self.bank.standing(name, self.bank_now())
                 used[name, 0] = standing.settled + standing.leased
                 continue
             for row, amount in self.bank.settled.get(name, {}).items():
                 used[name, row] = amount
             for slip in self.bank.of.get(name, {}).values():
-                if slip.expires_ns > self.now:
+                if slip.expires_ns > self.bank_now():
                     row = (name, slip.window_ns)
                     used[row] = used.get(row, 0) + slip.left
         return used
 
     def _excuses(self, entries):
-        """What settling these may add above every limit: what no live lease pays for."""
-        excused, left = (
-            Counter(),
-            {slip.id: slip.left for slip in self.bank.slips.values() if slip.expires_ns > self.now},
-        )
+        """What settling these may add above every limit: what no live lease of its window pays for."""
+        slips, excused = self.bank.slips, Counter()
+        left = {slip.id: slip.left for slip in slips.values() if slip.expires_ns > self.bank_now()}
         for entry in {entry.id: entry for entry in entries if entry.id not in self.bank.entries}.values():
             for quota in self.bank.quotas.values():
                 if covers(quota, entry) and (amount := measured(quota.unit, entry)):
+                    row = 0 if windows.is_rolling(quota.window) else windows.window_of(quota.window, entry.at_ns)
                     for charge in entry.charges:
-                        if charge.quota == quota.id and charge.lease in left:
+                        if (
+                            charge.quota == quota.id
+                            and charge.lease in left
+                            and row in (0, slips[charge.lease].window_ns)
+                        ):
                             paid = min(left[charge.lease], charge.amount)
                             left[charge.lease] -= paid
                             amount -= paid
-                    row = 0 if windows.is_rolling(quota.window) else windows.window_of(quota.window, entry.at_ns)
                     excused[quota.id, row] += max(0, amount)
         self.happened["excused"] += sum(excused.values())
         return excused
@@ -393,7 +402,7 @@ class World:
 
     def look(self, worker):
         """What a worker believes to hold is behind it at the bank, while both say that the lease lives."""
-        mono, slips, quotas, now = worker.mono(), self.bank.slips, self.bank.quotas, self.now
+        mono, slips, quotas, now = worker.mono(), self.bank.slips, self.bank.quotas, self.bank_now()
         free = dict.fromkeys(quotas, 0)
         spooled = Counter()
         for charge in [
@@ -408,9 +417,12 @@ class World:
             free[held.quota] += held.free
             slip = slips.get(held.id)
             if slip is None or slip.expires_ns <= now:
+                if self.now < self.ahead_until:
+                    continue
                 self.broken(f"{worker.name} believes that {held} lives")
             backed = slip.left - held.free - held.reserved - spooled[held.id]
-            if backed < 0 or (backed > 0 and held.given <= held.told):  # what it gave back may be on its way
+            # What it gave back may be on its way, or have met a clock that ended the lease for a while.
+            if backed < 0 or (backed > 0 and held.given <= held.told and not self.undated_until):
                 self.broken(f"{worker.name} holds {held} of {slip}")
         for quota, amount in free.items():
             self._see(worker.idle_seen, quota, amount)
@@ -423,10 +435,13 @@ class World:
                 self.broken(f"{worker.name} admitted a call with {hold}, and nothing went wrong")
             if quota is None or hold.lease == UNLEASED:
                 continue
-            if slip is None or slip.expires_ns <= self.now:
+            if slip is None or slip.expires_ns <= self.bank_now():
+                if self.now < self.ahead_until:
+                    continue
                 self.broken(f"{worker.name} admitted a call with the dead {hold}")
             counts = windows.window_of(quota.window, reservation.at_ns)
-            if counts != slip.window_ns and not windows.is_rolling(quota.window):
+            dated = self.now >= self.undated_until
+            if dated and counts != slip.window_ns and not windows.is_rolling(quota.window):
                 self.broken(f"{worker.name} admitted a call of {counts} with {slip}")
 
     def _see(self, seen, quota, amount):
@@ -457,7 +472,7 @@ class World:
             return
         amount = next(demand.amount for demand in waiting.demands if demand.quota.id == quota_id)
         # A limit may have been lowered, and the lease of another ended, since they were last looked at.
-        self._see(self.free_seen, quota_id, self.bank.standing(quota_id, self.now).free)
+        self._see(self.free_seen, quota_id, self.bank.standing(quota_id, self.bank_now()).free)
         free = worker.purse.free(quota_id, worker.mono()) + self._lately(self.free_seen, quota_id)
         for other in self.workers:
             well = other.alive and self.now - other.trouble_ns >= TROUBLE_NS
@@ -523,7 +538,7 @@ class World:
 
     def rest(self):
         """Nobody calls any more, everybody is well: nothing is held, so nobody can be refused for it."""
-        if held := [slip for slip in self.bank.slips.values() if slip.left and slip.expires_ns > self.now]:
+        if held := [slip for slip in self.bank.slips.values() if slip.left and slip.expires_ns > self.bank_now()]:
             self.broken(f"held by nobody's call: {held}")
 
     def close(self):

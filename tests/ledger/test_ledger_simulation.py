@@ -141,6 +141,17 @@ def a_clock_jumps(world):
     )
 
 
+def the_banks_clock_steps(world):
+    """Forward it ends leases early, in which their holders believe until they renew; backward it gives them time."""
+    step_ns = world.rng.choice((-1, 1)) * world.rng.randint(SECOND // 10, 60 * SECOND)
+    world.bank_step_ns += step_ns
+    world.undated_until = world.now + LEASE_NS
+    if step_ns > 0:
+        world.ahead_until = world.now + LEASE_NS
+    for worker in world.workers:  # what leases hold is known to both only when each has ended
+        worker.trouble_ns = max(worker.trouble_ns, world.now + 2 * LEASE_NS)
+
+
 def a_limit_changes(world):
     quota = world.rng.choice(list(world.bank.quotas.values()))
     amount = world.rng.choice((0, quota.amount // 3, quota.amount // 2, quota.amount * 2))
@@ -172,7 +183,7 @@ def know(world, worker):
     worker.quotas = list(world.bank.quotas.values())
 
 
-FAULTS = (one_crashes, one_is_cut_off, one_is_frozen, the_bank_stalls, a_clock_jumps)
+FAULTS = (one_crashes, one_is_cut_off, one_is_frozen, the_bank_stalls, a_clock_jumps, the_banks_clock_steps)
 CHANGES = (a_limit_changes, a_quota_comes, a_quota_goes)
 
 

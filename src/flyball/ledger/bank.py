@@ -56,9 +56,10 @@ class Bank(Protocol):
         ...
 
     async def renew(self, worker: str, leases: Collection[str], now_ns: int | None = None) -> dict[str, Lease]:
-        """Those of the named leases that this worker holds and that still live, extended (never shortened, never past their window).
+        """Those of the named leases that this worker holds and that still live, to live LEASE_NS from now, not past their window.
 
-        A lease that is not in the answer is gone: nothing may be spent from it. A lease that is not named is not extended.
+        A lease that is not in the answer is gone: nothing may be spent from it. A lease that is not named is not extended. Where
+        the bank's clock was set back, none lives longer for it, and one of a window that lies ahead again is gone.
         `wanted` says whether the holder has to give back what is idle; where it is False, its promise ends here.
         """
         ...
@@ -79,7 +80,10 @@ class Bank(Protocol):
         ...
 
     async def reap(self, now_ns: int | None = None) -> int:
-        """End every lease that has expired; what was left of it is free again. How many there were."""
+        """End every lease that has expired; what was left of it is free again. How many there were.
+
+        Where the bank's clock was set back, the others live LEASE_NS from now at the most.
+        """
         ...
 
     async def standings(self, quotas: Sequence[str], now_ns: int | None = None) -> dict[str, Standing]:

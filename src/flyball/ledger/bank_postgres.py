@@ -79,7 +79,7 @@ class PostgresBank:
 
     async def reap(self, now_ns: int | None = None) -> int:
         """See `Bank.reap`."""
-        (row,) = await self._ask("select flyball_reap(%b::bigint) as reaped", now_ns)
+        (row,) = await self._ask("select flyball_reap(%b::bigint, %b) as reaped", now_ns, self._lease_ns)
         return int(row["reaped"])
 
     async def standings(self, quotas: Sequence[str], now_ns: int | None = None) -> dict[str, Standing]:
