@@ -229,6 +229,22 @@ KNOBS: tuple[Knob, ...] = (
         "Where audit events are sent as RFC 5424: udp://host:514, tcp://host:601, tls://host:6514 or unix:///dev/log.",
     ),
     Knob(
+        "smtp_server",
+        "",
+        str,
+        "The SMTP server that takes notifications by e-mail: host, or host:port; empty: none are sent.",
+    ),
+    Knob(
+        "smtp_security",
+        "starttls",
+        str,
+        "How the way to the SMTP server is encrypted: starttls (port 587 unless given), tls (465) or none (25).",
+        ("starttls", "tls", "none"),
+    ),
+    Knob("smtp_from", "", str, "Whom notifications by e-mail come from, such as `flyball <flyball@example.com>`."),
+    Knob("smtp_user", "", str, "The name by which flyball signs in to the SMTP server; empty: it does not."),
+    Knob("smtp_password", "", str, "The password of that name: env:NAME, file:/path, cmd:NAME or vault:path#field."),
+    Knob(
         "trusted_proxies",
         "",
         str,
@@ -309,6 +325,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_webhook: str = ""
     audit_webhook_secret: str = ""
     audit_syslog: str = ""
+    smtp_server: str = ""
+    smtp_security: str = "starttls"
+    smtp_from: str = ""
+    smtp_user: str = ""
+    smtp_password: str = ""
     trusted_proxies: str = ""
     log_level: str = "info"
 

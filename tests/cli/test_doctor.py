@@ -181,3 +181,33 @@ def test_a_master_key_in_a_file_that_others_read_is_warned_of(tmp_path):
     _, found = examine(tmp_path, FLYBALL_MASTER_KEY_FILE=str(file))
 
     assert found["master key"]["next_step"] == f"chmod 600 {file}"
+
+
+def test_without_an_smtp_server_it_says_that_nothing_goes_by_e_mail(tmp_path):
+    code, found = examine(tmp_path / "new")
+
+    assert (code, found["e-mail"]["state"]) == (0, "not checked")
+    assert "FLYBALL_SMTP_SERVER" in found["e-mail"]["next_step"]
+
+
+def test_an_smtp_server_that_does_not_answer_is_a_warning(tmp_path):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        _, found = examine(tmp_path / "new", FLYBALL_SMTP_SERVER=address, FLYBALL_SMTP_FROM="bot@example.com")
+
+    assert (found["e-mail"]["state"], address in found["e-mail"]["found"]) == ("warning", True)
+
+
+def test_records_that_were_refused_are_shown_with_their_reason_and_a_torn_line_counts(tmp_path):
+    aside = tmp_path / "data" / "spool" / "gateway-2"
+    aside.mkdir(parents=True)
+    (aside / "refused.jsonl").write_bytes(b'{"reason":"violates\\ncheck","record":"eA=="}\n{"reason":"cut off')
+    _, found = examine(tmp_path / "data")
+
+    assert found["refused spans"]["state"] == "warning"
+    assert found["refused spans"]["found"].startswith(
+        "2 spans are in no trace; the last was refused because: violates check"
+    )
+    assert str(aside / "refused.jsonl") in found["refused spans"]["next_step"]
+    assert "refused records" not in found

@@ -20,9 +20,7 @@ PERSON = "what a person has, in all of their projects"
 MACHINERY = "works for all projects: the worker, the flusher, the gateway's snapshot, the master key"
 QUOTA = "a quota by its id, or the quotas and counters of all: an organisation's is of no project, and settling serves everybody"
 ORGANISATION = "sign-in providers are an organisation's; their names are the server's"
-QUOTA = (
-    "a quota is a project's or an organisation's, and its policy looks at both; counters and leases go by their quota"
-)
+QUOTA = "a quota, or who is told of it, is a project's or an organisation's, and its policy looks at both; the rest goes by it"
 WITHOUT = {
     **dict.fromkeys(
         [
@@ -67,6 +65,7 @@ WITHOUT = {
     ),
     **dict.fromkeys(
         [
+            "ledger/alert_store._OF_QUOTA", "ledger/alert_store.forget_old", "notifications/store._TOLD",
             "ledger/declared_store._LEASES", "ledger/declared_store.count", "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
             "ledger/quota_store._FIND", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
             "ledger/quota_store.update",
@@ -76,7 +75,8 @@ WITHOUT = {
     **dict.fromkeys(
         [
             "audit/store.heads", "functions/store.all_current", "functions/store.all_live", "functions/store.live_variants",
-            "models/store.all_current", "projects/key_store._ACTIVE", "projects/key_store._CHANGED",
+            "models/store.all_current", "notifications/store._CLAIM", "notifications/store.delivered",
+            "notifications/store.failed", "notifications/store.forget", "notifications/store.remove", "notifications/store.waits", "projects/key_store._ACTIVE", "projects/key_store._CHANGED",
             "projects/key_refusals._WAITING", "projects/key_refusals.forget",
             "projects/key_store._CHECKED", "projects/key_store._ENDED", "prompts/store.all_current", "runs/store._BEGIN", "runs/store.fail",
             "runs/store.note", "runs/store.progress", "runs/store.succeed", "runs/store.unfinished",

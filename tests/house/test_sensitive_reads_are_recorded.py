@@ -27,6 +27,7 @@ OPEN = {
     "flyball.indexes.pages.list_indexes": "names",
     "flyball.ledger.": "amounts, and names of keys and members: nothing that anybody said",
     "flyball.models.": "what is declared; references to secrets, never secrets",
+    "flyball.notifications.": "mailboxes that tell of thresholds, hosts of webhooks, and amounts: nothing that anybody said",
     "flyball.projects.": "names, rights and prefixes of keys",
     "flyball.prompts.": "what is declared",
     "flyball.releases.": "what is released, and on which evidence",

@@ -19,7 +19,7 @@ WITHOUT_PROJECT = {
         [
             "data_keys_pkey", "dataset_versions_pkey", "datasets_pkey", "evaluation_reports_pkey", "function_versions_pkey",
             "index_versions_pkey", "indexes_pkey", "invitations_pkey", "key_uses_pkey", "keys_pkey", "leases_pkey", "model_versions_pkey",
-            "quotas_pkey", "prompt_versions_pkey", "release_approvals_pkey", "releases_pkey", "runs_pkey", "sessions_pkey",
+            "notifications_pkey", "quotas_pkey", "receivers_pkey", "prompt_versions_pkey", "release_approvals_pkey", "releases_pkey", "runs_pkey", "sessions_pkey",
             "sign_in_links_pkey", "sign_in_providers_pkey",
         ],
         ID,
@@ -27,8 +27,10 @@ WITHOUT_PROJECT = {
     **dict.fromkeys(
         ["invitations_hash_key", "keys_hash_key", "sessions_hash_key", "sign_in_links_hash_key", "sign_in_steps_pkey"], CREDENTIAL
     ),
-    **dict.fromkeys(["inbox_in_order", "inbox_pkey", "keys_changed", "leases_by_end", "runs_unfinished"], MACHINERY),
-    **dict.fromkeys(["counters_pkey", "leases_of_quota"], "a part of a quota, whose id stands first and is random"),
+    **dict.fromkeys(["inbox_in_order", "inbox_pkey", "keys_changed", "leases_by_end", "notifications_due", "runs_unfinished"], MACHINERY),
+    **dict.fromkeys(["alerts_pkey", "counters_pkey", "leases_of_quota"], "a part of a quota, whose id stands first and is random"),
+    **dict.fromkeys(["notifications_about", "notifications_once"], "what was told to a receiver, whose id is random, of a quota, likewise"),
+    "receivers_once": "the organisation stands first, whose receiver it may be as a whole; then the project",
     "quotas_once": "the organisation stands first, whose quota it may be as a whole; then the project",
     "sign_in_providers_name": NAME,
 }  # fmt: skip
@@ -41,7 +43,7 @@ TABLES_WITHOUT_PROJECT = {
     "sign_in_identities": "likewise",
     "sign_in_states": "hashes of states that were used: nothing of anybody",
     **dict.fromkeys(
-        ["quotas", "counters", "leases"],
+        ["quotas", "counters", "leases", "alerts", "receivers", "notifications"],
         "belong to a project or to an organisation, and a policy of their own looks at both",
     ),
     "inbox_keys": "digests, of which the project is a part",

@@ -89,6 +89,7 @@ BODIES = {
         "amount": 1, "stop": "hard", "when_away": "open", "open_bound": 1, "alerts": [80], "scope": "function f",
         "unit": "tokens", "per": "day",
     },
+    "POST /api/notifications/receivers": {"address": "mailto:ann@example.com", "secret": "secret:x", "organisation_wide": False},
     "POST /api/keys/{id_or_name}/rotations": {"overlap": "24h", "expires": "90d"},
     "POST /api/sign-in-links": {"member": "administrator"},
     "POST /api/sessions": {"name": "administrator", "password": "x"},

@@ -42,6 +42,11 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("keys", "API keys: how a program calls.", "flyball.projects.key_cli"),
     Entry("budgets", "Budgets: how much money calls may cost.", "flyball.ledger.budget_cli"),
     Entry("limits", "Limits: how many requests, tokens and calls at once.", "flyball.ledger.limit_cli"),
+    Entry(
+        "notifications",
+        "Notifications: who is told of thresholds, by webhook or e-mail.",
+        "flyball.notifications.cli",
+    ),
     Entry("ledger", "The ledger: what every attempt used and cost, append-only.", "flyball.ledger.cli"),
     Entry("secrets", "Secrets: what models are called with, encrypted and told to nobody.", "flyball.secrets.cli"),
     Entry(

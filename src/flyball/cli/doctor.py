@@ -67,12 +67,17 @@ def _holder(layout: Layout) -> Holder | None:
 def _of_the_server(settings: Settings, layout: Layout, holder: Holder | None) -> list[Finding]:
     try:
         server = load_server_part("flyball.cli.diagnosis.server")
+        refused = load_server_part("flyball.cli.diagnosis.refused")
+        mail = load_server_part("flyball.cli.diagnosis.mail")
     except MissingExtraError as error:
-        return [not_checked(name, error.message, error.next_step) for name in ("port", "master key", "database")]
+        names = ("port", "master key", "e-mail", "database", "refused records")
+        return [not_checked(name, error.message, error.next_step) for name in names]
     return [
         server.check_port(settings, holder),
         server.check_master_key(settings, layout),
+        mail.check_mail(settings, layout),
         *server.check_database(settings, layout, holder),
+        *refused.check_refused(layout),
     ]
 
 

@@ -91,11 +91,33 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     promised: bool
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a threshold was told, and whether it arrived; `at_ns` is when that ended, None while it is tried."""
+
+    address: str
+    state: Literal["waiting", "delivered", "given_up"]
+    tries: int
+    at_ns: int | None
+    error: str
+
+
+class PassedThreshold(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold that was passed: so many percent of `amount`, in the window that began at `window_ns`. `told` is empty: nobody."""
+
+    threshold: int
+    amount: int
+    used: int
+    window_ns: int
+    at_ns: int
+    told: tuple[Told, ...]
+
+
 class DeclaredWithLeases(msgspec.Struct, frozen=True, kw_only=True):
-    """A quota as it stands, and who holds what of it."""
+    """A quota as it stands, who holds what of it, and which of its thresholds were passed lately, the newest first."""
 
     quota: Declared
     leases: tuple[Holder, ...]
+    passed: tuple[PassedThreshold, ...] = ()
 
 
 class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,17 +12,17 @@ from .records import Quota, ScopeKind, Unit
 
 _COLUMNS = ", ".join(f'q."{name}"' for name in Quota.__struct_fields__)
 _MINE = "q.removed_ns is null and (q.project = %s or q.project is null and q.organisation = %s)"
-_NAMED = f"""
-    select {_COLUMNS}, case q.scope_kind
+NAME = """
+    case q.scope_kind
         when 'key' then coalesce((
             select k.name from keys k where k.project = q.project and k.line = q.scope
             order by k.revoked_ns is null desc, k.created_ns desc limit 1
         ), '')
         when 'member' then coalesce((select m.name from members m where m.id = q.scope), '')
         else q.scope
-    end as name
-    from quotas q where {_MINE}
+    end
 """
+_NAMED = f"select {_COLUMNS}, {NAME} as name from quotas q where {_MINE}"
 _PAGE = f"""
     {_NAMED} and q.unit = any(%s) and (%s = '' or q.scope_kind = %s and q.scope = %s) and (%s = '' or q."window" = %s)
         and (%s::bigint is null or (q.created_ns, q.id) < (%s::bigint, %s))

@@ -85,7 +85,8 @@ async def update(connection: Connection, quota: Quota) -> bool:
     done = await execute(
         connection,
         """
-        update quotas set amount = %s, stop = %s, when_away = %s, open_bound = %s, alerts = %s, version = %s
+        update quotas set amount = %s, stop = %s, when_away = %s, open_bound = %s, alerts = %s, version = %s,
+            alerts_since_ns = case when (amount, alerts) is distinct from (%s::bigint, %s::integer[]) then flyball_now_ns() else alerts_since_ns end
         where id = %s and version = %s and removed_ns is null
         """,
         quota.amount,
@@ -94,6 +95,8 @@ async def update(connection: Connection, quota: Quota) -> bool:
         quota.open_bound,
         list(quota.alerts),
         quota.version,
+        quota.amount,
+        list(quota.alerts),
         quota.id,
         quota.version - 1,
     )

@@ -16,6 +16,7 @@ from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 from flyball.projects.tenants import organisation_to_change
 
 from . import declared_store, quota_store
+from .alerts import passed_thresholds
 from .bank_postgres import PostgresBank
 from .declared import (
     UNITS,
@@ -156,7 +157,8 @@ async def list_quotas(
 async def get_quota(ctx: Context, family: Family, quota_id: str) -> DeclaredWithLeases:
     """One quota as it stands, and which workers hold what of it. Raises QuotaNotFoundError."""
     known, holders = await _found(ctx, family, quota_id)
-    return DeclaredWithLeases(quota=await _shown(ctx, known, []), leases=tuple(holders))
+    passed = await passed_thresholds(ctx, quota_id)
+    return DeclaredWithLeases(quota=await _shown(ctx, known, []), leases=tuple(holders), passed=passed)
 
 
 async def _found(ctx: Context, family: Family, quota_id: str) -> tuple[KnownQuota, list[Holder]]:
@@ -242,6 +244,11 @@ def _check(quota: Quota) -> None:
         raise QuotaInvalidError(
             "a soft limit of parallel calls would count nothing: they are counted by being let in",
             next_step="leave `soft` out",
+        )
+    if quota.unit == "parallel" and quota.alerts:
+        raise QuotaInvalidError(
+            "a limit of parallel calls has no threshold: none of it is ever used up, it is held and free again",
+            next_step="leave the alerts out",
         )
 
 

@@ -22,6 +22,15 @@ _LEASES = (
 )
 
 
+_PASSED = (
+    Column("share", "passed", right=True),
+    Column("used_text", "used", right=True),
+    Column("at_ns", "at", as_time),
+    Column("window_ns", "in the window from", as_time),
+    Column("told_text", "told"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour(OptionGroup):
     """What happens at a quota's end, and what it counts."""
@@ -32,7 +41,7 @@ class Behaviour(OptionGroup):
     )
     alert: Annotated[
         list[int] | None,
-        typer.Option(help="A percentage to be told of; shown beside it, and sent nowhere yet; may be repeated."),
+        typer.Option(help="A percentage at which `flyball notifications` are sent; may be repeated."),
     ] = None
     organisation_wide: Annotated[
         bool, typer.Option("--organisation-wide", help="Count all projects; for owners of the organisation.")
@@ -112,7 +121,25 @@ def show_with_leases(found: dict[str, Any], family: Family) -> None:
     unit = found["quota"]["unit"]
     held = [lease | {"held": amount_text(unit, lease["amount"])} for lease in found["leases"]]
     show_list(held, _LEASES, empty="No worker holds any of it.")
+    if found["quota"]["alerts"] or found["passed"]:
+        say("")
+        passed = [_passed(unit, one) for one in found["passed"]]
+        show_list(passed, _PASSED, empty="None of its thresholds was passed lately.")
     return None
+
+
+def _passed(unit: Any, passed: dict[str, Any]) -> dict[str, Any]:
+    told = [
+        f"{one['address']}: {one['state'].replace('_', ' ')}"
+        + (f" after {one['tries']} tries ({one['error']})" if one["error"] else "")
+        for one in passed["told"]
+    ]
+    return passed | {
+        "share": f"{passed['threshold']} % of {amount_text(unit, passed['amount'])}",
+        "used_text": amount_text(unit, passed["used"]),
+        "window_ns": passed["window_ns"] or None,
+        "told_text": "; ".join(told) or "nobody: `flyball notifications add` says whom",
+    }
 
 
 def is_id(words: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The control process: its API and pages on two Unix sockets, with the flusher and the audit record's own tasks beside them.
+"""The control process: its API and pages on two Unix sockets, with the flusher and what the audit record, the ledger and notifications do by themselves.
 
 The admin socket carries the authority of the operating-system user who owns the data directory; the public one carries
 what the gateway passes on, and every caller there proves who they are.
@@ -17,6 +17,8 @@ from flyball.infra.context import Context
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
 from flyball.kit.errors import FlyballError
+from flyball.ledger.keeping import keeping as keeping_ledger
+from flyball.notifications.delivering import delivering
 from flyball.projects.key_refusals import refusals_of
 from flyball.projects.key_uses import uses_of
 from flyball.projects.noting import written
@@ -59,6 +61,8 @@ async def serve(settings: Settings) -> None:
         announcing = asyncio.create_task(_announce(ready))
         async with (
             keeping_audit(ctx),
+            keeping_ledger(ctx),
+            delivering(ctx),
             _flushing(ctx),
             recording_refused_keys(ctx),
             written(uses_of(ctx.db), ctx.db, ctx.clock),

@@ -14,6 +14,7 @@ from flyball.ledger.ledger_api import router as ledger
 from flyball.lineage.api import router as lineage
 from flyball.models.api import router as models
 from flyball.models.file_api import router as model_files
+from flyball.notifications.api import router as notifications
 from flyball.projects.account_key_api import router as account_keys
 from flyball.projects.api import router as projects
 from flyball.projects.key_api import router as keys
@@ -40,6 +41,7 @@ ROUTERS: tuple[Router, ...] = (
     account_keys,
     secrets,
     quotas,
+    notifications,
     ledger,
     models,
     model_files,
