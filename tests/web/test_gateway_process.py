@@ -1,6 +1,7 @@
 """The gateway and the runner as they run: processes of their own, over a real database, killed and started again."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -11,12 +12,14 @@ import openai
 import psutil
 import psycopg
 import pytest
+from declaring import declare
 from psycopg import sql
 
 from flyball.functions import service as functions
 from flyball.functions.live import set_live
 from flyball.functions.pinning import pin_variants
 from flyball.functions.records import FunctionSpec, LiveRelease, PromptVariant, RulesVariant
+from flyball.ledger.records import Quota
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec
 from flyball.projects import keys as projects
@@ -240,6 +243,57 @@ async def test_while_postgresql_is_away_calls_are_served_and_recorded_later_once
     spans, calls = await recorded(database_url, 20, seconds=15)
     assert len(calls) == 20
     assert len({span["span_id"] for span in spans}) == len(spans)
+
+
+async def test_while_postgresql_stands_still_each_limit_decides_by_its_policy_and_recovery_needs_nobody(
+    ctx, start_gateway, client, key, postgres, database_url
+):
+    plain = {"organisation": "default", "project": "default", "unit": "requests", "scope_kind": "tag", "window": "day"}
+    for limit in (
+        Quota(id="open", scope="open", amount=1_000, open_bound=5, **plain),
+        Quota(id="closed", scope="closed", amount=1_000, when_away="closed", **plain),
+    ):
+        await declare(ctx.db.across_projects(), limit)
+    await start_gateway()
+
+    async with client() as calling:
+
+        async def call(tag):
+            asked = {"model": "fast", "messages": MESSAGES, "extra_body": {"flyball": {"tags": [tag]}}}
+            try:
+                await calling.chat.completions.create(**asked)
+            except openai.APIStatusError as error:
+                return error.status_code, error.code
+            return 200, None
+
+        with standing_still(postgres):
+            meanwhile = [await call(tag) for tag in ["plain"] * 3 + ["open"] * 7 + ["closed"]]
+        async with asyncio.timeout(60):
+            while (await call("closed"))[0] != 200:
+                await asyncio.sleep(0.05)
+        assert (await call("open"))[0] == 200
+
+    assert meanwhile == [(200, None)] * 8 + [(503, "quota_unknown")] * 3
+    async with asyncio.timeout(60), await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        counted = "select quota, settled from counters order by 1"
+        while (settled := await (await connection.execute(counted)).fetchall()) != [("closed", 1), ("open", 6)]:
+            await asyncio.sleep(0.05)
+        cursor = await connection.execute("select count(*), count(distinct id) from ledger")
+        assert (settled, await cursor.fetchone()) == ([("closed", 1), ("open", 6)], (10, 10))
+
+
+@contextlib.contextmanager
+def standing_still(postgres):
+    """Stop every process of the server, as a machine does that hangs, and let them go on at the end."""
+    server = psutil.Process(postgres.pid)
+    processes = [server, *server.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 async def test_an_idle_worker_is_small_and_has_no_heavy_library(start_gateway, client):
