@@ -3,11 +3,15 @@
 from flyball.infra.context import Context
 
 from . import windows
+from .charging import chargeback
+from .forecasting import forecast
 from .moving import movers
 from .records import Window
+from .saving import savings
 from .spending import spend
+from .unit_costs import units
 
-__all__ = ["movers", "spend", "window_of"]
+__all__ = ["chargeback", "forecast", "movers", "savings", "spend", "units", "window_of"]
 
 
 def window_of(ctx: Context, *, since: str = "", until: str = "", last: str = "") -> Window:

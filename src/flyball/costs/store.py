@@ -120,3 +120,17 @@ async def known(connection: Connection, projects: Sequence[str], column: Column)
     """The names that entries have in a column, a thousand at most."""
     rows = await fetch_all(connection, _KNOWN[column], list(projects))
     return [row["name"] for row in rows]
+
+
+async def function_calls(connection: Connection, project: str, window: Window, trace_ids: Sequence[str]) -> list[Row]:
+    """The calls of functions in some traces that were let in within a window."""
+    return await fetch_all(
+        connection,
+        """
+        select id, trace_id, function, coalesce(variant, '') as variant from ledger
+        where project = %s and trace_id = any(%s) and at_ns >= %s and at_ns < %s and function is not null and requests > 0
+        """,
+        project,
+        list(trace_ids),
+        *window,
+    )

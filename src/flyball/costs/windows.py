@@ -13,6 +13,7 @@ from .records import Window
 HOUR_NS = 3_600 * NANOSECONDS
 DAY_NS = 24 * HOUR_NS
 LONGEST_DAYS = 1_830  # five years
+_FAR = 2**62 - 1
 _USUAL = "30d"
 _HOW = "say --last 24h, 7d, 30d, month or last-month, or --since 2026-11-01 --until 2026-11-15"
 
@@ -32,9 +33,7 @@ def window_of(now_ns: int, *, since: str = "", until: str = "", last: str = "") 
         )
     if last or not (since or until):
         return _last(now_ns, last or _USUAL)
-    from_ns, to_ns = time_of(since), time_of(until, whole_day=True) or now_ns
-    if (since and not 0 <= from_ns < 2**62) or not 0 <= to_ns < 2**62:
-        raise CostsInvalidError("flyball counts from 1970 on, and not for ever", next_step=_HOW)
+    from_ns, to_ns = min(time_of(since), _FAR), min(time_of(until, whole_day=True) or now_ns, _FAR)
     if not since:
         from_ns = max(0, to_ns - span_seconds(_USUAL) * NANOSECONDS)
     return check(Window(from_ns, to_ns), now_ns)
@@ -43,8 +42,8 @@ def window_of(now_ns: int, *, since: str = "", until: str = "", last: str = "") 
 def check(window: Window, now_ns: int) -> Window:
     """A window in whole hours, cut where the hour that is now ends. Raises CostsInvalidError for one that cannot be."""
     since, until = window
-    if not (0 <= since < 2**62 and 0 <= until < 2**62):
-        raise CostsInvalidError("a window has a time that is none", next_step=_HOW)
+    if not (0 <= since <= _FAR and 0 <= until <= _FAR):
+        raise CostsInvalidError("flyball counts from 1970 on, and not for ever", next_step=_HOW)
     if until <= since:
         raise CostsInvalidError(f"the window ends ({_text(until)}) before it begins ({_text(since)})", next_step=_HOW)
     if since >= _next_hour(now_ns):

@@ -1,6 +1,6 @@
 """The verbs of models: list, look up, and put a new version where the declaration differs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flyball.audit import service as audit
 from flyball.infra.context import Context
@@ -18,6 +18,7 @@ from flyball.secrets import service as secrets
 
 from . import endpoints, pricing, store
 from .errors import EndpointNotAllowedError, ModelNotFoundError, ModelSpecError
+from .pricing import NanoPrices, nano_prices
 from .records import Endpoint, Model, ModelSpec, Provider
 
 
@@ -173,3 +174,9 @@ def _refuse_new_places(name: str, spec: ModelSpec, declared: Collection[Endpoint
                 "which no owner has declared",
                 next_step="have an owner of the project apply it, or apply it on the machine itself",
             )
+
+
+async def prices_by_version(connection: Connection, projects: Sequence[str]) -> dict[str, NanoPrices]:
+    """What tokens cost, by the name under which calls keep their prices: of every version of every model of some projects."""
+    found = [nano_prices(prices) for prices in await store.prices_of(connection, projects)]
+    return {prices.version: prices for prices in found}

@@ -1,11 +1,13 @@
 """All SQL of models: connection in, records out."""
 
+from collections.abc import Sequence
+
 import msgspec
 from psycopg.types.json import Json
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
-from .records import Endpoint, Model
+from .records import Endpoint, Model, Prices
 
 
 async def insert(connection: Connection, model: Model) -> None:
@@ -77,3 +79,16 @@ async def endpoints_of(connection: Connection, project: str) -> tuple[Endpoint, 
 
 def _model(row: Row) -> Model:
     return msgspec.convert(row, Model)
+
+
+async def prices_of(connection: Connection, projects: Sequence[str]) -> list[Prices]:
+    """The prices that any version of any model of some projects has."""
+    rows = await fetch_all(
+        connection,
+        """
+        select distinct (spec -> 'prices')::jsonb as prices from model_versions
+        where project = any(%s) and json_typeof(spec -> 'prices') = 'object'
+        """,
+        list(projects),
+    )
+    return [msgspec.convert(row["prices"], Prices) for row in rows]

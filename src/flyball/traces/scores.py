@@ -27,6 +27,11 @@ _NEWEST = """
     order by created_ns desc, score_id desc limit $most
 """
 
+_SINCE = """
+    select * from scores where project = $project and name = $name and created_ns >= $since
+    order by created_ns desc, score_id desc limit $most
+"""
+
 
 async def append(connection: Connection, score: Score, *, now_ns: int) -> bool:
     """Append a score; False when its identifier says the same already."""
@@ -68,6 +73,22 @@ async def list_scores(
     shown = tuple(ordered[:size])
     more = len(ordered) > size
     return Page(items=shown, next=encode_cursor(shown[-1].created_ns, shown[-1].score_id) if more else None)
+
+
+async def newest_of(ctx: Context, name: str, *, since_ns: int, most: int) -> tuple[Score, ...]:
+    """The project's scores of a name that count, given since a time; of very many the newest."""
+    async with ctx.db.connection() as connection:
+        rows = await inbox.newest(connection, ctx.project, "score", since_ns=since_ns, most=most)
+    stored = await asyncio.to_thread(
+        ctx.lake.query,
+        _SINCE,
+        {"project": ctx.project, "name": name, "since": since_ns, "most": most},
+        tables=(SCORES,),
+        where={"scores": f"{of_project(ctx.project)} and created_ns >= {since_ns}"},
+    )
+    waiting = [score for score in map(mending.read_score, rows) if score.name == name]
+    found = {score.score_id: score for score in [*map(read_score, stored), *waiting]}
+    return that_count(found.values())[:most]
 
 
 async def _is_news(connection: Connection, score: Score) -> bool:
