@@ -96,6 +96,7 @@ async def test_a_budget_that_is_used_up_refuses_in_words_that_name_the_counter(g
         assert words in answered.error["message"]
     assert f"flyball budgets show {quota.id}" in answered.error["message"]
     assert answered.headers["x-should-retry"] == "false"
+    assert quota.id in gateway.spans[-1].error  # by which its page finds the calls that it refused
     assert sum(entry.nano_usd for entry in till.entries) <= 20_000
 
 

@@ -26,6 +26,7 @@ HARMLESS = {
     "kit/errors.py FlyballError.code": "of an error",
     "ledger/cli.py Narrowed.": "names of keys, and how an attempt ended",
     "ledger/declared.py EntryFilter.state": "how an attempt ended",
+    "ledger/pages.py": "names of keys, how an attempt ended, and counts of tokens",
     "ledger/sum_store.py _Table.key": "columns of a table",
     "llm/catalog/__init__.py": "the names of settings",
     "llm/completions.py Trouble.code": "of an error",

@@ -59,6 +59,18 @@ def details(works):
         "why": f"/why/{traces['answer']}",
         "why-hostile": f"/why/{traces['hostile']}",
         **{f"run-{state}": f"/runs/{run.id}" for state, run in runs.items()},
+        **{
+            f"quota-{name}": f"/{'budgets' if quota.unit == 'nano_usd' else 'limits'}/{quota.id}"
+            for name, quota in works.quotas.items()
+        },
+        "budget-form": "/budgets/new",
+        "limit-form": "/limits/new?scope=key&name=my-app",
+        "budgets-of-a-key": "/budgets?scope=key+my-app&which=budget",
+        "budgets-none": "/budgets?scope=key+nobody",
+        "ledger-filtered": "/ledger?state=failed&since=2026-01-01T00:00:00Z",
+        "ledger-none": "/ledger?function=nothing",
+        "ledger-wrong": "/ledger?since=yesterday",
+        "ledger-entry": f"/ledger/{works.entry}",
     }
 
 

@@ -5,6 +5,11 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from flyball.ledger import quotas
+from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.declared import QuotaWish
+from flyball.ledger.records import Take
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
 FOCUS = """() => {
@@ -28,7 +33,7 @@ async def tab_through(page, most=200):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/keys", "/releases", "trace"])
+@pytest.mark.parametrize("path", ["/", "/keys", "/releases", "trace", "/budgets", "/budgets/new", "/ledger?state=lost"])
 async def test_the_tab_key_reaches_everything_in_the_order_of_the_page_with_a_visible_focus(
     works, browse, path, scheme
 ):
@@ -129,6 +134,36 @@ async def test_a_running_run_shows_how_far_it_is_without_a_reload(works, browse,
         await ledger.progress(run.id, 11, 25, "asking")
 
 
+async def test_what_workers_take_of_a_budget_shows_without_a_reload(works, browse):
+    limit = works.works.quotas["parallel"]
+    bank = PostgresBank(works.ctx.db)
+    async with browse(works) as (page, _):
+        await page.goto(f"/limits/{limit.id}")
+        await expect(page.locator("#now tbody tr")).to_have_count(2)
+        await bank.take("gateway-3-just-started", [Take(limit.id, 1, 1, 1)])
+
+        await expect(page.locator("#now")).to_contain_text("gateway-3-just-started", timeout=5_000)
+        await expect(page.locator("#now .figures")).to_contain_text("3 parallel calls")
+
+
+async def test_a_person_lowers_a_budget_below_what_is_used_with_the_keyboard_alone(works, browse):
+    budget = await quotas.set_quota(
+        works.ctx, QuotaWish(scope="model assistant", unit="nano_usd", amount=10**12, window="total")
+    )
+    async with browse(works) as (page, _):
+        await page.goto(f"/budgets/{budget.id}")
+        await reach(page, "amount")
+        await page.keyboard.press("Control+A")
+        await page.keyboard.type("0.01")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("This stops calls")
+        await reach(page, "Change it all the same")
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator("#now .head .pill")).to_have_text("used up")
+    await quotas.remove_quota(works.ctx, "budget", budget.id)
+
+
 async def test_hostile_texts_are_shown_and_do_nothing(works, browse, furnished):
     hostile = works.works.traces["hostile"]
     async with browse(works) as (page, _):
@@ -138,6 +173,8 @@ async def test_hostile_texts_are_shown_and_do_nothing(works, browse, furnished):
             "/traces",
             "/keys",
             "/scores",
+            "/budgets",
+            "/ledger",
             "/",
             "/datasets/handbook",
             "/datasets/handbook/versions/1/rows/hostile.md",

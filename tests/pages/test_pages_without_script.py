@@ -81,6 +81,50 @@ async def test_a_key_is_made_shown_once_and_revoked(works, browse):
         await expect(page.get_by_role("row", name=re.compile("gauge-reader"))).to_contain_text("revoked")
 
 
+async def test_a_budget_is_set_raised_and_removed_and_asks_before_it_stops_calls(works, browse):
+    async with browse(works, java_script_enabled=False) as (page, _):
+        await page.goto("/budgets")
+        await page.get_by_role("link", name="Set a budget").click()
+        await page.get_by_label("Calls of").select_option("tag")
+        await page.get_by_label("Its name").fill("night-shift")
+        await page.get_by_label("USD", exact=True).fill("0.001")
+        await press(page, "Set the budget")
+        await expect(page.get_by_role("alert")).to_contain_text("This stops calls")
+        await expect(page.get_by_label("Its name")).to_have_value("night-shift")
+        await press(page, "Set it all the same")
+
+        await expect(page.locator(".head .pill")).to_have_text("used up")
+        await page.get_by_label("USD per month").fill("1,000")
+        await press(page, "Change it")
+        await expect(page.get_by_role("alert")).to_contain_text("is no amount in USD")
+        await page.get_by_label("USD per month").fill("1000")
+        await press(page, "Change it")
+        await expect(page.locator(".head .pill")).to_have_text("0 % used")
+        await press(page, "Remove this budget")
+        await expect(page.get_by_role("alert")).to_contain_text("come in at once")
+        await press(page, "Yes, remove the budget")
+        await expect(page.get_by_role("status")).to_contain_text("The budget of tag night-shift is removed.")
+
+
+async def test_entries_of_the_ledger_are_filtered_paged_and_lead_to_their_traces(works, browse):
+    async with browse(works, java_script_enabled=False) as (page, _):
+        await page.goto("/ledger")
+        await page.get_by_label("Model").fill("assistant")
+        await press(page, "Filter")
+        rows = page.locator("tbody tr")
+        await expect(rows).to_have_count(50)
+        first = await rows.first.locator("a").first.get_attribute("href")
+        await page.get_by_role("link", name="Older").click()
+        await expect(rows).to_have_count(50)
+        assert await rows.first.locator("a").first.get_attribute("href") != first
+        await expect(page.get_by_label("Model")).to_have_value("assistant")
+        await page.goto(f"/ledger/{works.works.entry}")
+        await page.get_by_role("link", name="The ledger").click()
+
+        await page.locator("tbody tr a[href^='/traces/']").first.click()
+        await expect(page).to_have_url(re.compile("/traces/[0-9a-f]{32}"))
+
+
 async def test_traces_are_filtered_paged_and_opened(works, browse):
     async with browse(works, java_script_enabled=False) as (page, _):
         await page.goto("/traces")

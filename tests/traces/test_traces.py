@@ -78,6 +78,14 @@ async def test_a_trace_sums_up_its_spans_whether_half_of_them_wait_or_not(ctx: C
     assert (await service.get_trace(ctx, root.trace_id)).trace == row
 
 
+@pytest.mark.parametrize("flush", [True, False])
+async def test_a_text_is_looked_for_in_errors_as_well(ctx: Context, *, flush: bool) -> None:
+    refused = "insufficient_quota: the budget of the project has $0 left (quo_7a)"
+    await send(ctx, a_trace(1, status="error", error=refused), a_trace(2, status="error", error="timeout"), flush=flush)
+
+    assert await numbers(ctx, TraceFilter(text="QUO_7A", status="error")) == [1]
+
+
 async def test_filters_narrow_the_list(ctx: Context) -> None:
     await send(ctx, a_trace(1, function="ask", release="rel_1"), a_trace(2, function="triage", status="error"))
     await send(ctx, a_trace(3, function="ask", status="error", session_id="s1", input="Über allen"), flush=True)

@@ -13,6 +13,11 @@ WhenAway: TypeAlias = Literal["open", "closed"]
 UNITS: dict[Family, tuple[Unit, ...]] = {"budget": ("nano_usd",), "limit": ("requests", "tokens", "parallel")}
 
 
+def units_of(family: Family | None) -> tuple[Unit, ...]:
+    """The units of budgets, of limits, or of both."""
+    return UNITS[family] if family else (*UNITS["budget"], *UNITS["limit"])
+
+
 class QuotaWish(msgspec.Struct, frozen=True, kw_only=True):
     """A quota to declare: of what (`key backend`, `project`), how much, in which window, and what happens at its end.
 
@@ -170,3 +175,19 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     nano_usd: int | None
     price_version: str | None
     requests: int
+
+
+class Charged(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry's call used of what its worker held of a quota. `name` is empty and `unit` None where the quota is no more here."""
+
+    quota_id: str
+    name: str
+    unit: Unit | None
+    amount: int
+
+
+class EntryWithCharges(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry, and the budgets and limits that it used something of."""
+
+    entry: LedgerRow
+    charges: tuple[Charged, ...]

@@ -106,6 +106,13 @@ async def count(connection: Connection, organisation: str) -> int:
     return int(row["quotas"]) if row else 0
 
 
+async def count_counting(connection: Connection, project: str, organisation: str, units: Sequence[Unit]) -> int:
+    """How many quotas of these units count the project's calls."""
+    query = f"select count(*) as quotas from quotas q where {_MINE} and q.unit = any(%s)"
+    row = await fetch_one(connection, query, project, organisation, list(units))
+    return int(row["quotas"]) if row else 0
+
+
 async def leases(connection: Connection, quota_id: str) -> list[Holder]:
     """Who holds what of a quota now, the most first."""
     return [Holder(**row) for row in await fetch_all(connection, _LEASES, quota_id)]

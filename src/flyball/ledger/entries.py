@@ -1,4 +1,4 @@
-"""The verb that lists the ledger's entries. Settling is elsewhere; nothing here changes anything."""
+"""The verbs that show the ledger's entries. Settling is elsewhere; nothing here changes anything."""
 
 from typing import get_args
 
@@ -7,11 +7,12 @@ import msgspec
 from flyball.infra.context import Context
 from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 
-from . import entry_store
-from .declared import EntryFilter, LedgerRow
-from .errors import QuotaInvalidError
+from . import declared_store, entry_store
+from .declared import Charged, EntryFilter, EntryWithCharges, LedgerRow, units_of
+from .errors import EntryNotFoundError, QuotaInvalidError
 from .records import State
-from .scopes import find_place
+from .scopes import find_place, home_of
+from .wording import quota_name
 
 
 async def list_entries(
@@ -41,3 +42,29 @@ async def list_entries(
         )
     last = found[size - 1] if len(found) > size else None
     return Page(items=tuple(found[:size]), next=encode_cursor(last.at_ns, last.id) if last else None)
+
+
+async def get_entry(ctx: Context, entry_id: str) -> EntryWithCharges:
+    """One entry, and the budgets and limits that it used something of. Raises EntryNotFoundError."""
+    async with ctx.db.connection() as connection:
+        row = await entry_store.one(connection, ctx.project, entry_id)
+        if row is None:
+            raise EntryNotFoundError(
+                f"the ledger of this project has no entry {entry_id!r:.100}",
+                next_step="`flyball ledger list` shows them",
+            )
+        home = await home_of(connection, ctx)
+        charges = []
+        for quota_id, amount in (await entry_store.charges(connection, ctx.project, entry_id)).items():
+            known = await declared_store.one(
+                connection, quota_id, project=ctx.project, organisation=home.id, units=units_of(None)
+            )
+            charges.append(
+                Charged(
+                    quota_id=quota_id,
+                    name=quota_name(known.quota, known.name) if known else "",
+                    unit=known.quota.unit if known else None,
+                    amount=amount,
+                )
+            )
+    return EntryWithCharges(entry=row, charges=tuple(charges))

@@ -1,6 +1,6 @@
 """All SQL that shows entries of the ledger to people, with the names of keys and members. No clock, no ids, no authorisation."""
 
-from flyball.infra.db.database import Connection, Row, fetch_all
+from flyball.infra.db.database import Connection, Row, fetch_all, fetch_one
 
 from .declared import EntryFilter, LedgerRow
 
@@ -15,6 +15,11 @@ _NAMES = """
     , (select m.name from members m where m.id = e.member) as member_name
 """
 _PLAIN = f"{_SHOWN} from (select * from ledger where project = %s order by at_ns desc, id desc limit %s) e"
+_ONE = f"{_SHOWN} {_NAMES} from ledger e where e.project = %s and e.id = %s"
+_CHARGES = """
+    select charge ->> 0 as quota, sum((charge ->> 2)::bigint)::bigint as amount
+    from ledger e, jsonb_array_elements(e.charges) charge where e.project = %s and e.id = %s group by 1 order by 1 limit 100
+"""
 _BY = {
     "key_id": "key_id = %s",
     "member": "member = %s",
@@ -42,6 +47,17 @@ async def newest(
         *(project, project, *asked.values(), *(before or (2**62, "")), most),
     )
     return [LedgerRow(**row | {"tags": tuple(row["tags"])}) for row in rows]
+
+
+async def one(connection: Connection, project: str, entry_id: str) -> LedgerRow | None:
+    """The entry with this id."""
+    row = await fetch_one(connection, _ONE, project, project, entry_id)
+    return LedgerRow(**row | {"tags": tuple(row["tags"])}) if row else None
+
+
+async def charges(connection: Connection, project: str, entry_id: str) -> dict[str, int]:
+    """How much an entry used of which quota."""
+    return {row["quota"]: row["amount"] for row in await fetch_all(connection, _CHARGES, project, entry_id)}
 
 
 async def plain_rows(connection: Connection, project: str, most: int) -> list[Row]:

@@ -9,6 +9,7 @@ FlyballError
 ├── InvalidInputError
 │   └── QuotaInvalidError       an amount, a window or a scope that none can be
 ├── NotFoundError
+│   ├── EntryNotFoundError      the ledger has no such entry
 │   └── QuotaNotFoundError      no budget or limit here has this id
 ├── QuotaReachedError           a quota has not enough left, as its bank says
 └── UnavailableError
@@ -71,6 +72,12 @@ class QuotaNotFoundError(NotFoundError):
     """No budget or limit of that id counts calls of this project."""
 
     code = "quota_not_found"
+
+
+class EntryNotFoundError(NotFoundError):
+    """The ledger of this project has no such entry."""
+
+    code = "entry_not_found"
 
 
 class QuotaFixedError(ConflictError):

@@ -42,6 +42,18 @@ _COUNT = (
     """
     + _DERIVED
 )
+_USED = (
+    """
+    with q as materialized (
+        select %s::text as id, %s::text as organisation, %s::text as project, %s::text as unit, %s::text as scope_kind,
+            %s::text as scope, %s::text as "window", %s::bigint as created_ns
+    ), derived as (
+    """
+    + _DERIVED
+    + """
+    ) select coalesce(sum(settled), 0)::bigint as used from derived
+    """
+)
 _DRIFTS = (
     """
     with q as materialized (
@@ -78,6 +90,17 @@ async def insert(connection: Connection, quota: Quota) -> bool:
     if done:
         await execute(connection, _COUNT, quota.id)
     return bool(done)
+
+
+async def used(connection: Connection, quota: Quota) -> int:
+    """What a quota that is not there yet would count at once, in the window in which it would be made."""
+    row = await fetch_one(
+        connection,
+        _USED,
+        *(quota.id, quota.organisation, quota.project, quota.unit),
+        *(quota.scope_kind, quota.scope, quota.window, quota.created_ns),
+    )
+    return int(row["used"]) if row else 0
 
 
 async def update(connection: Connection, quota: Quota) -> bool:

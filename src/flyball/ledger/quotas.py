@@ -27,6 +27,7 @@ from .declared import (
     KnownQuota,
     QuotaChange,
     QuotaWish,
+    units_of,
 )
 from .errors import QuotaFixedError, QuotaInvalidError, QuotaNotFoundError, TooManyQuotasError
 from .records import Quota, Standing, check_amount, check_scope
@@ -51,7 +52,7 @@ async def set_quota(ctx: Context, wish: QuotaWish) -> Declared:
     """
     async with ctx.db.across_projects().transaction() as connection:
         place = await find_place(connection, ctx, wish.scope, organisation_wide=wish.organisation_wide)
-        await _refuse_the_organisations(connection, ctx, place.project)
+        await refuse_the_organisations(connection, ctx, place.project)
         known, before = await put(connection, ctx, place, wish)
         notes = [*place.notes, *await _beside(connection, known.quota)]
     if before is not None and before.amount != known.quota.amount:
@@ -61,7 +62,7 @@ async def set_quota(ctx: Context, wish: QuotaWish) -> Declared:
 
 async def put(connection: Connection, ctx: Context, place: Place, wish: QuotaWish) -> tuple[KnownQuota, Quota | None]:
     """Write a quota in the caller's transaction, with its audit event and the news to the gateway; and what it was before."""
-    quota = _wished(ctx, place, wish)
+    quota = wished(ctx, place, wish)
     same = await declared_store.same(connection, quota)
     if not same:
         await quota_store.hold_settling(connection)
@@ -128,9 +129,18 @@ async def remove_quota(ctx: Context, family: Family, quota_id: str) -> Declared:
 
 
 async def list_quotas(
-    ctx: Context, family: Family, cursor: str = "", limit: int | None = None, *, scope: str = "", window: str = ""
+    ctx: Context,
+    family: Family | None,
+    cursor: str = "",
+    limit: int | None = None,
+    *,
+    scope: str = "",
+    window: str = "",
 ) -> Page[Declared]:
-    """The quotas that count the project's calls, its organisation's among them, newest first; of one scope or window if asked."""
+    """The quotas that count the project's calls, its organisation's among them, newest first; of one scope or window if asked.
+
+    Budgets and limits together where no family is named.
+    """
     size = page_size(limit)
     before = decode_cursor(cursor, int, str) if cursor else None
     async with ctx.db.connection() as connection:
@@ -140,7 +150,7 @@ async def list_quotas(
             connection,
             project=ctx.project,
             organisation=home.id,
-            units=UNITS[family],
+            units=units_of(family),
             scope=(place.kind, place.scope) if place else ("", ""),
             window=window_text(window, "requests") if window else "",
             before=(before[0], before[1]) if before else None,
@@ -152,6 +162,13 @@ async def list_quotas(
         items=tuple(_declared(known, standings.get(known.quota.id)) for known in found[:size]),
         next=encode_cursor(last.created_ns, last.id) if last else None,
     )
+
+
+async def count_quotas(ctx: Context, family: Family | None) -> int:
+    """How many quotas count the project's calls."""
+    async with ctx.db.connection() as connection:
+        home = await home_of(connection, ctx)
+        return await declared_store.count_counting(connection, ctx.project, home.id, units_of(family))
 
 
 async def get_quota(ctx: Context, family: Family, quota_id: str) -> DeclaredWithLeases:
@@ -179,7 +196,7 @@ async def _locked(connection: Connection, ctx: Context, family: Family, quota_id
     )
     if known is None:
         raise _missing(family, quota_id)
-    await _refuse_the_organisations(connection, ctx, known.quota.project)
+    await refuse_the_organisations(connection, ctx, known.quota.project)
     return known
 
 
@@ -189,7 +206,7 @@ def _missing(family: Family, quota_id: str) -> QuotaNotFoundError:
     )
 
 
-async def _refuse_the_organisations(connection: Connection, ctx: Context, project: str | None) -> None:
+async def refuse_the_organisations(connection: Connection, ctx: Context, project: str | None) -> None:
     """What counts every project's calls is the owners' of the organisation to decide."""
     if project is None:
         await organisation_to_change(connection, ctx, "change budgets and limits of the whole organisation")
@@ -215,7 +232,8 @@ def _fixed(name: str, what: str, value: str) -> QuotaFixedError:
     )
 
 
-def _wished(ctx: Context, place: Place, wish: QuotaWish) -> Quota:
+def wished(ctx: Context, place: Place, wish: QuotaWish) -> Quota:
+    """The quota that somebody wishes, if there can be such a one. Raises QuotaInvalidError."""
     now_ns = ctx.clock.now_ns()
     quota = Quota(
         id=new_id("quo", now_ns),

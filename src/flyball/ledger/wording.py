@@ -18,7 +18,9 @@ from .windows import check_window
 KINDS: tuple[str, ...] = get_args(ScopeKind)
 _WHOLE = ("organisation", "project")
 _USD = re.compile(r"\$?(\d{1,20})(?:\.(\d{1,30}))?", re.ASCII)
-_NAMES = {"nano_usd": "", "requests": " requests", "tokens": " tokens", "parallel": " parallel calls"}
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,20}|[0-9]{1,3}(?:[, _][0-9]{3}){1,6}", re.ASCII)
+_LONGEST_PERCENT = 10
+_NAMES = {"nano_usd": "", "requests": " request", "tokens": " token", "parallel": " parallel call"}
 _LONGEST_NAME = 200
 _HOW_SCOPE = "say one of key NAME, member NAME, function NAME, model NAME, tag NAME, project, organisation"
 
@@ -49,6 +51,32 @@ def usd_amount(text: str) -> int:
             next_step=f"write at most {MOST // NANO} (USD), or set no budget",
         )
     return check_amount("nano_usd", amount)
+
+
+def whole_amount(text: str) -> int:
+    """`200000`, or `200,000` as people group it. Raises QuotaInvalidError for anything else."""
+    if _WHOLE_NUMBER.fullmatch(text.strip()) is None:
+        raise QuotaInvalidError(
+            f"{text!r:.60} is no whole number", next_step="write such as 600 or 200,000; 0 lets nothing through"
+        )
+    return int(re.sub(r"[, _]", "", text))
+
+
+def limit_unit(text: str) -> Unit:
+    """What a limit can be of. Raises QuotaInvalidError."""
+    if text not in _NAMES or text == "nano_usd":
+        raise QuotaInvalidError(
+            f"{text!r:.60} is no unit of a limit", next_step="say one of requests, tokens, parallel"
+        )
+    return cast("Unit", text)
+
+
+def percents(text: str) -> tuple[int, ...]:
+    """`50, 80` as thresholds. Raises QuotaInvalidError for what is no number."""
+    words = text.replace(",", " ").replace("%", " ").split()
+    if wrong := [word for word in words if not (word.isascii() and word.isdigit() and len(word) < _LONGEST_PERCENT)]:
+        raise QuotaInvalidError(f"{wrong[0]!r:.30} is no threshold", next_step="write percentages such as 50, 80, 100")
+    return tuple(map(int, words))
 
 
 def window_text(text: str, unit: Unit) -> str:
@@ -101,16 +129,33 @@ def amount_text(unit: Unit, amount: int) -> str:
     """`$25.00`, `1,000 tokens`."""
     if unit == "nano_usd":
         return format_usd(amount) if amount else "$0"
-    return f"{amount:,}{_NAMES[unit]}"
+    return f"{amount:,}{_NAMES[unit]}{'' if amount == 1 else 's'}"
 
 
 def window_words(unit: Unit, window: str) -> str:
-    """`per month`, `in all`, `within 3600 s`; nothing of parallel calls."""
+    """`per month`, `in all`, `in any 24 h`; nothing of parallel calls."""
     if unit == "parallel":
         return ""
     if window == "total":
         return "in all"
-    return f"within {window.partition(':')[2]} s" if window.startswith("rolling:") else f"per {window}"
+    kind, _, seconds = window.partition(":")
+    return f"in any {_span(int(seconds))}" if kind == "rolling" else f"per {window}"
+
+
+def _span(seconds: int) -> str:
+    """`30 d`, `24 h`, `90 s`: a time in the largest unit that says it whole."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds % size == 0 and seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def digits_text(unit: Unit, amount: int) -> str:
+    """An amount as it is filled in, exactly: `25`, `0.5`, `200000`."""
+    if unit != "nano_usd":
+        return str(amount)
+    whole, part = divmod(amount, NANO)
+    return f"{whole}.{part:09}".rstrip("0").rstrip(".")
 
 
 def scope_text(kind: str, name: str) -> str:

@@ -50,7 +50,9 @@ _COLUMNS = [
     "cost_nano_usd",
     "input_preview",
     "output_preview",
+    "error",
 ]
+_SEARCHED = ("name", "input_preview", "output_preview", "error")
 _PLAIN = [name for name in _COLUMNS if name in Span.__struct_fields__]
 _WAITING = pa.schema([SPANS.arrow.field(name) for name in _COLUMNS])
 
@@ -77,6 +79,7 @@ class _Waiting(msgspec.Struct):
     cost_nano_usd: int | None = None
     input: str = ""
     output: str = ""
+    error: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Waiting)
@@ -277,7 +280,7 @@ def _conditions(wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
         conditions.append("entry")
     if wanted.text:
         parameters["text"] = wanted.text.lower()
-        found = " or ".join(f"contains(lower({name}), $text)" for name in ("name", "input_preview", "output_preview"))
+        found = " or ".join(f"contains(lower({name}), $text)" for name in _SEARCHED)
         conditions.append(f"trace_id in (select trace_id from near where {found})" if conditions else f"({found})")
     return " and ".join(conditions) or _ANY, parameters
 

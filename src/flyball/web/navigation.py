@@ -9,10 +9,11 @@ SITE = Site(
         Stage("Adapt", (Link("Functions", "/functions"), Link("Prompts", "/prompts"), Link("Models", "/models"))),
         Stage("Evaluate", (Link("Evaluations", "/evaluations"),)),
         Stage("Release", (Link("Releases", "/releases"),)),
-        Stage("Observe, learn", (Link("Traces", "/traces"), Link("Scores", "/scores"))),
+        Stage("Observe, learn", (Link("Traces", "/traces"), Link("Scores", "/scores"), Link("Ledger", "/ledger"))),
         Stage(
             "Govern",
             (
+                Link("Budgets", "/budgets"),
                 Link("Runs", "/runs"),
                 Link("Members", "/members"),
                 Link("Roles", "/roles"),

@@ -9,6 +9,8 @@ from flyball.identity.member_pages import pages as members
 from flyball.identity.provider_pages import pages as providers
 from flyball.identity.sign_in_pages import pages as sign_in
 from flyball.indexes.pages import pages as indexes
+from flyball.ledger.pages import pages as ledger
+from flyball.ledger.quota_pages import pages as quotas
 from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
 from flyball.projects.account_key_pages import pages as account_keys
@@ -41,6 +43,8 @@ PAGES: tuple[Pages, ...] = (
     releases,
     traces,
     scores,
+    ledger,
+    quotas,
     lineage,
     runs,
     members,

@@ -27,6 +27,10 @@ from flyball.infra.jobs.immediate import run_immediately
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
+from flyball.ledger import quotas
+from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.declared import QuotaWish
+from flyball.ledger.records import Entry, Take
 from flyball.llm.usage import Usage
 from flyball.models.reaching import reaching
 from flyball.projects import keys as projects
@@ -70,7 +74,9 @@ class Works:
     traces: dict = field(default_factory=dict)
     runs: dict = field(default_factory=dict)
     keys: dict = field(default_factory=dict)
+    quotas: dict = field(default_factory=dict)
     called: list = field(default_factory=list)
+    entry: str = ""
 
     def at(self, hours):
         """The context, so many hours ago."""
@@ -89,6 +95,7 @@ async def furnish(ctx, folder):
     await observe(works)
     await learn(works)
     await govern(works)
+    await spend(works)
     return works
 
 
@@ -402,3 +409,68 @@ async def govern(works):
     await ledger.progress(going.id, 11, 25, "asking")
     works.runs["running"] = await runs.get(works.ctx, going.id)
     works.runs["queued"] = await evaluations.start(works.ctx, "works-glance")
+
+
+async def spend(works):
+    """Budgets and limits in every state, leases of two workers, and what a month of calls cost."""
+    ctx, bank = works.ctx, PostgresBank(works.ctx.db, lease_ns=HOUR)
+    settled = entries(works)
+    works.entry = settled[0].id
+    await bank.settle(settled)
+    spent = {
+        "near": ("key my-app", "nano_usd", SECOND * 3 // 2, "month", {"alerts": (50, 80, 100)}),
+        "used-up": ("function ask-works", "nano_usd", 40_000_000, "month", {}),
+        "soft": ("tag night-shift", "nano_usd", 10_000_000, "rolling:30d", {"stop": "soft"}),
+        "closed": ("project", "nano_usd", 500 * SECOND, "month", {"when_away": "closed", "open_bound": SECOND}),
+        "all": ("organisation", "tokens", 900_000_000, "total", {}),
+        "nothing": (f"model {UNBROKEN[:150]}", "requests", 0, "minute", {}),
+        "parallel": ("model assistant", "parallel", 8, "total", {"organisation_wide": True}),
+        "hostile": (f"tag {MARKUP[:99]}", "requests", 600, "hour", {}),
+    }
+    for name, (scope, unit, amount, window, more) in spent.items():
+        wish = QuotaWish(scope=scope, unit=unit, amount=amount, window=window, **more)
+        works.quotas[name] = await quotas.set_quota(ctx, wish)
+    for worker, share in (("gateway-1-5f0c2a9be1d4", 20), ("gateway-2-93ab77c01e22", 50)):
+        takes = [
+            Take(quota.id, 1, max(1, quota.free // share), max(1, quota.free // share))
+            for name in ("near", "closed", "parallel")
+            for quota in [works.quotas[name]]
+        ]
+        await bank.take(worker, takes)
+
+
+def entries(works, count=400, seed=7):
+    """What calls of some days cost: of keys, models and functions, in every state, some at no known price."""
+    chance, now_ns = random.Random(seed), works.ctx.clock.now_ns()
+    found = []
+    for number in range(count):
+        asks = chance.random() < 0.4
+        state = "complete" if number % 9 else chance.choice(("failed", "cancelled", "retried", "lost"))
+        used = {"input_tokens": chance.randint(200, 6_000), "output_tokens": chance.randint(20, 1_500)}
+        model = chance.choice(("assistant", "assistant", "slow-and-good"))
+        price = (150, 600) if model == "assistant" else (2_500, 10_000)
+        cost = used["input_tokens"] * price[0] + used["output_tokens"] * price[1]
+        found.append(
+            Entry(
+                id=f"{chance.getrandbits(64):016x}",
+                project=works.ctx.project,
+                organisation="default",
+                at_ns=now_ns - int(number / count * 27 * 24 * HOUR) - chance.randint(0, HOUR),
+                trace_id=works.called[number % len(works.called)] if number % 30 else "",
+                key_id=works.keys[chance.choice(("my-app", "night-batch"))] if number % 40 else works.keys[MARKUP[:99]],
+                function="ask-works" if asks else None,
+                variant="best-passage" if asks else None,
+                release=works.releases["live"] if asks else None,
+                model=model if number % 50 else UNBROKEN[:150],
+                provider="openai-compatible",
+                upstream_model=f"mock-{model}",
+                tags=("night-shift",) if number % 3 == 0 else (),
+                state=state,
+                estimated=state == "cancelled",
+                nano_usd=None if number % 23 == 5 else cost,
+                price_version="0f" * 32,
+                requests=0 if state == "retried" else 1,
+                **used,
+            )
+        )
+    return found
