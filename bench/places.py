@@ -17,19 +17,22 @@ from pathlib import Path
 
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import Actor, Context
-from flyball.infra.db.database import Database
+from flyball.infra.db.database import Database, fetch_one
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import migrate
 from flyball.infra.lake.lake import Lake
 from flyball.infra.layout import Layout
 from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
+from flyball.ledger import quota_store
+from flyball.ledger.records import Quota, Unit
 from flyball.models import service as models
 from flyball.models.records import Endpoint, ModelSpec, Prices
 from flyball.projects import keys as projects
 from flyball.settings import Settings
 
 MEASURED, OTHERS = 0, 1
+UNITS: tuple[Unit, ...] = ("nano_usd", "requests", "tokens", "parallel")  # of the quotas that a gateway is given
 NGINX = """
 worker_processes 1;
 daemon off;
@@ -78,19 +81,20 @@ def nginx(upstream_port: int) -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def gateway(upstream_port: int) -> Iterator[tuple[int, str, int]]:
+def gateway(upstream_port: int, *, ledger: bool = True, quotas: int = 0) -> Iterator[tuple[int, str, int]]:
     """One worker with keys checked, usage counted, prices applied and every call recorded; its port, a key, its process id."""
+    program = ["-m", "flyball.web", "gateway"] if ledger else [str(Path(__file__).with_name("without_ledger.py"))]
     with tempfile.TemporaryDirectory() as folder, socket.socket() as listening:
         root = Path(folder)
         server = EmbeddedPostgres(root / "pg", root / "run", durable=False)
         os.sched_setaffinity(0, {OTHERS})
         try:
             settings = Settings(data=folder, database_url=server.start())
-            key = asyncio.run(_prepare(settings, upstream_port))
+            key = asyncio.run(_prepare(settings, upstream_port, quotas))
             listening.bind(("127.0.0.1", 0))
             listening.listen(1024)
             port = int(listening.getsockname()[1])
-            command = [sys.executable, "-m", "flyball.web", "gateway", "--fd", str(listening.fileno())]
+            command = [sys.executable, *program, "--fd", str(listening.fileno())]
             environment = {"FLYBALL_DATA": folder, "FLYBALL_DATABASE_URL": settings.database_url}
             with _process(command, MEASURED, port, environment, (listening.fileno(),)) as process:
                 yield port, key, process.pid
@@ -98,7 +102,7 @@ def gateway(upstream_port: int) -> Iterator[tuple[int, str, int]]:
             server.stop()
 
 
-async def _prepare(settings: Settings, upstream_port: int) -> str:
+async def _prepare(settings: Settings, upstream_port: int, quotas: int) -> str:
     database = Database(settings.database_url, most=2)
     await database.open()
     await migrate(database)
@@ -123,6 +127,15 @@ async def _prepare(settings: Settings, upstream_port: int) -> str:
     async with database.transaction() as connection:
         await models.put(connection, ctx, "mock-small", spec)
     made = await projects.create_key(ctx, "bench")
+    async with database.across_projects().transaction() as connection:
+        row = await fetch_one(connection, "select organisation from projects where id = 'default'")
+        assert row is not None  # noqa: S101 -- migrations make it
+        for unit in UNITS[:quotas]:
+            quota = Quota(
+                id=f"quota_{unit}", organisation=row["organisation"], project="default", unit=unit, scope_kind="project",
+                amount=10**15, window="total",
+            )  # fmt: skip
+            await quota_store.insert(connection, quota)
     await database.close()
     return made.secret.reveal()
 

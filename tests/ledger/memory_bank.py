@@ -139,6 +139,9 @@ class MemoryBank:
     # -- inside
 
     def _take(self, worker, take, now):
+        # What counts as free must be gone before it is given away: a clock that is set back finds it no more.
+        for lease in [slip.id for slip in self.of.get(take.quota, {}).values() if slip.expires_ns <= now]:
+            del self.of[take.quota][lease], self.slips[lease]
         standing = self.standing(take.quota, now, take.least)
         free = standing.free
         wanted = self.wanted.get(take.quota, 0) > now

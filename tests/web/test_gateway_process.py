@@ -246,7 +246,7 @@ async def test_while_postgresql_is_away_calls_are_served_and_recorded_later_once
 
 
 async def test_while_postgresql_stands_still_each_limit_decides_by_its_policy_and_recovery_needs_nobody(
-    ctx, start_gateway, client, key, postgres, database_url
+    ctx, start_gateway, client, postgres, database_url
 ):
     plain = {"organisation": "default", "project": "default", "unit": "requests", "scope_kind": "tag", "window": "day"}
     for limit in (

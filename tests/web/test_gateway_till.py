@@ -9,7 +9,7 @@ from flyball.kit.clock import SystemClock
 from flyball.ledger.bank import SECOND
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.records import Demand, Lease, Quota, Standing, Take
-from flyball.web.gateway import _till
+from flyball.web.gateway import open_till
 
 
 @pytest.mark.timeout(60)
@@ -21,7 +21,7 @@ async def test_a_worker_hears_that_another_was_refused_and_gives_back_what_is_id
     )  # fmt: skip
     await declare(ctx.db.across_projects(), quota)
     asks = Take(quota.id, 10, 10)
-    async with _till(ctx.layout, settings, SystemClock()) as till:
+    async with open_till(ctx.layout, settings, SystemClock()) as till:
         till.settle(await till.admit([Demand(quota, 10)]), [])
         bank = PostgresBank(ctx.db)
 

@@ -99,10 +99,10 @@ class Lender:
         if not entries:
             self._purse.settle(reservation, {})
         for number, entry in enumerate(entries, 1):
-            used = {unit: measured(unit, entry) for unit in _UNITS}
+            used = {unit: measured(unit, entry) for unit in _UNITS} if reservation.holds else {}
             charge = self._purse.settle if number == len(entries) else self._purse.draw
             charges = charge(reservation, used)
-            if not self._entries.append(msgspec.structs.replace(entry, charges=charges)):
+            if not self._entries.append(msgspec.structs.replace(entry, charges=charges) if charges else entry):
                 self._lost += 1
                 _log.error(
                     "the ledger's spool is full: %d entries are lost, the last one of trace %s",

@@ -84,7 +84,7 @@ class Purse:
     def admit(self, demands: Sequence[Demand], now_ns: int, *, away: bool = False) -> Reservation | Short:
         """Reserve every demand, or none and say what to take for it. Soft quotas and demands of nothing hold nothing.
 
-        `away`: the bank did not answer in time; what is short is then spent unleased within the quota's bound, or refused.
+        Each quota is demanded of once.         `away`: the bank did not answer in time; what is short is then spent unleased within the quota's bound, or refused.
         """
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
         lacking = [
@@ -108,20 +108,22 @@ class Purse:
         The charges of a quota are together exactly what was used of its unit: from the reservation, then from what else is
         free of it here, then of no lease at all.
         """
-        parts = self._open.get(reservation.number, [])
-        units = {part.quota: part.unit for part in parts}
-        charges = []
-        for quota, unit in units.items():
-            left = actual.get(unit, 0)
-            for part in [part for part in parts if part.quota == quota]:
-                used = min(left, part.amount)
+        charges: list[Charge] = []
+        quota, left = "", 0
+        for part in self._open.get(reservation.number, ()):  # those of one quota follow each other
+            if part.quota != quota:
+                if left:
+                    charges.extend(self._excess(quota, left))
+                quota, left = part.quota, actual.get(part.unit, 0)
+            used = min(part.amount, left)
+            if used:
                 left -= used
                 part.amount -= used
                 if part.held is not None:
                     part.held.reserved -= used
-                    part.held.drawn = part.held.drawn or used > 0
-                if used:
-                    charges.append(Charge(quota, part.held.id if part.held else UNLEASED, used))
+                    part.held.drawn = True
+                charges.append(Charge(quota, part.held.id if part.held else UNLEASED, used))
+        if left:
             charges.extend(self._excess(quota, left))
         return tuple(charges)
 
@@ -138,7 +140,11 @@ class Purse:
 
     def free(self, quota: str, now_ns: int) -> int:
         """What may be reserved of a quota without asking the bank."""
-        return sum(held.free for held in self._held.get(quota, ()) if now_ns < held.ends_ns)
+        free = 0
+        for held in self._held.get(quota, ()):
+            if held.free and now_ns < held.ends_ns:
+                free += held.free
+        return free
 
     def bank_ns(self, now_ns: int) -> int | None:
         """The bank's time, or a little before; None where the bank never answered."""
@@ -160,12 +166,15 @@ class Purse:
         quota, left, parts = demand.quota, demand.amount, []
         self._pace.setdefault(quota.id, _Pace(now_ns)).add(left, now_ns)
         for held in self._held.get(quota.id, ()):
-            part = min(left, held.free) if now_ns < held.ends_ns else 0
-            if part:
-                held.free -= part
-                held.reserved += part
-                left -= part
-                parts.append(_Part(quota.id, quota.unit, held, part))
+            if not held.free or now_ns >= held.ends_ns:
+                continue
+            part = min(held.free, left)
+            held.free -= part
+            held.reserved += part
+            parts.append(_Part(quota.id, quota.unit, held, part))
+            left -= part
+            if not left:
+                break
         if left:
             self._unleased[quota.id] = self._unleased.get(quota.id, 0) + left
             parts.append(_Part(quota.id, quota.unit, None, left))
@@ -173,7 +182,7 @@ class Purse:
 
     def _excess(self, quota: str, left: int) -> list[Charge]:
         charges = []
-        for held in self._held.get(quota, ()) if left else ():
+        for held in self._held.get(quota, ()):
             if used := min(left, held.free):
                 held.free -= used
                 held.drawn = True

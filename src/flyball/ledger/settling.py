@@ -14,7 +14,7 @@ from flyball.infra.spool.spool import Spool
 
 from . import quota_store, store, sum_store
 from .records import UNLEASED, Entry, Quota, covers, measured
-from .windows import counts_from_ns, window_of
+from .windows import FAR_NS, bucket_ns, counts_from_ns, ends_ns, is_rolling, window_of
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Entry)
@@ -73,17 +73,32 @@ def _used(entries: Iterable[Entry], quotas: "Counting") -> tuple[dict[str, int],
     """How much of which lease, and of which quota in which window."""
     leases: Counter[str] = Counter()
     counters: Counter[tuple[str, int]] = Counter()
+    rows = _Rows()
     for entry in entries:
         for charge in entry.charges:
             leases[charge.lease] += charge.amount
         for quota in quotas.covering(entry):
-            window_ns = window_of(quota.window, entry.at_ns)
-            if window_ns >= counts_from_ns(quota.window, quota.created_ns):
-                counters[quota.id, window_ns] += measured(quota.unit, entry)
+            if amount := measured(quota.unit, entry):
+                window_ns = rows.of(quota.window, entry.at_ns)
+                if window_ns >= quotas.counts_from_ns[quota.id]:
+                    counters[quota.id, window_ns] += amount
     del leases[UNLEASED]
-    return {lease: amount for lease, amount in leases.items() if amount > 0}, {
-        counter: amount for counter, amount in counters.items() if amount
-    }
+    return {lease: amount for lease, amount in leases.items() if amount > 0}, dict(counters)
+
+
+class _Rows:
+    """Which row of a counter moments fall in, remembered for the next: entries that settle together are of one time."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def of(self, window: str, at_ns: int) -> int:
+        start_ns, end_ns = self._known.get(window, (0, 0))
+        if not start_ns <= at_ns < end_ns:
+            start_ns = window_of(window, at_ns)
+            end_ns = start_ns + bucket_ns(window) if is_rolling(window) else ends_ns(window, at_ns) or FAR_NS
+            self._known[window] = start_ns, end_ns
+        return start_ns
 
 
 class Counting:
@@ -91,8 +106,10 @@ class Counting:
 
     def __init__(self, quotas: Iterable[Quota]) -> None:
         self._by_scope: dict[tuple[str, str | None], list[Quota]] = defaultdict(list)
+        self.counts_from_ns: dict[str, int] = {}  # by quota: the first row that it ever counts
         for quota in quotas:
             if quota.unit != "parallel":
+                self.counts_from_ns[quota.id] = counts_from_ns(quota.window, quota.created_ns)
                 self._by_scope[quota.scope_kind, quota.scope].append(quota)
 
     def covering(self, entry: Entry) -> list[Quota]:

@@ -44,11 +44,10 @@ _TYPES = {
     "charges": "jsonb",
 }
 _COLUMNS = ", ".join(_TYPES)
-_LISTS = ("tags", "charges")
 _VALUES = ", ".join("array(select jsonb_array_elements_text(tags))" if name == "tags" else name for name in _TYPES)
 _APPEND = f"""
     insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns())
-    from unnest({", ".join(f"%b::{kind}[]" for kind in _TYPES.values())}) as given ({_COLUMNS})
+    from json_to_recordset(%s::json) as given ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
     order by project, id on conflict do nothing returning project, id
 """
 _NEWEST = (
@@ -60,8 +59,9 @@ _NEWEST = (
 
 async def append(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> list[Entry]:
     """Append the entries that are not there yet; those that were new. Each id at most once, please."""
-    columns = [[_column(entry, name) for entry in entries] for name in _TYPES]
-    rows = await fetch_all(connection, _APPEND, now_ns, *columns)
+    rows = await fetch_all(connection, _APPEND, now_ns, _as_json(entries))
+    if len(rows) == len(entries):
+        return list(entries)
     fresh = {(row["project"], row["id"]) for row in rows}
     return [entry for entry in entries if (entry.project, entry.id) in fresh]
 
@@ -87,11 +87,20 @@ async def newest(
     return [_entry(row) for row in rows]
 
 
-def _column(entry: Entry, name: str) -> Any:
-    value = getattr(entry, name)
-    if name in _LISTS:
-        return msgspec.json.encode(value).decode().replace("\\u0000", "\ufffd")
-    return value.replace("\x00", "\ufffd") if isinstance(value, str) else value  # PostgreSQL keeps no NUL
+def _as_json(entries: Sequence[Entry]) -> str:
+    """One value instead of a list for each column: half the time that it takes to send them."""
+    encoded = msgspec.json.encode(entries)
+    if b"\\u0000" in encoded:  # PostgreSQL keeps no NUL
+        encoded = msgspec.json.encode(_without_nul(msgspec.to_builtins(entries)))
+    return encoded.decode()
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {name: _without_nul(one) for name, one in value.items()}
+    return [_without_nul(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _entry(row: Row) -> Entry:

@@ -7,6 +7,8 @@ each other; a sum is that of its stripes. `fold` brings those of days that are o
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from flyball.infra.db.database import Connection, execute, fetch_all
 
 from .records import Entry
@@ -118,7 +120,7 @@ _TABLES = (
 _AGAIN = [(table.period, *table.again()) for table in _TABLES]
 _FOLD = [table.fold() for table in _TABLES]
 
-_FRESH = "select * from ledger where (project, id) = any (select * from unnest(%s::text[], %s::text[]))"
+_FRESH = "select * from ledger where (project, id) in (select project, id from json_to_recordset(%s::json) as fresh (project text, id text))"
 _ADD = [(table.add(table.of(_FRESH)), bool(table.every)) for table in _TABLES]
 
 
@@ -131,14 +133,20 @@ class Periods(NamedTuple):
 
 async def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add entries that were appended in this transaction."""
-    tagged = [entry for entry in entries if entry.tags]
+    every = _named(entries)
+    tagged = _named([entry for entry in entries if entry.tags])
     for statement, of_tags in _ADD:
-        if summed := tagged if of_tags else entries:
-            await execute(connection, statement, *_keys(summed))
+        if summed := tagged if of_tags else every:
+            await execute(connection, statement, summed)
 
 
-def _keys(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
-    return [entry.project for entry in entries], [entry.id for entry in entries]
+def _named(entries: Sequence[Entry]) -> str:
+    """Their keys as one value, which takes a fraction of the time that lists take; nothing, if there are none."""
+    return (
+        msgspec.json.encode([{"project": entry.project, "id": entry.id} for entry in entries]).decode()
+        if entries
+        else ""
+    )
 
 
 async def differing(connection: Connection, project: str) -> Periods:

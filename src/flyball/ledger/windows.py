@@ -15,7 +15,7 @@ _SECOND = 1_000_000_000
 _FIXED = {"minute": 60 * _SECOND, "hour": 3_600 * _SECOND, "day": 86_400 * _SECOND}
 _WEEK = 7 * _FIXED["day"]
 _FIRST_MONDAY = 4 * _FIXED["day"]  # 1970-01-05
-_FAR = 7_258_118_400 * _SECOND  # the year 2200: what a window ends at still fits an int64
+FAR_NS = 7_258_118_400 * _SECOND  # the year 2200: what a window ends at still fits an int64
 
 
 def check_window(text: str) -> str:
@@ -40,7 +40,7 @@ def window_of(window: str, at_ns: int) -> int:
 
     Raises QuotaInvalidError for a moment that no clock tells: before 1970, or past the year 2199.
     """
-    if isinstance(at_ns, bool) or not isinstance(at_ns, int) or not 0 <= at_ns < _FAR:
+    if isinstance(at_ns, bool) or not isinstance(at_ns, int) or not 0 <= at_ns < FAR_NS:
         raise QuotaInvalidError(f"{at_ns!r:.80} is no moment", next_step="set the clock of the machine")
     if window in _FIXED:
         return at_ns - at_ns % _FIXED[window]

@@ -106,7 +106,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         spool = _take_spool(layout, "gateway", settings.spool_bytes)
         stack.callback(spool.close)
         await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_spans)))
-        till = await stack.enter_async_context(_till(layout, settings, clock))
+        till = await stack.enter_async_context(open_till(layout, settings, clock))
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
         await stack.enter_async_context(written(refusals_of(database), database, clock))
@@ -145,7 +145,7 @@ def _linger(settings: Settings) -> Linger:
 
 
 @asynccontextmanager
-async def _till(layout: Layout, settings: Settings, clock: Clock) -> AsyncIterator[Lender]:
+async def open_till(layout: Layout, settings: Settings, clock: Clock) -> AsyncIterator[Lender]:
     """What keeps promises of budgets and limits, on connections of its own: reading a snapshot never holds a call up."""
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url, most=min(3, settings.database_pool), application="flyball ledger")

@@ -1,0 +1,82 @@
+"""How much of a gateway worker's throughput budgets, limits and the ledger cost, against the same worker without: at most 10 %.
+
+python bench/gateway_quotas.py [--seconds 5] [--turns 5] [--out bench/results/gateway_quotas.json]
+
+Three workers stand on one core over the same upstream, and are loaded in turns: one that keeps no ledger (`without_ledger.py`), one
+that settles every call and has no quota, one whose every call falls under four (money, requests, tokens, parallel calls).
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+from pathlib import Path
+from typing import Any
+
+import places
+import psutil
+from load import measure
+
+from gateway import CASES, _cpu_seconds, _machine
+
+LIMIT = 0.10
+WORKERS = {"without": (False, 0), "ledger": (True, 0), "four quotas": (True, 4)}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "gateway_quotas.json")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {places.OTHERS})
+    with contextlib.ExitStack() as stack:
+        upstream = stack.enter_context(places.upstream())
+        workers = {
+            name: stack.enter_context(places.gateway(upstream, ledger=ledger, quotas=quotas))
+            for name, (ledger, quotas) in WORKERS.items()
+        }
+        machine = _machine()
+        cases = {case: _case(case, workers, options.seconds, options.turns) for case in CASES}
+    print(f"{'':26}{'':14}{'req/s':>10}{'cpu us':>9}{'less':>8}{'of limit':>10}")
+    for case, rows in cases.items():
+        for name, row in rows.items():
+            print(
+                f"{case:26}{name:14}{row['rps']:10,.0f}{row['cpu_us']:9.0f}{row['less']:8.1%}{row['less'] / LIMIT:10.0%}"
+            )
+    options.out.write_text(json.dumps({"machine": machine, "limit": LIMIT, "rows": cases}, indent=1) + "\n")
+
+
+def _case(case: str, workers: dict[str, tuple[int, str, int]], seconds: int, turns: int) -> dict[str, Any]:
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in workers}
+    body, connections = CASES[case]
+    for turn in range(turns + 1):
+        for name, (port, key, pid) in workers.items():
+            before = _cpu_seconds(pid)
+            row = measure(
+                f"http://127.0.0.1:{port}/v1/chat/completions", json.dumps(body), key=key, connections=connections,
+                seconds=seconds if turn else 1, core=places.OTHERS,
+            )  # fmt: skip
+            if row["failed"] or not psutil.pid_exists(pid):
+                raise SystemExit(f"{name}: {row['failed']} calls failed")
+            if turn:  # the first warms
+                found[name].append((row["rps"], (_cpu_seconds(pid) - before) / (row["rps"] * seconds) * 1e6))
+    # Turn by turn against the worker without: what else the machine did then meets both.
+    less = {
+        name: statistics.median(1 - one[0] / bare[0] for one, bare in zip(rows, found["without"], strict=True))
+        for name, rows in found.items()
+    }
+    return {
+        name: {
+            "rps": statistics.median(row[0] for row in rows),
+            "cpu_us": statistics.median(row[1] for row in rows),
+            "less": less[name],
+        }
+        for name, rows in found.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
