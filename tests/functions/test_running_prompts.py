@@ -121,7 +121,10 @@ async def test_what_the_model_does_wrong_is_a_clear_error_with_its_spans(prompt,
 
     assert caught.value.status == status
     assert isinstance(caught.value, VariantTimedOutError) == (status == 504)
-    assert [span.kind for span in caught.value.spans] == ["variant", "retrieval", "llm"]
+    assert [span.kind for span in caught.value.spans][:2] == ["variant", "retrieval"]
+    tries = caught.value.spans[2:]
+    assert {span.kind for span in tries} == {"llm"}
+    assert len(tries) == len(upstream.requests)
     assert caught.value.spans[2].status == "error"
 
 
@@ -176,3 +179,45 @@ async def test_a_template_that_loops_without_end_is_stopped_and_holds_up_nobody(
     assert answer.text
     with pytest.raises(VariantTimedOutError, match=r"filling prompts/ask\.md"):
         await slow
+
+
+async def test_each_attempt_is_a_span_with_what_it_used_and_cost(prompt, tools, upstream):
+    upstream.then(Turn(fault="status", status=503), Turn(fault="cut", after_chunks=1), Turn(text="At last."))
+
+    answer = await run_variant(prompt(upstream.base_url), ASKED, tools=tools)
+
+    tries = [span for span in answer.spans if span.kind == "llm"]
+    assert [(span.attributes["attempt"], span.status, span.cost_nano_usd) for span in tries] == [
+        (1, "error", 0),
+        (2, "error", None),
+        (3, "ok", 11_000 + 18_000),
+    ]
+    assert len({span.span_id for span in tries}) == 3
+    assert all(span.end_ns >= span.start_ns > 0 for span in tries)
+
+
+async def test_a_stream_that_breaks_off_costs_what_was_seen_of_it(prompt, tools, upstream):
+    upstream.then(Turn(fault="cut", after_chunks=4))
+
+    async def collect(_):
+        pass
+
+    with pytest.raises(VariantFailedError) as caught:
+        await run_variant(prompt(upstream.base_url), ASKED, tools=tools, on_delta=collect)
+
+    [one] = [span for span in caught.value.spans if span.kind == "llm"]
+    assert (one.usage.estimated, one.usage.output_tokens) == (True, 3)
+    assert one.cost_nano_usd == one.usage.input_tokens * 1_000 + 3 * 2_000
+
+
+async def test_a_run_that_is_cancelled_says_what_it_did(prompt, tools, upstream):
+    upstream.then(Turn(fault="stall"))
+    done = []
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await run_variant(prompt(upstream.base_url), ASKED, tools=tools, when_cancelled=done.extend)
+
+    [one] = [span for span in done if span.kind == "llm"]
+    assert (one.error, one.usage.estimated) == ("cancelled", True)
+    assert one.cost_nano_usd == one.usage.input_tokens * 1_000 > 0

@@ -10,9 +10,10 @@ import pytest
 from flyball.functions import rules
 from flyball.functions.errors import VariantFailedError
 from flyball.functions.records import Answer, CallIds, PinnedVariant
-from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder
+from flyball.gateway.orders import LEFT_PATH, RUN_PATH, RunLine, RunOrder
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server, bind_unix
+from flyball.kit.clock import SystemClock
 from flyball.traces.records import Span
 from flyball.worker import runner
 
@@ -24,7 +25,7 @@ SPAN = Span(trace_id="a" * 32, span_id="c" * 16, name="f / rules", start_ns=1, e
 @pytest.fixture
 async def ask(data_dir):
     path = data_dir / "runner.sock"
-    server = Server(runner.RunnerApp(tools=None))
+    server = Server(runner.RunnerApp(None, SystemClock()))
     bound = bind_unix(path)
     serving = asyncio.create_task(server.serve([bound]))
     client = HttpOverUnix(path)
@@ -51,7 +52,7 @@ def run_as(monkeypatch):
 
 
 async def test_the_answer_comes_as_one_line_with_everything_in_it(ask, run_as):
-    async def run(variant, given, *, tools, ids, on_delta):
+    async def run(variant, given, *, ids, on_delta, **_):
         assert (variant, given, ids, on_delta) == (VARIANT, {"question": "x"}, IDS, None)
         return Answer(text="yes", spans=(SPAN,))
 
@@ -128,6 +129,59 @@ async def test_a_run_is_given_up_when_the_gateway_hangs_up(ask, run_as):
         await asyncio.wait_for(ask(), 0.2)
 
     await asyncio.wait_for(given_up.wait(), 1)
+
+
+async def test_what_a_run_did_can_be_asked_for_when_its_caller_has_gone(ask, run_as):
+    async def run(*_, when_cancelled, **__):
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            when_cancelled((SPAN,))
+            raise
+
+    run_as(run)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ask(), 0.2)
+
+    [line] = await ask(msgspec.json.encode(IDS), target=LEFT_PATH)
+    [again] = await ask(msgspec.json.encode(IDS), target=LEFT_PATH)
+    assert (line.refusal.code, line.refusal.spans, again.refusal.spans) == ("cancelled", (SPAN,), ())
+
+
+async def test_asking_for_a_run_that_goes_on_ends_it(ask, run_as):
+    async def run(*_, when_cancelled, **__):
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            when_cancelled((SPAN,))
+            raise
+
+    run_as(run)
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.1)
+
+    [line] = await ask(msgspec.json.encode(IDS), target=LEFT_PATH)
+    assert line.refusal.spans == (SPAN,)
+    with contextlib.suppress(Exception):
+        await asking
+
+
+async def test_what_a_run_did_is_known_though_nobody_read_its_answer(ask, run_as):
+    async def run(*_, **__):
+        return Answer(text="yes", spans=(msgspec.structs.replace(SPAN, output="said"),))
+
+    run_as(run)
+    await ask()
+
+    [line] = await ask(msgspec.json.encode(IDS), target=LEFT_PATH)
+    assert line.refusal.spans == (SPAN,)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"nonsense", b"[1]"])
+async def test_asking_for_nothing_is_refused(ask, body):
+    [line] = await ask(body, target=LEFT_PATH)
+
+    assert line.refusal.status == 400
 
 
 async def test_told_to_stop_it_lets_a_run_end(ask, run_as):

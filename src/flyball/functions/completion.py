@@ -6,20 +6,22 @@ Keys are looked up here, at the last moment, and never leave: what an upstream s
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from flyball.kit.clock import Clock
+from flyball.kit.errors import FlyballError
 from flyball.llm import completions as llm
 from flyball.llm.calling import Events, Question, in_200, nonsense, put, question, unfinished, whole
-from flyball.llm.completions import Assembly, Broke, Grew, Opened, StreamEvent
-from flyball.llm.errors import UpstreamError
+from flyball.llm.completions import Assembly, Broke, Counted, Grew, Opened, StreamEvent
+from flyball.llm.errors import UpstreamError, UpstreamRefusedError
 from flyball.llm.losses import Losses
 from flyball.llm.messages import Text
 from flyball.llm.patience import Patience, Rota
 from flyball.llm.translation import dialect
-from flyball.llm.usage import Usage
+from flyball.llm.usage import Usage, estimated
 from flyball.llm.wire import Reply, Wire
 from flyball.models.endpoints import ResolvedEndpoint, upstream_of
 from flyball.models.reaching import Reach
@@ -40,6 +42,28 @@ class Completion(NamedTuple):
     model_requested: str = ""
     model_response: str = ""
     dropped: tuple[str, ...] = ()  # parameters that the model's provider cannot be told
+
+
+@dataclass(slots=True, eq=False)
+class Try:
+    """One attempt at one endpoint, and what came of it. Times are the clock's."""
+
+    endpoint: ResolvedEndpoint
+    start_ns: int
+    end_ns: int = 0
+    completion: Completion | None = None
+    usage: Usage | None = None  # of one that broke off: estimated
+    error: str = ""
+    asked_bytes: int = 0  # of the question that was sent; 0: none was
+    begun: bool = False  # its upstream began to answer: nobody knows what it bills where it told no usage
+
+    def fail(self, error: BaseException, told: Usage | None, pieces: int) -> None:
+        """It has ended without an answer. Where it was broken off here, its question counts too, of which nothing came."""
+        self.error = error.message if isinstance(error, FlyballError) else "cancelled"
+        if isinstance(error, UpstreamRefusedError) and not pieces:
+            self.begun = False
+        elif told or pieces or (self.asked_bytes and isinstance(error, asyncio.CancelledError)):
+            self.usage = estimated(told, question_bytes=self.asked_bytes, pieces=pieces)
 
 
 class ModelCaller:
@@ -73,11 +97,12 @@ class ModelCaller:
         on_delta: OnDelta | None = None,
         *,
         project: str = "",
+        tries: list[Try] | None = None,
     ) -> Completion:
         """One answer; its text goes to `on_delta` piece by piece where one is given.
 
         Endpoints are tried in an order drawn by their weights, again while the deadline lasts, but never after the
-        first piece was handed on.
+        first piece was handed on. Each attempt stands in `tries`, however this ends.
 
         Raises:
             ModelNotConfiguredError: no endpoint can be called from this process.
@@ -88,30 +113,55 @@ class ModelCaller:
         rota = Rota(len(order), self._clock)
         while True:
             at = rota.next()
-            endpoint = order[at]
-            stream = _Stream(on_delta)
+            one, stream = Try(order[at], self._clock.now_ns()), _Stream(on_delta)
+            if tries is not None:
+                tries.append(one)
             patience.start_try()
             try:
-                async with asyncio.timeout(patience.seconds_left):
-                    return await self._try(endpoint, messages, parameters, stream, patience)
-            except TimeoutError:
-                raise patience.expired() from None
+                return await self._tried(one, messages, parameters, stream, patience)
             except UpstreamError as failure:
-                _blot(failure, endpoint)
                 rota.failed(at, failure)
                 wait = None if stream.begun else patience.wait_after(failure, rota.owed)
                 if wait is None:
                     raise
             await asyncio.sleep(wait)
 
-    async def _try(
+    async def _tried(
         self,
-        endpoint: ResolvedEndpoint,
+        one: Try,
         messages: Sequence[RenderedMessage],
         parameters: Mapping[str, Any],
         stream: "_Stream",
         patience: Patience,
     ) -> Completion:
+        """An attempt's answer, noted; so is its failure."""
+        try:
+            async with asyncio.timeout(patience.seconds_left):
+                one.completion = await self._try(one, messages, parameters, stream, patience)
+        except TimeoutError:
+            expired = patience.expired()
+            one.fail(expired, stream.told, stream.pieces)
+            raise expired from None
+        except (FlyballError, asyncio.CancelledError) as failure:
+            if isinstance(failure, UpstreamError):
+                _blot(failure, one.endpoint)
+            one.fail(failure, stream.told, stream.pieces)
+            raise
+        finally:
+            one.end_ns = self._clock.now_ns()
+            one.error = one.error or ("" if one.completion else "it was interrupted")
+        one.usage = one.completion.usage
+        return one.completion
+
+    async def _try(
+        self,
+        one: Try,
+        messages: Sequence[RenderedMessage],
+        parameters: Mapping[str, Any],
+        stream: "_Stream",
+        patience: Patience,
+    ) -> Completion:
+        endpoint = one.endpoint
         upstream = upstream_of(endpoint)
         if self._guarded:
             upstream = msgspec.structs.replace(upstream, guarded=True)
@@ -120,7 +170,9 @@ class ModelCaller:
         losses = Losses(f"{endpoint.provider}'s {endpoint.model!r}")
         asking = question(asked, "generate", upstream, losses)
         assert asking is not None  # noqa: S101 -- only a question for a number of tokens may have none
+        one.asked_bytes = len(asked.fields["messages"])
         async with put(asking, self._wire, upstream, seconds=patience.seconds_left) as reply:
+            one.begun = True
             found = await stream.read(reply, asking) if stream.wanted else (await whole(reply, asking.dialect))[1]
         stop = found.choices[0].stop if found.choices else None
         return Completion(
@@ -147,6 +199,8 @@ class _Stream:
         self._assembly = Assembly()
         self._texts: set[int] = set()
         self.begun = False
+        self.pieces = 0  # of text
+        self.told: Usage | None = None  # so far
 
     @property
     def wanted(self) -> bool:
@@ -171,10 +225,13 @@ class _Stream:
             if isinstance(one, Broke):
                 raise in_200(one.trouble, reply, asking.dialect)
             self._assembly.add(one)
+            if isinstance(one, Counted):
+                self.told = one.usage
             if isinstance(one, Opened) and isinstance(one.part, Text) and one.choice == 0:
                 self._texts.add(one.at)
             if isinstance(one, Grew) and one.choice == 0 and one.at in self._texts and self._on_delta is not None:
                 self.begun = True
+                self.pieces += 1
                 await self._on_delta(one.text)
 
 

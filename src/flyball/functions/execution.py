@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from flyball.kit.errors import FlyballError, UnavailableError
 from flyball.llm.errors import UpstreamTimeoutError
+from flyball.traces.records import Span
 
 from .availability import missing_index
 from .completion import OnDelta
@@ -35,13 +36,19 @@ _LARGE_INPUT = 64 * 1024  # bytes; a larger one is held against its schema in a 
 
 
 async def run_variant(
-    variant: PinnedVariant, input_: Input, *, tools: Tools, ids: CallIds | None = None, on_delta: OnDelta | None = None
+    variant: PinnedVariant,
+    input_: Input,
+    *,
+    tools: Tools,
+    ids: CallIds | None = None,
+    on_delta: OnDelta | None = None,
+    when_cancelled: Callable[[tuple[Span, ...]], None] | None = None,
 ) -> Answer:
     """The variant's answer to one input, with its citations and spans.
 
     `ids` says where in a trace the spans hang; without it they form a trace of their own. `on_delta` is awaited with
     each piece of text as it comes; the pieces joined are the answer's text. A variant whose output must be checked as
-    a whole hands on one piece, after the check.
+    a whole hands on one piece, after the check. `when_cancelled` is told what was done until then.
 
     Raises:
         InputMismatchError: the input does not fit the function's schema; nothing was run.
@@ -58,6 +65,10 @@ async def run_variant(
     except (InputMismatchError, VariantError) as error:
         if isinstance(error, VariantError):
             error.spans = log.close(None, error.message)
+        raise
+    except asyncio.CancelledError:
+        if when_cancelled is not None:
+            when_cancelled(log.close(None, "cancelled"))
         raise
     except FlyballError as error:
         failure = _failure(variant, error)

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 
 from flyball.indexes.records import Passage
-from flyball.kit.errors import FlyballError
 from flyball.models import pricing
 from flyball.models.pricing import Cost
-from flyball.models.records import ModelSpec
+from flyball.models.records import ModelSpec, Prices
 from flyball.prompts import template
 from flyball.prompts.records import RenderedMessage
 
-from .completion import OnDelta
+from .completion import OnDelta, Try
 from .errors import InputMismatchError, VariantTimedOutError
 from .fields import single_text_field
 from .passages import Passages
@@ -36,19 +35,15 @@ async def run_prompt(
     found = await _retrieve(variant, input_, passages)
     messages = await _rendered(variant, _variables(spec, input_, found))
     model = msgspec.convert(spec["model"]["spec"], ModelSpec)
-    start_ns = tools.clock.now_ns()
+    tries: list[Try] = []
     try:
         done = await tools.models.complete(
-            spec["model"]["name"], model, messages, spec["parameters"], on_delta, project=log.project
+            spec["model"]["name"], model, messages, spec["parameters"], on_delta, project=log.project, tries=tries
         )
-    except FlyballError as error:
-        log.llm(start_ns, messages, None, Cost(None, ""), error.message)
-        raise
-    except asyncio.CancelledError:
-        log.llm(start_ns, messages, None, Cost(None, ""), "cancelled")
-        raise
+    finally:
+        for number, one in enumerate(tries, 1):
+            log.llm(number, messages, one, _cost(one, model.prices))
     cost = pricing.cost(done.usage, model.prices)
-    log.llm(start_ns, messages, done, cost)
     return Answer(
         text=done.text,
         citations=_cited(done.text, found, passages),
@@ -59,6 +54,12 @@ async def run_prompt(
         finish_reason=done.finish_reason,
         model=spec["model"]["name"],
     )
+
+
+def _cost(one: Try, prices: Prices | None) -> Cost:
+    """What an attempt cost: nothing where nobody began to answer it."""
+    cost = pricing.cost(one.usage, prices)
+    return cost if one.usage or one.begun else Cost(0, cost.price_version)
 
 
 async def _rendered(variant: PinnedVariant, variables: dict[str, Any]) -> list[RenderedMessage]:

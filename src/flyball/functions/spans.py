@@ -12,7 +12,7 @@ from flyball.models.pricing import Cost
 from flyball.prompts.records import RenderedMessage
 from flyball.traces.records import Span
 
-from .completion import Completion
+from .completion import Completion, Try
 from .records import Answer, CallIds, Input, PassageRef, PinnedVariant
 
 
@@ -57,28 +57,22 @@ class SpanLog:
             )
         )
 
-    def llm(
-        self,
-        start_ns: int,
-        messages: Sequence[RenderedMessage],
-        completion: Completion | None,
-        cost: Cost,
-        error: str = "",
-    ) -> None:
-        """One call of the model, all its attempts together."""
+    def llm(self, number: int, messages: Sequence[RenderedMessage], one: Try, cost: Cost) -> None:
+        """One attempt at the model, by its number."""
         prompt, model = self._variant.spec["prompt"], self._variant.spec["model"]
-        done = completion or Completion()
+        done = one.completion or Completion()
         self._children.append(
             self._span(
-                start_ns,
+                one.start_ns,
+                end_ns=one.end_ns,
                 name=f"complete {model['name']}",
                 kind="llm",
                 kind_otel="client",
-                error=error,
-                provider=done.provider,
-                model_requested=done.model_requested or model["name"],
+                error=one.error,
+                provider=one.endpoint.provider,
+                model_requested=one.endpoint.model,
                 model_response=done.model_response,
-                usage=done.usage or Usage(),
+                usage=one.usage or Usage(),
                 usage_raw=done.usage_raw,
                 cost_nano_usd=cost.nano_usd,
                 price_version=cost.price_version,
@@ -91,6 +85,8 @@ class SpanLog:
                     "model": model["name"],
                     "model_hash": model["hash"],
                     "parameters": self._variant.spec["parameters"],
+                    "attempt": number,
+                    **({"usage_estimated": True} if one.usage and one.usage.estimated else {}),
                 },
             )
         )

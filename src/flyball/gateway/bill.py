@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from flyball.functions.billing import entries_of_run, used
 from flyball.ledger.records import Entry, State
 from flyball.llm.usage import Usage
 from flyball.models.pricing import Cost
@@ -17,7 +18,6 @@ from flyball.traces.records import Span
 
 from .choose import FunctionRoute, ModelRoute, Route
 
-_BUCKETS = tuple(name for name in Usage.__struct_fields__ if name in Entry.__struct_fields__)
 LEFT = frozenset({"client_closed_request", "interrupted"})
 
 
@@ -48,7 +48,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
 def entries_of(called: Called, route: Route | None, tried: Sequence[Tried], spans: Sequence[Span]) -> tuple[Entry, ...]:
     """The call's entries, in the order of its attempts."""
     if isinstance(route, FunctionRoute):
-        return tuple(_of_function(called, route, spans))
+        return tuple(entries_of_run(_of_function(called, route), spans))
     if route is None:
         return ()
     return tuple(_of_model(called, route, tried))
@@ -68,34 +68,22 @@ def _of_model(called: Called, route: ModelRoute, tried: Sequence[Tried]) -> Iter
             upstream_model=attempt.model,
             nano_usd=cost.nano_usd,
             price_version=cost.price_version or None,
-            **_used(attempt.usage),
+            **used(attempt.usage),
             **_known(called),
         )
 
 
-def _of_function(called: Called, route: FunctionRoute, spans: Sequence[Span]) -> Iterator[Entry]:
-    made = {
-        "function": route.function.name,
-        "variant": route.variant.name,
-        "release": route.release.release_id,
-        **_known(called),
-    }
+def _of_function(called: Called, route: FunctionRoute) -> Entry:
     state: State = "complete" if not called.error else "cancelled" if called.error in LEFT else "failed"
-    yield Entry(id=called.span_id, state=state, nano_usd=0, **made)
-    for span in spans:
-        if span.kind == "llm":
-            yield Entry(
-                id=span.span_id,
-                state="failed" if span.status == "error" else "complete",
-                requests=0,
-                model=span.attributes.get("model") or span.model_requested or None,
-                provider=span.provider or None,
-                upstream_model=span.model_requested or None,
-                nano_usd=0 if span.status == "error" and not span.usage.total_tokens else span.cost_nano_usd,
-                price_version=span.price_version or None,
-                **_used(span.usage),
-                **made,
-            )
+    return Entry(
+        id=called.span_id,
+        state=state,
+        nano_usd=0,
+        function=route.function.name,
+        variant=route.variant.name,
+        release=route.release.release_id,
+        **_known(called),
+    )
 
 
 def _state(called: Called, attempt: Tried, *, last: bool) -> State:
@@ -104,12 +92,6 @@ def _state(called: Called, attempt: Tried, *, last: bool) -> State:
     if not called.error and not attempt.failed:
         return "complete"
     return "cancelled" if called.error in LEFT else "failed"
-
-
-def _used(usage: Usage | None) -> dict[str, Any]:
-    if usage is None:
-        return {}
-    return {name: getattr(usage, name) for name in _BUCKETS}
 
 
 def _known(called: Called) -> dict[str, Any]:

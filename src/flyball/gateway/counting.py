@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from flyball.llm.dialect import Asked
 from flyball.llm.translation import dialect
+from flyball.llm.usage import BYTES_PER_TOKEN
 
-from .expecting import BYTES_PER_TOKEN
 from .replies import Reply, WholeReply
 
 _ESTIMATED = ((b"x-flyball-estimated", b"true"),)

@@ -14,11 +14,10 @@ from flyball.ledger.records import Entry
 from flyball.llm.dialect import Asked
 from flyball.llm.fields import field
 from flyball.llm.translation import dialect
+from flyball.llm.usage import BYTES_PER_TOKEN
 from flyball.models.pricing import nano_prices
 
 from .choose import FunctionRoute, ModelRoute, Route
-
-BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
 
 # Where each dialect says how long an answer may be. None of these names means anything else in another dialect.
 _LONGEST_ANSWER = ("max_completion_tokens", "max_tokens", "max_output_tokens")

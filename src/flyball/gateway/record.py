@@ -19,7 +19,7 @@ from flyball.llm.dialect import Asked
 from flyball.llm.errors import UpstreamError, UpstreamRefusedError
 from flyball.llm.losses import Losses
 from flyball.llm.translation import dialect
-from flyball.llm.usage import Usage
+from flyball.llm.usage import Usage, estimated
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.pricing import Cost, cost
 from flyball.projects.key_records import ActiveKey
@@ -28,7 +28,7 @@ from flyball.traces.records import Span
 from .bill import LEFT, Called, Tried, entries_of
 from .choose import FunctionRoute, ModelRoute, Route, extension
 from .errors import ClientGoneError
-from .expecting import BYTES_PER_TOKEN, Expectations
+from .expecting import Expectations
 from .till import Till
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -90,7 +90,7 @@ class Attempt:
         self.whole = False  # its answer came to its end, and with it whatever was told of usage
         self.cost = Cost(None, "")
 
-    def estimate(self, request_bytes: int, *, left: bool) -> None:
+    def estimate(self, question_bytes: int, *, left: bool) -> None:
         """Where an answer broke off before its usage came: what was seen of it, marked as an estimate.
 
         `left`: it was broken off here, because nobody waited for it any more. Then what was asked counts too, of which nothing came:
@@ -99,10 +99,7 @@ class Attempt:
         told = self.usage
         if self.whole or not (told or self.events_with_text or (left and self.asked and not self.error)):
             return
-        if told is None:
-            told = Usage(input_tokens=request_bytes // BYTES_PER_TOKEN)
-        output = max(told.output_tokens, self.events_with_text - told.reasoning_tokens)
-        self.usage = msgspec.structs.replace(told, output_tokens=output, estimated=True)
+        self.usage = estimated(told, question_bytes=question_bytes, pieces=self.events_with_text)
 
 
 class Entry:

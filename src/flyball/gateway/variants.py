@@ -3,8 +3,9 @@
 The runner answers in lines of JSON (`orders.RunLine`): pieces of text while it writes, then the answer or a refusal.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -20,21 +21,25 @@ from flyball.llm.losses import Losses
 from flyball.llm.messages import Stop, StopReason, Text
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
+from flyball.traces.records import Span
 
 from .choose import FunctionRoute
-from .errors import RunnerAwayError, VariantRefusedError
+from .errors import ClientGoneError, RunnerAwayError, VariantRefusedError
 from .exchange import JSON
 from .house import House
-from .orders import RUN_PATH, RunLine, RunOrder
+from .orders import LEFT_PATH, RUN_PATH, RunLine, RunOrder
 from .record import Entry, shortened
 from .replies import Reply, StreamedReply, WholeReply, dropped_header
 
 _LINE = msgspec.json.Decoder(RunLine)
+_ACCOUNT_SECONDS = 2.0
 
 
 @asynccontextmanager
 async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: House) -> AsyncIterator[Reply]:
     """The variant's answer. Raises RunnerAwayError, or GatewayError with what the runner says."""
+    if entry.left:
+        raise ClientGoneError
     order = RunOrder(
         variant=route.variant,
         input=dict(route.input),
@@ -67,8 +72,24 @@ async def call_variant(route: FunctionRoute, asked: Asked, entry: Entry, house: 
                 frame.extra["flyball"] = _provenance(route, entry, answer)
                 body = told.write_completion(_completion(answer, asked), frame, losses)
                 yield WholeReply(body, dropped_header(losses))
+    except asyncio.CancelledError:
+        if not entry.spans:
+            entry.spans = await _done_until_then(house, order.ids)
+        raise
     except PeerError as error:
         raise RunnerAwayError(error.message) from error
+
+
+async def _done_until_then(house: House, ids: CallIds) -> Sequence[Span]:
+    """What a run did that nobody waits for any more; it ends with that. Nothing where the runner cannot say."""
+    with suppress(PeerError, TimeoutError, msgspec.MsgspecError):
+        async with (
+            asyncio.timeout(_ACCOUNT_SECONDS),
+            house.runner.request("POST", LEFT_PATH, headers=[JSON], body=msgspec.json.encode(ids)) as answered,
+        ):
+            line = _LINE.decode(await answered.read_all())
+            return line.refusal.spans if line.refusal is not None else ()
+    return ()
 
 
 def _unheaded(frame: Frame, losses: Losses) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 
 SEARCHES = "usage.server_tool_use"  # what is told of web searches where there is no place for their number
 _LARGEST_COUNT = 10**12  # tokens of one call; a larger count is no count
+BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]  # where an answer is nothing but a count
 
 
@@ -60,6 +61,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "output_tokens": self.output_tokens + self.audio_output_tokens,
             "reasoning_tokens": self.reasoning_tokens,
         }
+
+
+def estimated(told: Usage | None, *, question_bytes: int, pieces: int) -> Usage:
+    """Of an answer that broke off before its usage came: what was told at its beginning, else what its question has; and its pieces."""
+    told = told or Usage(input_tokens=question_bytes // BYTES_PER_TOKEN)
+    output = max(told.output_tokens, pieces - told.reasoning_tokens)
+    return msgspec.structs.replace(told, output_tokens=output, estimated=True)
 
 
 # -- OpenAI's Chat Completions: details are parts of the whole

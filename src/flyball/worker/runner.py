@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,19 +18,23 @@ from flyball.functions.errors import VariantError
 from flyball.functions.execution import run_variant
 from flyball.functions.rules import MOST_THREADS, wasted
 from flyball.functions.tools import Tools, open_tools
-from flyball.gateway.orders import RUN_PATH, RunLine, RunOrder, RunRefusal
+from flyball.functions.completion import OnDelta
+from flyball.functions.records import CallIds
+from flyball.gateway.orders import LEFT_PATH, RUN_PATH, RunLine, RunOrder, RunRefusal
 from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.db.database import Database
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.sockets.serving import Server, bind_unix
-from flyball.kit.clock import SystemClock
+from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError, InvalidInputError
 from flyball.kit.layout import Layout
 from flyball.models.reaching import Reach, following
 from flyball.secrets.following import FollowedSecrets
 from flyball.settings import Settings
+
+from .accounts import Accounts
 
 _GRACE_SECONDS = 15
 _LOOK_SECONDS = 2.0
@@ -60,7 +65,7 @@ async def serve(settings: Settings) -> None:
     ):
         # The engine is loaded beside the first orders: whoever needs none does not wait for it.
         loading = asyncio.create_task(engines.load())
-        server = Server(RunnerApp(tools), when_listening=_listens, grace_seconds=_GRACE_SECONDS)
+        server = Server(RunnerApp(tools, clock), when_listening=_listens, grace_seconds=_GRACE_SECONDS)
         watching = asyncio.create_task(_leave_when_rules_do_not_stop(server))
         await server.serve([bind_unix(layout.runner_socket)])
         watching.cancel()
@@ -99,10 +104,11 @@ def _listens() -> None:
 
 
 class RunnerApp:
-    """One path: an order comes in, lines go out."""
+    """An order comes in, lines go out; and where nobody read them to their end, what they cost can be asked for."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, clock: Clock) -> None:
         self._tools = tools
+        self._accounts = Accounts(clock)
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """One order. It is given up when the gateway hangs up."""
@@ -110,6 +116,9 @@ class RunnerApp:
             return
         body = await _body(receive)
         lines = _Lines(send)
+        if scope["path"] == LEFT_PATH and body is not None:
+            await lines.end(RunLine(refusal=await self._left(body)))
+            return
         if scope["path"] != RUN_PATH or scope["method"] != "POST" or body is None:
             await lines.end(
                 RunLine(refusal=RunRefusal(status=404, code="unknown_path", message="POST /run is all there is"))
@@ -129,18 +138,46 @@ class RunnerApp:
             order = msgspec.json.decode(body, type=RunOrder)
             on_delta = lines.delta if order.stream else None
             tools = self._tools.guarded() if order.guarded else self._tools
-            answer = await run_variant(order.variant, order.input, tools=tools, ids=order.ids, on_delta=on_delta)
-            last = RunLine(answer=answer)
+            running = asyncio.current_task()
+            assert running is not None  # noqa: S101 -- narrows the type: it is one of ours
+            self._accounts.begin(order.ids, running)
+            last = await self._outcome(order, tools, on_delta)
         except msgspec.MsgspecError as error:
             last = RunLine(refusal=_refusal(InvalidInputError(f"the order cannot be understood: {error}")))
-        except FlyballError as error:
-            last = RunLine(refusal=_refusal(error))
         except Exception as error:  # -- the door: a mistake of ours is an answer too, and the runner goes on
             _logger.exception("an execution failed")
             last = RunLine(
                 refusal=RunRefusal(status=500, code="internal_error", message=f"the runner failed: {error!r:.200}")
             )
         await lines.end(last)
+
+
+    async def _outcome(self, order: RunOrder, tools: Tools, on_delta: OnDelta | None) -> RunLine:
+        """The answer, or why there is none; in either case what was done."""
+        try:
+            answer = await run_variant(
+                order.variant,
+                order.input,
+                tools=tools,
+                ids=order.ids,
+                on_delta=on_delta,
+                when_cancelled=partial(self._accounts.cancelled, order.ids),
+            )
+        except FlyballError as error:
+            refusal = _refusal(error)
+            self._accounts.ended(order.ids, refusal.spans)
+            return RunLine(refusal=refusal)
+        self._accounts.ended(order.ids, answer.spans)
+        return RunLine(answer=answer)
+
+    async def _left(self, body: bytes) -> RunRefusal:
+        """What became of a run whose caller has gone."""
+        try:
+            ids = msgspec.json.decode(body, type=CallIds)
+        except msgspec.MsgspecError as error:
+            return _refusal(InvalidInputError(f"the ids cannot be understood: {error}"))
+        spans = await self._accounts.of(ids)
+        return RunRefusal(status=499, code="cancelled", message="its caller has gone", spans=spans)
 
 
 class _Lines:
