@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from flyball.functions.records import Answer
-from flyball.gateway.orders import RunLine, RunRefusal
+from flyball.gateway.orders import LEFT_PATH, RunLine, RunRefusal
 from flyball.traces.records import Span
 
 MESSAGES = [{"role": "user", "content": "What day is it?"}]
@@ -141,8 +141,14 @@ async def test_what_the_runner_refuses_comes_in_its_words_with_its_status_and_it
     assert gateway.spans.root.status == "error"
 
 
-async def test_a_client_that_leaves_stops_the_run(gateway, runner):
+async def test_a_client_that_leaves_stops_the_run_and_what_it_did_until_then_is_recorded(gateway, runner, made):
+    done = Span(trace_id="a" * 32, span_id="c" * 16, name="complete fast", start_ns=1, end_ns=2, kind="llm")
+
     async def never(scope, body, send):
+        if scope["path"] == LEFT_PATH:
+            refusal = RunRefusal(status=499, code="cancelled", message="", spans=(done,))
+            await made.answering(RunLine(refusal=refusal))(scope, body, send)
+            return
         await asyncio.sleep(30)
 
     runner.answer = never
@@ -156,6 +162,7 @@ async def test_a_client_that_leaves_stops_the_run(gateway, runner):
         await asyncio.sleep(0.01)
     assert runner.hangups == 1
     assert gateway.spans.root.attributes["error_code"] == "client_closed_request"
+    assert done in gateway.spans
 
 
 async def test_the_variants_spans_are_recorded_beside_the_calls_own(gateway, runner, made):

@@ -8,7 +8,9 @@ from flyball.functions.records import Answer, CallIds, PinnedVariant
 from flyball.traces.records import Span
 
 RUN_PATH = "/run"
-LEFT_PATH = "/left"  # the order's `CallIds`: what became of a run whose caller has gone, in a line; it is ended for that
+LEFT_PATH = (
+    "/left"  # the order's `CallIds`: what became of a run whose caller has gone, in a line; it is ended for that
+)
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ It speaks OpenAI Chat, OpenAI Responses, Anthropic Messages, Gemini and Bedrock 
 `python -m flyball.testing --port 9001` starts one; `ScriptedUpstream` is the same inside a test.
 """
 
+from .bills import Bill
 from .dialect import Received
 from .script import Call, Source, Turn
 from .upstream import ScriptedUpstream
 
-__all__ = ["Call", "Received", "ScriptedUpstream", "Source", "Turn"]
+__all__ = ["Bill", "Call", "Received", "ScriptedUpstream", "Source", "Turn"]

@@ -15,6 +15,7 @@ import httptools
 import msgspec
 
 from . import anthropic, gemini, openai_chat
+from .bills import Bill, bill_of
 from .dialect import Ask, Dialect, Failure, Issued, Place, Received, Streamed, scripted
 from .routing import route
 from .script import Turn, turn_from_model
@@ -51,6 +52,7 @@ class ScriptedUpstream:
         self.issued = Issued()  # by answers given strictly; a test may add to it
         self.otherwise = Turn()
         self.requests: list[Received] = []
+        self.bills: list[Bill] = []  # a tuple for each answer: see `bills`
         self.connections: set[_Connection] = set()
         self.hangups = 0  # connections that a client closed while it was being answered
 
@@ -96,6 +98,12 @@ class ScriptedUpstream:
     def take_turn(self, model: str) -> Turn:
         """What to do with this request: the model's name may say it, else the queue, else the plain answer."""
         return turn_from_model(model) or (self._turns.popleft() if self._turns else self.otherwise)
+
+    def bill(self, turn: Turn, ask: Ask, *, pieces: int, whole: bool) -> None:
+        """Keep what an answer would be billed for."""
+        found = bill_of(turn, ask, pieces=pieces, whole=whole)
+        if found is not None and self._keep:
+            self.bills.append(found)
 
     def note(self, request: Received) -> None:
         """Keep a request for tests to look at."""
@@ -182,6 +190,7 @@ class _Connection(asyncio.Protocol):
             dialect.issue(turn, ask, self._upstream.issued)
         if not turn.fault and not turn.delay_seconds and not ask.stream:
             self._transport.write(_plain_answer(dialect, turn, ask))
+            self._upstream.bill(turn, ask, pieces=1, whole=True)
         else:
             self._answering = asyncio.get_running_loop().create_task(self._perform(dialect, turn, ask))
 
@@ -206,6 +215,7 @@ class _Connection(asyncio.Protocol):
 
     async def _whole(self, dialect: Dialect, turn: Turn, ask: Ask) -> None:
         answer = _plain_answer(dialect, turn, ask)
+        self._upstream.bill(turn, ask, pieces=1, whole=turn.fault not in _BREAKS and not self._transport.is_closing())
         if turn.fault not in _BREAKS:
             self._transport.write(answer)
         elif turn.fault == "unfinished":
@@ -224,12 +234,17 @@ class _Connection(asyncio.Protocol):
         if turn.chunk_bytes:
             data = b"".join(events)
             events = [data[at : at + turn.chunk_bytes] for at in range(0, len(data), turn.chunk_bytes)]
-        for number, event in enumerate(events):
-            if number and turn.pause_seconds:
-                await asyncio.sleep(turn.pause_seconds)
-            if self._transport.is_closing():
-                return
-            self._transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+        sent = 0
+        try:
+            for event in events:
+                if sent and turn.pause_seconds:
+                    await asyncio.sleep(turn.pause_seconds)
+                if self._transport.is_closing():
+                    return
+                self._transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+                sent += 1
+        finally:
+            self._upstream.bill(turn, ask, pieces=sent, whole=not breaks and sent == len(events))
         if breaks:
             await asyncio.sleep(0.01)  # what was written so far is on its way before the fault
             await self._break(turn)

@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 import msgspec
 import uvloop
 
+from flyball.functions.completion import OnDelta
 from flyball.functions.errors import VariantError
 from flyball.functions.execution import run_variant
+from flyball.functions.records import CallIds
 from flyball.functions.rules import MOST_THREADS, wasted
 from flyball.functions.tools import Tools, open_tools
-from flyball.functions.completion import OnDelta
-from flyball.functions.records import CallIds
 from flyball.gateway.orders import LEFT_PATH, RUN_PATH, RunLine, RunOrder, RunRefusal
 from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
@@ -150,7 +150,6 @@ class RunnerApp:
                 refusal=RunRefusal(status=500, code="internal_error", message=f"the runner failed: {error!r:.200}")
             )
         await lines.end(last)
-
 
     async def _outcome(self, order: RunOrder, tools: Tools, on_delta: OnDelta | None) -> RunLine:
         """The answer, or why there is none; in either case what was done."""
