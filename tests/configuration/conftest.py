@@ -33,6 +33,10 @@ indexes:
   docs: {dataset: docs, chunk: {size: 900}}
 evaluations:
   ask-quality: {function: ask, dataset: questions, scorers: [hit_at_1, mrr], baseline: best, margin: 0.05}
+budgets:
+  - {usd: 500}
+limits:
+  - {scope: model fast, unit: tokens, amount: 200000}
 """
 PROMPT = "---\nvariables: [question, passages]\n---\n--- user\n{{ question }} {{ passages | length }}\n"
 CODE = "def best(input, tools):\n    return 'x'\n"

@@ -33,7 +33,7 @@ async def test_diff_tells_what_would_be_made_and_makes_nothing(ctx, folder):
     changes = await service.diff(ctx, bundle(folder))
 
     assert set(actions(changes).values()) == {"create"}
-    assert len(changes.items) == 8
+    assert len(changes.items) == 10
     assert await functions.list_functions(ctx) == ()
 
 
@@ -55,7 +55,7 @@ async def test_applying_twice_changes_nothing_and_leaves_no_second_audit_event(c
 
     assert set(actions(again).values()) == {"unchanged"}
     assert (await audit.list_events(ctx)).items == events
-    assert len(events) == 8
+    assert len(events) == 10
     assert (await verify(ctx)).ok
 
 

@@ -55,7 +55,7 @@ async def test_diff_then_apply_then_nothing_differs(commands, folder):
     after = await commands(cli.verbs, "diff", folder)
 
     assert "create function ask" in before.stdout
-    assert "8 to change: `flyball apply" in before.stdout
+    assert "10 to change: `flyball apply" in before.stdout
     assert applied.exit_code == 0
     assert "next: flyball datasets import declared --name docs" in applied.stdout
     assert after.stdout.strip() == "Nothing differs."

@@ -12,6 +12,7 @@ from flyball.functions.records import Function
 from flyball.functions.references import module_path
 from flyball.infra.blobs.store import Blobs
 
+from . import quotas
 from .bundling import unsafe
 from .errors import ExportError
 from .existing import Existing
@@ -38,6 +39,8 @@ async def export(existing: Existing, blobs: Blobs, project: str, left_out: Seque
         },
         indexes={name: index.declaration for name, index in existing.indexes.items()},
         evaluations={name: evaluation.spec for name, evaluation in existing.evaluations.items()},
+        budgets=quotas.exported_budgets(existing.budgets),
+        limits=quotas.exported_limits(existing.limits),
     )
     missing = f"# Left out, since whoever asked may not read them: {', '.join(left_out)}.\n" if left_out else ""
     return Export(text=_HEAD + missing + dump(configuration), files=writer.files)

@@ -16,7 +16,7 @@ from flyball.models import service as models
 from flyball.prompts import template
 from flyball.prompts.errors import PromptTemplateError
 
-from . import checking, tree
+from . import caps, checking, tree
 from .bundling import is_captured, unsafe
 from .errors import ConfigurationError
 from .records import Bundle, Configuration, DatasetSection, FunctionSection, Problem
@@ -65,6 +65,7 @@ class _Loader:
         configuration = self._configuration
         for name, spec in configuration.models.items():
             self._prove(("models", name), models.check, name, spec)
+        self.problems += caps.problems_of(configuration, self._tree)
         captured: dict[str, bytes] = {}
         sources = dict(self._sources())
         return Loaded(

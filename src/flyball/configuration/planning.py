@@ -10,18 +10,22 @@ import yaml
 from flyball.evaluations import service as evaluations
 from flyball.functions import service as functions
 from flyball.functions.records import FunctionSpec
+from flyball.ledger.declared import KnownQuota
 from flyball.prompts.records import source_hash
 
+from . import quotas
+from .caps import section_of
 from .existing import Existing
 from .loading import Loaded
+from .quotas import QuotaKey, Wanted
 from .records import Action, Change, Kind
 
 _LONGEST_DETAIL = 20_000
 
 
-def plan(loaded: Loaded, existing: Existing) -> tuple[Change, ...]:
-    """Every object of the file and of the project, in the order of sections, then of names."""
-    return tuple(_changes(loaded, existing))
+def plan(loaded: Loaded, existing: Existing, wanted: Mapping[QuotaKey, Wanted]) -> tuple[Change, ...]:
+    """Every object of the file and of the project, in the order of sections, then of names. `wanted` are the file's quotas."""
+    return (*_changes(loaded, existing), *_caps(wanted, {**existing.budgets, **existing.limits}))
 
 
 def _changes(loaded: Loaded, existing: Existing) -> Iterator[Change]:
@@ -49,6 +53,14 @@ def _changes(loaded: Loaded, existing: Existing) -> Iterator[Change]:
         canonical = asked and evaluations.canonical(name, asked)
         same = bool(evaluation and canonical and evaluation.hash == canonical.hash)
         yield _change("evaluation", name, evaluation and evaluation.spec, canonical, same=same)
+
+
+def _caps(wanted: Mapping[QuotaKey, Wanted], existing: Mapping[QuotaKey, KnownQuota]) -> Iterator[Change]:
+    names = {key: quotas.named(key, wanted.get(key), existing.get(key)) for key in {*wanted, *existing}}
+    for key in sorted(names, key=lambda key: (quotas.kind_of(key), names[key], key)):
+        asked, known = wanted.get(key), existing.get(key)
+        same = bool(asked and known and quotas.is_same(asked, known))
+        yield _change(quotas.kind_of(key), names[key], known and section_of(known), asked and asked.section, same=same)
 
 
 def _names(declared: Mapping[str, Any], existing: Mapping[str, Any]) -> list[str]:

@@ -11,11 +11,13 @@ from flyball.datasets.records import Name
 from flyball.evaluations.records import EvaluationSpec
 from flyball.functions.records import Schema, Variant
 from flyball.indexes.records import IndexDeclaration
+from flyball.ledger.declared import Stop, WhenAway
 from flyball.models.records import ModelSpec
 
 ModelName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,119}$")]
 Action = Literal["create", "update", "unchanged", "kept"]
-Kind = Literal["model", "prompt", "function", "dataset", "index", "evaluation"]
+Kind = Literal["model", "prompt", "function", "dataset", "index", "evaluation", "budget", "limit"]
+Number: TypeAlias = int | float | str
 
 
 class PromptSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -51,6 +53,35 @@ class DatasetSection(
     licence: str = ""
 
 
+class BudgetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A budget of the project, of a key, member, function, model or tag in it: `scope: key backend`, `usd: 25`, `per: day`.
+
+    What it is of, and its window, say which budget it is. `alerts` are percent; `open_usd` is what one worker may spend while
+    PostgreSQL does not answer (0: what a lease would be). Text keeps every digit of an amount.
+    """
+
+    scope: str = "project"
+    usd: Number
+    per: str = "month"
+    stop: Stop = "hard"
+    when_away: WhenAway = "open"
+    open_usd: Number = 0
+    alerts: tuple[int, ...] = ()
+
+
+class LimitSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A limit of `requests`, `tokens` (per minute unless said otherwise) or `parallel` calls, which have no window. The rest is as of a budget."""
+
+    scope: str = "project"
+    unit: Literal["requests", "tokens", "parallel"]
+    amount: int | str
+    per: str = ""
+    stop: Stop = "hard"
+    when_away: WhenAway = "open"
+    open_bound: int | str = 0
+    alerts: tuple[int, ...] = ()
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A flyball.yaml. What it does not mention is left as it is."""
 
@@ -61,6 +92,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     datasets: dict[Name, DatasetSection] = {}
     indexes: dict[Name, IndexDeclaration] = {}
     evaluations: dict[Name, EvaluationSpec] = {}
+    budgets: tuple[BudgetSection, ...] = ()
+    limits: tuple[LimitSection, ...] = ()
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,6 +4,8 @@ A budget and a limit are the same thing in other units, so every verb is told wh
 of a project does not for that set the organisation's: its owners alone do.
 """
 
+from typing import get_args
+
 import msgspec
 
 from flyball.audit import service as audit
@@ -30,9 +32,9 @@ from .declared import (
     units_of,
 )
 from .errors import QuotaFixedError, QuotaInvalidError, QuotaNotFoundError, TooManyQuotasError
-from .records import Quota, Standing, check_amount, check_scope
+from .records import Quota, Standing, Unit, check_amount, check_scope
 from .scopes import Place, find_place, home_of
-from .wording import amount_text, quota_name, scope_text, window_text, window_words
+from .wording import amount_text, quota_name, scope_text, scope_words, window_text, window_words
 
 MOST_QUOTAS = 10_000  # of an organisation: every gateway worker holds all
 _MOST_ALERTS, _HIGHEST_ALERT = 10, 1_000  # percent
@@ -78,15 +80,39 @@ async def put(connection: Connection, ctx: Context, place: Place, wish: QuotaWis
             **{name: getattr(quota, name) for name in _CHANGEABLE},
         )
         return await _update(connection, ctx, found, after), found.quota
-    if await declared_store.count(connection, quota.organisation) >= MOST_QUOTAS:
-        raise TooManyQuotasError(
-            f"the organisation has {MOST_QUOTAS:,} budgets and limits already",
-            next_step="remove some: `flyball budgets list`, `flyball limits list`",
-        )
+    await _refuse_too_many(connection, quota.organisation, 1)
     await quota_store.insert(connection, quota)
     known = KnownQuota(quota=quota, name=place.name)
     await _record_set(connection, ctx, known, before=None)
     return known, None
+
+
+async def refuse_too_many(ctx: Context, more: int) -> None:
+    """For whoever makes several in a transaction that sees one project alone. Raises TooManyQuotasError."""
+    async with ctx.db.across_projects().connection() as connection:
+        await _refuse_too_many(connection, (await home_of(connection, ctx)).id, more)
+
+
+async def _refuse_too_many(connection: Connection, organisation: str, more: int) -> None:
+    if await declared_store.count(connection, organisation) + more > MOST_QUOTAS:
+        raise TooManyQuotasError(
+            f"the organisation may have {MOST_QUOTAS:,} budgets and limits, and would have more",
+            next_step="remove some: `flyball budgets list`, `flyball limits list`",
+        )
+
+
+async def of_project(connection: Connection, ctx: Context) -> list[KnownQuota]:
+    """Every quota of the project alone; not its organisation's."""
+    found = await declared_store.page(
+        connection, project=ctx.project, organisation="", units=get_args(Unit), most=MOST_QUOTAS
+    )
+    return [known for known in found if known.quota.project is not None]
+
+
+def check_wish(wish: QuotaWish) -> None:
+    """Raises QuotaInvalidError for a wish that no quota can be, whatever it is of."""
+    words = scope_words(wish.scope)
+    _check(_quota(Place("", "any", words.kind, words.name, words.name), wish, now_ns=0))
 
 
 async def change_quota(ctx: Context, family: Family, quota_id: str, change: QuotaChange) -> Declared:
@@ -234,8 +260,13 @@ def _fixed(name: str, what: str, value: str) -> QuotaFixedError:
 
 def wished(ctx: Context, place: Place, wish: QuotaWish) -> Quota:
     """The quota that somebody wishes, if there can be such a one. Raises QuotaInvalidError."""
-    now_ns = ctx.clock.now_ns()
-    quota = Quota(
+    quota = _quota(place, wish, now_ns=ctx.clock.now_ns())
+    _check(quota)
+    return quota
+
+
+def _quota(place: Place, wish: QuotaWish, *, now_ns: int) -> Quota:
+    return Quota(
         id=new_id("quo", now_ns),
         organisation=place.organisation,
         project=place.project,
@@ -250,8 +281,6 @@ def wished(ctx: Context, place: Place, wish: QuotaWish) -> Quota:
         alerts=_alerts(wish.alerts),
         created_ns=now_ns,
     )
-    _check(quota)
-    return quota
 
 
 def _check(quota: Quota) -> None:

@@ -32,9 +32,17 @@ class Place(NamedTuple):
 
 
 async def find_place(
-    connection: Connection, ctx: Context, text: str, *, organisation_wide: bool = False, ended: bool = False
+    connection: Connection,
+    ctx: Context,
+    text: str,
+    *,
+    organisation_wide: bool = False,
+    ended: bool = False,
+    hints: bool = True,
 ) -> Place:
     """What `key backend`, `project` or `organisation` means here. `ended`: keys and members that are no more are found too.
+
+    `hints`: where no call has named the function, model or tag yet, a note says so, which takes a look at the ledger.
 
     Raises:
         QuotaInvalidError: nothing can be of this scope.
@@ -54,7 +62,9 @@ async def find_place(
         raise QuotaInvalidError(
             "every project of the organisation together is the organisation", next_step="say the scope `organisation`"
         )
-    return Place(home.id, project, words.kind, words.name, words.name, await _unseen(connection, ctx, words))
+    return Place(
+        home.id, project, words.kind, words.name, words.name, await _unseen(connection, ctx, words) if hints else ()
+    )
 
 
 async def home_of(connection: Connection, ctx: Context) -> Organisation:
