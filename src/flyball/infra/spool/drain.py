@@ -53,13 +53,26 @@ def _is_cancelled() -> bool:
 
 
 class Drain:
-    """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop."""
+    """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop.
 
-    def __init__(self, spool: Spool, database: Database, clock: Clock, deliver: Deliver) -> None:
+    Args:
+        pause_seconds: what comes within it shares a transaction.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        database: Database,
+        clock: Clock,
+        deliver: Deliver,
+        *,
+        pause_seconds: float = _PAUSE_SECONDS,
+    ) -> None:
         self._spool = spool
         self._database = database
         self._clock = clock
         self._deliver = deliver
+        self._pause = pause_seconds
         self._positions: dict[str, int] = {}  # known to be what the database says; absent: has to be asked
         self._most_records = _MOST_RECORDS
         self._told_dropped = 0
@@ -67,16 +80,16 @@ class Drain:
 
     async def run(self) -> None:
         """Move whatever comes, until cancelled. While PostgreSQL is away, wait with growing pauses."""
-        pause = _PAUSE_SECONDS
+        pause = self._pause
         while not _is_cancelled():
             self._tell_dropped()
             try:
                 moved = await self.move()
-                pause = _PAUSE_SECONDS
+                pause = self._pause
             except (DatabaseAwayError, psycopg.Error, PositionMovedError) as error:
                 _log.warning("the spool of %s waits: %s", self._spool.writer, error)
                 moved, pause = 0, min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            if moved < _MOST_RECORDS:  # what comes within the pause shares a transaction
+            if moved < _MOST_RECORDS:
                 await asyncio.sleep(pause)
         raise asyncio.CancelledError
 
