@@ -50,7 +50,9 @@ from flyball.traces.spooled import SpooledSpans, deliver_spans
 
 _MOST_WORKERS = 64
 _GRACE_SECONDS = 25
-_SETTLING_SECONDS = 0.2  # what was leased counts until it has settled, so nothing waits for it: fewer, larger transactions
+_SETTLING_SECONDS = (
+    0.2  # what was leased counts until it has settled, so nothing waits for it: fewer, larger transactions
+)
 _KEPT_SECONDS = 75  # a caller's idle connection
 _logger = logging.getLogger("flyball.gateway")
 
@@ -154,7 +156,9 @@ async def open_till(layout: Layout, settings: Settings, clock: Clock) -> AsyncIt
         await database.open()
         spool = _take_spool(layout, "ledger", settings.ledger_spool_bytes)
         stack.callback(spool.close)
-        await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_entries, pause_seconds=_SETTLING_SECONDS)))
+        await stack.enter_async_context(
+            _drained(Drain(spool, database, clock, deliver_entries, pause_seconds=_SETTLING_SECONDS))
+        )
         worker = f"{spool.writer}-{secrets.token_hex(6)}"
         lender = Lender(PostgresBank(database), SpooledEntries(spool), clock, worker)
         await stack.enter_async_context(lender.at_work())
