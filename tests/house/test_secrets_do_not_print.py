@@ -13,6 +13,7 @@ PLAIN = re.compile(r"\b(?:str|bytes|Any)\b")
 # Fields of such a name that are no secret, and what they are.
 HARMLESS = {
     "audit/": "public keys, by which signatures are checked",
+    "costs/": "names of keys, and how an attempt ended",
     "datasets/collector.py Refused.code": "of an error",
     "functions/records.py RulesVariant.code": "the name of a piece of code",
     "functions/records.py FunctionSpec.code": "files of code, by hash",

@@ -10,6 +10,7 @@ RECORD_READ = "flyball.audit.service.record_read"
 # Modules, or single routes of them, whose GETs show nothing that people said, stored or are, and what they show instead.
 OPEN = {
     "flyball.audit.": "the record itself: who did what; its export is recorded",
+    "flyball.costs.": "amounts, and names of keys and members; an export is recorded",
     "flyball.datasets.api.list_datasets": "names",
     "flyball.datasets.api.list_versions": "hashes and counts",
     "flyball.datasets.api.show_dataset": "what is declared",

@@ -177,6 +177,7 @@ def is_of_the_code(value: ast.expr) -> bool:
 MADE_OF_NAMES = {
     "infra/lake/questions.py": "names of tables and columns of the schema, for DuckDB in a child that sees this project's files alone",
     "audit/store.py": "conditions of a table in the code, whose values are parameters",
+    "costs/store.py": "names of tables and columns that stand in the same file and in `costs/asking.py`",
     "datasets/reading.py": "conditions in the code, whose values are parameters",
     "ledger/entry_store.py": "conditions of a table in the code, whose values are parameters",
     "ledger/sum_store.py": "names of tables and columns that stand in the same file",

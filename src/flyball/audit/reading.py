@@ -9,6 +9,7 @@ from urllib.parse import quote
 from .records import Event, Told
 
 DEEDS: Mapping[str, str] = {
+    "costs.export": "exported what {} has cost",
     "audit.export": "exported the audit record of {}",
     "audit.prune": "gave up audit events up to number {}, which were older than they are kept",
     "budgets.remove": "removed the {}",

@@ -48,6 +48,7 @@ COMMANDS: tuple[Entry, ...] = (
         "flyball.notifications.cli",
     ),
     Entry("ledger", "The ledger: what every attempt used and cost, append-only.", "flyball.ledger.cli"),
+    Entry("costs", "Costs: what was spent, why it changed, what it will be.", "flyball.costs.cli"),
     Entry("secrets", "Secrets: what models are called with, encrypted and told to nobody.", "flyball.secrets.cli"),
     Entry(
         "permissions",

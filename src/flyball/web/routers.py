@@ -2,6 +2,7 @@
 
 from flyball.audit.api import router as audit
 from flyball.configuration.api import router as configuration
+from flyball.costs.api import router as costs
 from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
 from flyball.functions.api import router as functions
@@ -43,6 +44,7 @@ ROUTERS: tuple[Router, ...] = (
     quotas,
     notifications,
     ledger,
+    costs,
     models,
     model_files,
     prompts,

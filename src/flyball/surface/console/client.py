@@ -42,9 +42,9 @@ class ControlClient:
         """GET; query values that are None are left out, lists are repeated."""
         return self._call("GET", path, None, timeout, query)
 
-    def get_bytes(self, path: str, *, timeout: float = 60) -> bytes:
+    def get_bytes(self, path: str, *, timeout: float = 60, **query: Any) -> bytes:
         """GET something that is no JSON: the answer's body as it is."""
-        answer = self._transport.send("GET", quote(path, safe="/%~:@"), None, timeout=timeout)
+        answer = self._transport.send("GET", _target(path, query), None, timeout=timeout)
         if answer.status >= 400:
             raise _refusal(answer, f"GET {path}")
         return answer.body
@@ -66,13 +66,16 @@ class ControlClient:
         return self._call("DELETE", path, None, timeout, {})
 
     def _call(self, method: str, path: str, body: Any, timeout: float, query: dict[str, Any]) -> Any:
-        asked = {name: value for name, value in query.items() if value is not None}
-        target = quote(path, safe="/%~:@") + (f"?{urlencode(asked, doseq=True)}" if asked else "")
         payload: Payload = body if body is None or isinstance(body, io.BufferedReader) else msgspec.json.encode(body)
-        answer = self._transport.send(method, target, payload, timeout=timeout)
+        answer = self._transport.send(method, _target(path, query), payload, timeout=timeout)
         if answer.status >= 400:
             raise _refusal(answer, f"{method} {path}")
         return _decode(answer, f"{method} {path}")
+
+
+def _target(path: str, query: dict[str, Any]) -> str:
+    asked = {name: value for name, value in query.items() if value is not None}
+    return quote(path, safe="/%~:@") + (f"?{urlencode(asked, doseq=True)}" if asked else "")
 
 
 def control(settings: Settings | None = None) -> ControlClient:
