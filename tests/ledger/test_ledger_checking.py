@@ -8,9 +8,9 @@ from flyball.audit import service as audit
 from flyball.audit.records import Wanted
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
-from flyball.ledger import sum_store
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.checking import check, repair
+from flyball.ledger.keeping import fold
 from flyball.ledger.records import Drift, Entry, Quota
 
 NOON = 1_780_315_200_000_000_000  # 2026-06-01 12:00 UTC, a Monday
@@ -136,8 +136,8 @@ async def test_stripes_are_brought_together_and_the_sums_stay(ctx):
     tables = ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_tag_days")
     before = [await without_stripes(ctx, name) for name in tables]
 
-    async with ctx.db.connection() as connection:
-        await sum_store.fold(connection, ctx.project, NOON + DAY)
+    async with ctx.db.across_projects().connection() as connection:
+        await fold(replace(ctx, clock=FixedClock(NOON + 24 * HOUR)), connection)
         rows = await fetch_all(
             connection, "select stripe from ledger_days where project = %s and stripe <> 0", "default"
         )

@@ -74,13 +74,14 @@ class _Table(NamedTuple):
         return f"delete from {self.name} where project = %s and {self.period} = any(%s)", self.add(self.of(of_periods))
 
     def fold(self) -> str:
-        """A statement that brings the stripes of a project's sums before a time together, in stripe 0."""
+        """A statement that brings the stripes of a project's sums of a time together, in stripe 0."""
         group = ", ".join(self.group)
         unique = ", ".join(("project", self.period, *self.key, "stripe"))
         sums = ", ".join(f"sum({name})" for name in self.sums)
         more = ", ".join(f"{name} = {self.name}.{name} + excluded.{name}" for name in self.sums)
         return (
-            f"with gone as (delete from {self.name} where project = %s and {self.period} < %s and stripe <> 0 returning *) "
+            f"with gone as (delete from {self.name} where project = %s "
+            f"and {self.period} >= %s and {self.period} < %s and stripe <> 0 returning *) "
             f"insert into {self.name} ({self.columns}, stripe) select {group}, {sums}, 0 from gone group by {_places(len(self.group))} "
             f"on conflict ({unique}) do update set {more}"
         )
@@ -166,7 +167,7 @@ async def sum_again(connection: Connection, project: str, periods: Periods) -> N
         await execute(connection, add_again, project, of_period[period])
 
 
-async def fold(connection: Connection, project: str, before_ns: int) -> None:
-    """Bring the stripes of a project's sums that began before a time together: fewer rows to read, the same sums."""
+async def fold(connection: Connection, project: str, since_ns: int, until_ns: int) -> None:
+    """Bring the stripes of a project's sums that began from one time to before another together: fewer rows, the same sums."""
     for statement in _FOLD:
-        await execute(connection, statement, project, before_ns)
+        await execute(connection, statement, project, since_ns, until_ns)
