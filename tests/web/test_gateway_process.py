@@ -282,6 +282,35 @@ async def test_while_postgresql_stands_still_each_limit_decides_by_its_policy_an
         assert (settled, await cursor.fetchone()) == ([("closed", 1), ("open", 6)], (10, 10))
 
 
+@pytest.mark.long
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("workers", "least"), [(1, 400), (4, 396)])
+async def test_a_limit_lets_through_what_it_says_on_one_worker_and_over_four(
+    ctx, start_gateway, client, workers, least
+):
+    plain = {"organisation": "default", "project": "default", "scope_kind": "project", "window": "month"}
+    limit = Quota(id="calls", unit="requests", amount=400, when_away="closed", **plain)
+    await declare(ctx.db.across_projects(), limit)
+    await asyncio.gather(*(start_gateway() for _ in range(workers)))
+
+    async def call_on():
+        """Call until the limit says no, on a connection of its own, which one of the workers has."""
+        answered = 0
+        async with client() as calling:
+            while True:
+                try:
+                    await calling.chat.completions.create(model="fast", messages=MESSAGES)
+                    answered += 1
+                except openai.RateLimitError:
+                    return answered
+                except openai.InternalServerError as error:  # a machine so busy that PostgreSQL took its time
+                    assert error.code == "quota_unknown"
+
+    answered = sum(await asyncio.gather(*(call_on() for _ in range(16))))
+
+    assert least <= answered <= 400
+
+
 @contextlib.contextmanager
 def standing_still(postgres):
     """Stop every process of the server, as a machine does that hangs, and let them go on at the end."""
