@@ -70,6 +70,12 @@ def details(works):
         "ledger-filtered": "/ledger?state=failed&since=2026-01-01T00:00:00Z",
         "ledger-none": "/ledger?function=nothing",
         "ledger-wrong": "/ledger?since=yesterday",
+        "costs-by-function": "/costs?by=function&last=7d",
+        "costs-narrowed": "/costs?by=variant&function=ask-works",
+        "costs-by-tag": "/costs?by=tag&last=24h",
+        "costs-by-key-everywhere": "/costs?by=key&wide=yes&last=month",
+        "costs-none": "/costs?function=nothing",
+        "costs-wrong": "/costs?since=2026-01-02&until=2026-01-01",
         "ledger-entry": f"/ledger/{works.entry}",
     }
 

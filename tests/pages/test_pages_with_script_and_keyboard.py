@@ -33,7 +33,9 @@ async def tab_through(page, most=200):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/keys", "/releases", "trace", "/budgets", "/budgets/new", "/ledger?state=lost"])
+@pytest.mark.parametrize(
+    "path", ["/", "/keys", "/releases", "trace", "/budgets", "/budgets/new", "/ledger?state=lost", "/costs"]
+)
 async def test_the_tab_key_reaches_everything_in_the_order_of_the_page_with_a_visible_focus(
     works, browse, path, scheme
 ):
@@ -175,6 +177,8 @@ async def test_hostile_texts_are_shown_and_do_nothing(works, browse, furnished):
             "/scores",
             "/budgets",
             "/ledger",
+            "/costs?by=key",
+            "/costs?by=model",
             "/",
             "/datasets/handbook",
             "/datasets/handbook/versions/1/rows/hostile.md",

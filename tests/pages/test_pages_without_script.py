@@ -1,6 +1,7 @@
 """The pages with JavaScript switched off: whatever a person can do, a plain form does."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
@@ -123,6 +124,28 @@ async def test_entries_of_the_ledger_are_filtered_paged_and_lead_to_their_traces
 
         await page.locator("tbody tr a[href^='/traces/']").first.click()
         await expect(page).to_have_url(re.compile("/traces/[0-9a-f]{32}"))
+
+
+async def test_costs_are_asked_by_another_name_narrowed_and_taken_along_as_a_file(works, browse):
+    async with browse(works, java_script_enabled=False) as (page, _):
+        await page.goto("/costs")
+        whole = await page.locator("dl.figures dd").first.inner_text()
+        await page.locator("select[name=by]").select_option("function")
+        await press(page, "Show")
+        await page.get_by_role("link", name="ask-works").first.click()
+        await expect(page.locator(".narrowed")).to_contain_text("function ask-works")
+        assert await page.locator("dl.figures dd").first.inner_text() != whole
+        await expect(page.locator("select[name=by]")).to_have_value("variant")
+        await page.get_by_role("link", name="Not only the function ask-works").click()
+        await expect(page.locator("dl.figures dd").first).to_have_text(whole)
+        await page.get_by_text("In numbers").click()
+        await expect(page.locator("details[open] tbody tr")).to_have_count(31)
+        async with page.expect_download() as taken:
+            await page.get_by_role("link", name="Export FOCUS").click()
+
+        lines = Path(await (await taken.value).path()).read_text().splitlines()
+        assert "BilledCost" in lines[0]
+        assert len(lines) > 100
 
 
 async def test_traces_are_filtered_paged_and_opened(works, browse):

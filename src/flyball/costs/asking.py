@@ -3,12 +3,14 @@
 from difflib import get_close_matches
 from typing import NamedTuple, cast, get_args
 
+import msgspec
+
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection, Database, Row
 from flyball.ledger.records import State
 from flyball.ledger.scopes import find_place
 from flyball.projects import store as tenants_store
-from flyball.projects.errors import ProjectNotFoundError
+from flyball.projects.errors import ExceedsOwnRightsError, ProjectNotFoundError
 from flyball.projects.tenants import organisation_to_change
 
 from . import store
@@ -70,6 +72,25 @@ async def asked(
         notes = [await _unknown(connection, list(projects), name, columns[name]) for name in _FREE if name in columns]
     where = store.Where(projects=tuple(projects), window=window, columns=tuple(columns.items()), tag=filters.tag)
     return Asked(where, database, projects, tuple(note for note in notes if note))
+
+
+async def called(ctx: Context, filters: Filters) -> Filters:
+    """The same, with a key that was named by its id under its name."""
+    if not filters.key:
+        return filters
+    async with ctx.db.connection() as connection:
+        found = await find_place(connection, ctx, f"key:{filters.key}", ended=True)
+    return msgspec.structs.replace(filters, key=found.name)
+
+
+async def may_see_all(ctx: Context) -> bool:
+    """Whether whoever asks may see what the whole organisation costs."""
+    async with ctx.db.across_projects().connection() as connection:
+        try:
+            await organisation_to_change(connection, ctx, "see what the whole organisation costs")
+        except ExceedsOwnRightsError:
+            return False
+    return True
 
 
 def _check_names(filters: Filters) -> None:

@@ -15,7 +15,7 @@ from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
 
 from . import foreseeing, quotas
-from .declared import Declared, Family, Holder, QuotaChange, QuotaWish, Stop, WhenAway
+from .declared import Declared, Family, Holder, PassedThreshold, QuotaChange, QuotaWish, Stop, WhenAway
 from .gauges import Gauge, gauge
 from .records import Unit
 from .wording import amount_text, digits_text, limit_unit, percents, usd_amount, whole_amount
@@ -74,6 +74,7 @@ class QuotaPage(msgspec.Struct, frozen=True, kw_only=True):
     gauge: Gauge
     notes: tuple[str, ...]
     leases: tuple[HeldLease, ...]
+    passed: tuple[PassedThreshold, ...]
     history: tuple[Told, ...] | None
     may_write: bool
     filled: dict[str, str]
@@ -244,6 +245,7 @@ async def _page(ctx: ContextDep, family: Family, quota_id: str) -> QuotaPage:
         gauge=gauge(quota, ctx.clock.now_ns()),
         notes=quota.notes,
         leases=tuple(HeldLease(lease=lease, held=amount_text(quota.unit, lease.amount)) for lease in found.leases),
+        passed=found.passed,
         history=tuple(reading.tell(event) for event in events) if may_see_history else None,
         may_write=ctx.actor.may(f"{family}s.write"),
         filled={

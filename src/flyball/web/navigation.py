@@ -9,7 +9,10 @@ SITE = Site(
         Stage("Adapt", (Link("Functions", "/functions"), Link("Prompts", "/prompts"), Link("Models", "/models"))),
         Stage("Evaluate", (Link("Evaluations", "/evaluations"),)),
         Stage("Release", (Link("Releases", "/releases"),)),
-        Stage("Observe, learn", (Link("Traces", "/traces"), Link("Scores", "/scores"), Link("Ledger", "/ledger"))),
+        Stage(
+            "Observe, learn",
+            (Link("Traces", "/traces"), Link("Scores", "/scores"), Link("Costs", "/costs"), Link("Ledger", "/ledger")),
+        ),
         Stage(
             "Govern",
             (

@@ -1,6 +1,7 @@
 """Every room's pages, as one flat table. No logic."""
 
 from flyball.audit.pages import pages as audit
+from flyball.costs.pages import pages as costs
 from flyball.datasets.pages import pages as datasets
 from flyball.evaluations.pages import pages as evaluations
 from flyball.functions.pages import pages as functions
@@ -43,6 +44,7 @@ PAGES: tuple[Pages, ...] = (
     releases,
     traces,
     scores,
+    costs,
     ledger,
     quotas,
     lineage,

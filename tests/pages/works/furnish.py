@@ -27,12 +27,13 @@ from flyball.infra.jobs.immediate import run_immediately
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
-from flyball.ledger import quotas
+from flyball.ledger import alerts, quotas
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.declared import QuotaWish
 from flyball.ledger.records import Entry, Take
 from flyball.llm.usage import Usage
 from flyball.models.reaching import reaching
+from flyball.models.service import prices_by_version
 from flyball.projects import keys as projects
 from flyball.releases import service as releases
 from flyball.releases import serving
@@ -77,6 +78,7 @@ class Works:
     quotas: dict = field(default_factory=dict)
     called: list = field(default_factory=list)
     entry: str = ""
+    price: str = ""
 
     def at(self, hours):
         """The context, so many hours ago."""
@@ -414,6 +416,9 @@ async def govern(works):
 async def spend(works):
     """Budgets and limits in every state, leases of two workers, and what a month of calls cost."""
     ctx, bank = works.ctx, PostgresBank(works.ctx.db, lease_ns=HOUR)
+    async with ctx.db.connection() as connection:
+        prices = await prices_by_version(connection, [ctx.project])
+    works.price = next(version for version, one in prices.items() if one.input == 150_000_000)
     settled = entries(works)
     works.entry = settled[0].id
     await bank.settle(settled)
@@ -437,29 +442,28 @@ async def spend(works):
             for quota in [works.quotas[name]]
         ]
         await bank.take(worker, takes)
+    await alerts.tell_passed(ctx)
 
 
-def entries(works, count=400, seed=7):
-    """What calls of some days cost: of keys, models and functions, in every state, some at no known price."""
+def entries(works, count=900, seed=7):
+    """What calls of two months cost: of keys, models and functions, in every state, some at no known price."""
     chance, now_ns = random.Random(seed), works.ctx.clock.now_ns()
     found = []
     for number in range(count):
-        asks = chance.random() < 0.4
+        hours = number / count * 58 * 24
+        asks = chance.random() < (0.5 if hours < 720 else 0.3)
         state = "complete" if number % 9 else chance.choice(("failed", "cancelled", "retried", "lost"))
-        used = {"input_tokens": chance.randint(200, 6_000), "output_tokens": chance.randint(20, 1_500)}
-        model = chance.choice(("assistant", "assistant", "slow-and-good"))
-        price = (150, 600) if model == "assistant" else (2_500, 10_000)
-        cost = used["input_tokens"] * price[0] + used["output_tokens"] * price[1]
+        model = chance.choice(("assistant", "assistant", "slow-and-good" if hours < 600 else "assistant"))
         found.append(
             Entry(
                 id=f"{chance.getrandbits(64):016x}",
                 project=works.ctx.project,
                 organisation="default",
-                at_ns=now_ns - int(number / count * 27 * 24 * HOUR) - chance.randint(0, HOUR),
-                trace_id=works.called[number % len(works.called)] if number % 30 else "",
+                at_ns=now_ns - int(hours * HOUR) - chance.randint(0, HOUR),
+                trace_id=_trace_of(works, number, asks=asks),
                 key_id=works.keys[chance.choice(("my-app", "night-batch"))] if number % 40 else works.keys[MARKUP[:99]],
                 function="ask-works" if asks else None,
-                variant="best-passage" if asks else None,
+                variant=chance.choice(("best-passage", "best-passage", "last-passage")) if asks else None,
                 release=works.releases["live"] if asks else None,
                 model=model if number % 50 else UNBROKEN[:150],
                 provider="openai-compatible",
@@ -467,10 +471,25 @@ def entries(works, count=400, seed=7):
                 tags=("night-shift",) if number % 3 == 0 else (),
                 state=state,
                 estimated=state == "cancelled",
-                nano_usd=None if number % 23 == 5 else cost,
-                price_version="0f" * 32,
                 requests=0 if state == "retried" else 1,
-                **used,
+                **_bill(chance, works.price, dear=model != "assistant", priced=number % 23 != 5),
             )
         )
     return found
+
+
+def _trace_of(works, number, *, asks):
+    """Each trace that there is holds one call of the function, and some of models."""
+    known = works.called
+    return known[number % len(known)] if not asks and number % 30 else known[number] if number < len(known) else ""
+
+
+def _bill(chance, price, *, dear, priced):
+    used = {
+        "input_tokens": chance.randint(200, 6_000),
+        "cache_read_tokens": 0 if dear else chance.randint(0, 4_000),
+        "output_tokens": chance.randint(20, 1_500),
+    }
+    rates = (2_500, 0, 10_000) if dear else (150, 15, 600)
+    cost = sum(tokens * rate for tokens, rate in zip(used.values(), rates, strict=True))
+    return used | {"nano_usd": cost if priced else None, "price_version": (None if dear else price) if priced else None}
