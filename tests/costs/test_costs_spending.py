@@ -5,7 +5,7 @@ import random
 import pytest
 from spending_calls import DAY, HOUR, NOON, at, entry, settle
 
-from flyball.costs import service
+from flyball.costs import service, store
 from flyball.costs.asking import BYS
 from flyball.costs.errors import CostsInvalidError
 from flyball.costs.records import Filters, Window
@@ -155,3 +155,18 @@ async def test_a_far_future_end_is_cut_at_this_hour(ctx):
     found = await service.spend(at(ctx), Window(NOON - DAY, 2**61))
 
     assert found.window == Window(NOON - DAY, NOON + HOUR)
+
+
+async def test_what_settles_between_two_questions_is_in_both_or_in_neither(ctx, monkeypatch):
+    await settle(ctx, entry(tags=("a",), nano_usd=1), entry(nano_usd=2))
+    grouped = store.grouped
+
+    async def grouped_while_somebody_settles(*asked, **more):
+        await settle(ctx, entry(tags=("a",), nano_usd=100))
+        return await grouped(*asked, **more)
+
+    monkeypatch.setattr(store, "grouped", grouped_while_somebody_settles)
+    found = await service.spend(at(ctx), WEEK, "tag")
+
+    assert sum(row.sums.nano_usd for row in found.rows) == found.total.nano_usd
+    assert {row.name: row.sums.nano_usd for row in found.rows} == {"a": 101, "": 2}

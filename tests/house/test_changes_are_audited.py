@@ -15,7 +15,7 @@ UNAUDITED = {
     "flyball.audit.verifying._verify": "reads",
     "flyball.audit.exporting._lines": "reads; who exports is recorded before",
     "flyball.audit.sealing.seal": "signs what is recorded, and changes nothing of it",
-    "flyball.costs.exporting._lines": "reads; who exports is recorded before",
+    "flyball.costs.store.at_one_moment": "reads",
     "flyball.gateway.load": "reads",
     "flyball.traces.": "what happened, not what somebody changed: spans and scores are append-only records themselves",
     "flyball.ledger.bank_postgres.": "what was used, not what somebody changed: an append-only record itself",

@@ -19,7 +19,7 @@ async def chargeback(
     dimension, window = check_by(by), check(window, ctx.clock.now_ns())
     wanted = await asked(ctx, window, filters, organisation_wide=organisation_wide)
     group = ("tags",) if dimension == "tag" else group_of(dimension)
-    async with wanted.database.connection() as connection:
+    async with store.at_one_moment(wanted.database) as connection:
         (rows,) = await store.grouped(connection, wanted.where, group)
         (states,) = await store.grouped(connection, wanted.where, ("state",))
     total = added([sums_of(row) for row in states])

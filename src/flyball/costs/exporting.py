@@ -31,7 +31,7 @@ _TOKENS = (
     "reasoning_tokens", "audio_output_tokens",
 )  # fmt: skip
 _SUMS = ("nano_usd", "requests", "entries", "unpriced", "estimated", "tokens", *_TOKENS, "web_searches")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class _Line(NamedTuple):
@@ -69,8 +69,7 @@ async def _lines(
 ) -> AsyncIterator[bytes]:
     """The head, then a day at a time, all as the ledger was at one moment."""
     yield _written([columns])
-    async with wanted.database.transaction() as connection:
-        await connection.execute("set transaction isolation level repeatable read, read only")
+    async with store.at_one_moment(wanted.database) as connection:
         home = await home_of(connection, ctx)
         for day in _days(wanted.where.window):
             rows = await _rows_of(connection, wanted, day)

@@ -27,8 +27,7 @@ async def forecast(
     name, window = month_of(month, now_ns)
     wanted = await asked(ctx, window, filters, organisation_wide=organisation_wide)
     async with wanted.database.connection() as connection:
-        spent = await _sums(connection, wanted, Window(window.since_ns, window.until_ns))
-        days = await _days(connection, wanted, now_ns - now_ns % DAY_NS)
+        spent, days = await _read(connection, wanted, now_ns)
     predicted = predict(days, _rest(now_ns, window.until_ns)) if now_ns < window.until_ns else None
     expected, low, high = _totals(spent.nano_usd, predicted, over=now_ns >= window.until_ns)
     return Forecast(
@@ -46,26 +45,22 @@ async def forecast(
     )
 
 
-async def _sums(connection: Connection, wanted: Asked, window: Window) -> Sums:
-    where = store.Where(
-        projects=wanted.where.projects, window=window, columns=wanted.where.columns, tag=wanted.where.tag
-    )
-    (rows,) = await store.grouped(connection, where, ("state",))
-    return added([sums_of(row) for row in rows])
-
-
-async def _days(connection: Connection, wanted: Asked, today_ns: int) -> list[tuple[int, float]]:
-    """Weekday and cost of each whole day before today, from the first with anything, the oldest first."""
-    first = await store.first_day(connection, wanted.where)
-    if first is None or first >= today_ns:
-        return []
-    window = Window(max(first, today_ns - MOST * DAY_NS), today_ns)
+async def _read(connection: Connection, wanted: Asked, now_ns: int) -> tuple[Sums, list[tuple[int, float]]]:
+    """What the month spent; and weekday and cost of each whole day before today, from the first with anything, oldest first."""
+    month, today_ns = wanted.where.window, now_ns - now_ns % DAY_NS
+    over = month.until_ns <= now_ns  # then nothing is learnt
+    since_ns = month.since_ns if over else max(0, today_ns - MOST * DAY_NS)
+    today_ns = month.until_ns if over else today_ns
+    window = Window(min(month.since_ns, since_ns), max(month.until_ns, today_ns))
     where = store.Where(
         projects=wanted.where.projects, window=window, columns=wanted.where.columns, tag=wanted.where.tag
     )
     (rows,) = await store.grouped(connection, where, ("at_ns",))
-    found = {row["at_ns"]: float(row["nano_usd"]) for row in rows}
-    return [(_weekday(day), found.get(day, 0.0)) for day in range(window.since_ns, today_ns, DAY_NS)]
+    spent = added([sums_of(row) for row in rows if month.since_ns <= row["at_ns"] < month.until_ns])
+    found = {row["at_ns"]: float(row["nano_usd"]) for row in rows if row["at_ns"] < today_ns}
+    if not await store.is_older(connection, where, since_ns):
+        since_ns = max(since_ns, min(found, default=today_ns))
+    return spent, [(_weekday(day), found.get(day, 0.0)) for day in range(since_ns, today_ns, DAY_NS)]
 
 
 def _rest(now_ns: int, until_ns: int) -> list[Part]:

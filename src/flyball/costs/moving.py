@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from flyball.infra.context import Context
-from flyball.infra.db.database import Row
+from flyball.infra.db.database import Connection, Row
 from flyball.kit.paging import page_size
 
 from . import store
@@ -37,7 +37,8 @@ async def movers(
     dimension, window = check_by(by), check(window, ctx.clock.now_ns())
     since = check(against, ctx.clock.now_ns()) if against else window.before
     wanted = await asked(ctx, window, filters, organisation_wide=organisation_wide)
-    old, new = await _cells(wanted, dimension, since), await _cells(wanted, dimension, window)
+    async with store.at_one_moment(wanted.database) as connection:
+        old, new = [await _cells(connection, wanted, dimension, each) for each in (since, window)]
     moves = {key: moved(old.get(key, {}), new.get(key, {})) for key in {**old, **new}}
     order = sorted(moves, key=lambda key: (-abs(moves[key].delta), key))
     changed = [key for key in order if moves[key].delta or _is_there(moves[key])]
@@ -70,15 +71,14 @@ def _is_there(move: Moved) -> bool:
     return bool(move.price or move.volume or move.mix)
 
 
-async def _cells(wanted: Asked, by: By, window: Window) -> _Cells:
+async def _cells(connection: Connection, wanted: Asked, by: By, window: Window) -> _Cells:
     """By name, what it used of each function and model."""
     group = group_of(by)
     within = [name for name in _WITHIN if name not in group]
     where = store.Where(
         projects=wanted.where.projects, window=window, columns=wanted.where.columns, tag=wanted.where.tag
     )
-    async with wanted.database.connection() as connection:
-        (rows,) = await store.grouped(connection, where, (*group, *within), sums=_SUMS)
+    (rows,) = await store.grouped(connection, where, (*group, *within), sums=_SUMS)
     found: _Cells = defaultdict(dict)
     for row in rows:
         cell = Cell(row["nano_usd"], row["tokens"], row["entries"])

@@ -58,7 +58,7 @@ async def spend(
 async def _read(wanted: Asked, by: By, step: Step) -> tuple[list[Row], list[Row], Sums | None]:
     """Rows of names, rows of hours or days, and what carries no tag where tags are asked for."""
     group = group_of(by)
-    async with wanted.database.connection() as connection:
+    async with store.at_one_moment(wanted.database) as connection:
         if by != "tag":
             rows, periods = await store.grouped(connection, wanted.where, group, ("at_ns",), step=step)
             return rows, periods, None

@@ -3,12 +3,13 @@
 Whole days are read from the sums by the day, what is left at both ends from those by the hour. No clock, no authorisation.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
-from flyball.infra.db.database import Connection, Row, fetch_all, fetch_one
+from flyball.infra.db.database import Connection, Database, Row, fetch_all, fetch_one
 
 from .records import Step, Window
 from .windows import DAY_NS, HOUR_NS
@@ -34,6 +35,14 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
 class _Query(NamedTuple):
     text: str
     parameters: list[object]
+
+
+@asynccontextmanager
+async def at_one_moment(database: Database) -> AsyncIterator[Connection]:
+    """A connection that sees everything as it was when it began, so that sums of two questions go together."""
+    async with database.transaction() as connection:
+        await connection.execute("set transaction isolation level repeatable read, read only")
+        yield connection
 
 
 async def grouped(
@@ -89,14 +98,14 @@ def _pieces(window: Window, step: Step, *, tagged: bool) -> list[tuple[str, str,
     ]
 
 
-async def first_day(connection: Connection, where: Where) -> int | None:
-    """The first day on which anything is in the ledger; None: nothing is."""
+async def is_older(connection: Connection, where: Where, at_ns: int) -> bool:
+    """Whether anything that is meant is in the ledger from before a day, whatever the window."""
     more = "".join(f" and {name} = %s" for name, _ in where.columns)
     table, tagged = ("ledger_tag_days", " and %s = any(tags)") if where.tag else ("ledger_days", "")
-    query = f"select min(day_ns) as day_ns from {table} where project = any(%s){more}{tagged}"
+    query = f"select 1 as one from {table} where project = any(%s) and day_ns < %s{more}{tagged} limit 1"
     values = [value for _, value in where.columns]
-    row = await fetch_one(connection, query, list(where.projects), *values, *([where.tag] if where.tag else []))
-    return row["day_ns"] if row else None
+    tags = [where.tag] if where.tag else []
+    return await fetch_one(connection, query, list(where.projects), at_ns, *values, *tags) is not None
 
 
 async def key_names(connection: Connection, projects: Sequence[str], lines: Sequence[str]) -> dict[str, str]:
