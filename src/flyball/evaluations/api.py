@@ -14,9 +14,13 @@ router = Router("/api", tag="evaluations")
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run to start, on the newest version of the dataset unless one is named."""
+    """A run to start, on the newest version of the dataset unless one is named.
+
+    `continues` is a run that failed: only what was not answered there is asked.
+    """
 
     dataset_version: int | None = None
+    continues: str = ""
 
 
 @router.get("/evaluations", permission="evaluations.read", returns=tuple[Evaluation, ...])
@@ -40,7 +44,7 @@ async def declare_evaluation(ctx: ContextDep, name: str, spec: EvaluationSpec = 
 @router.post("/evaluations/{name}/runs", permission="evaluations.write", returns=Run, status=202)
 async def start_run(ctx: ContextDep, name: str, new: NewRun = Body(NewRun)) -> Run:
     """Start a durable run; its result names the report."""
-    return await service.start(ctx, name, new.dataset_version)
+    return await service.start(ctx, name, new.dataset_version, continues=new.continues)
 
 
 @router.get("/evaluations/{name}/reports", permission="evaluations.read", returns=Page[ReportLine])

@@ -60,10 +60,15 @@ def list_evaluations() -> None:
 def run(
     name: str,
     dataset_version: Annotated[int | None, typer.Option(help="The dataset's version; the newest unless given.")] = None,
+    continues: Annotated[
+        str, typer.Option("--continue", help="A run that failed: ask only what was not answered there.")
+    ] = "",
 ) -> None:
     """Run an evaluation and print its verdict: exit code 0 PASS, 3 FAIL, 4 INCONCLUSIVE."""
     client = control()
-    started = client.post(f"/api/evaluations/{segment(name)}/runs", {"dataset_version": dataset_version})
+    started = client.post(
+        f"/api/evaluations/{segment(name)}/runs", {"dataset_version": dataset_version, "continues": continues}
+    )
     ended = follow_run(client, started["id"], title=name)
     report = client.get(f"/api/reports/{segment(ended['result']['report_id'])}")
     _print_report(report)

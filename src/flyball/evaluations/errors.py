@@ -1,18 +1,27 @@
 """What can go wrong with evaluations.
 
 FlyballError
+├── RunStoppedError                a budget or limit is used up: the run goes on where it stopped when it is continued
 ├── NotFoundError
 │   ├── EvaluationNotFoundError    no evaluation of that name in this project
 │   └── ReportNotFoundError        no report of that id in this project
 ├── InvalidInputError
 │   └── EvaluationSpecError        a declaration that names an unknown scorer, metric or baseline, or an impossible margin
 └── ConflictError
+    ├── NotToContinueError         a run that cannot be continued: another evaluation's, or one that has not failed
     ├── NothingToEvaluateError     the dataset version has no rows, or too few to compare
     ├── BaselineUnavailableError   the baseline cannot run here now, so nothing can be compared with it
     └── NotComparableError         two reports that share no variant or no metric
 """
 
-from flyball.kit.errors import ConflictError, InvalidInputError, NotFoundError
+from flyball.kit.errors import ConflictError, FlyballError, InvalidInputError, NotFoundError
+
+
+class RunStoppedError(FlyballError):
+    """A budget or limit that counts what a run asks of models has not enough left."""
+
+    status = 429
+    code = "quota_reached"
 
 
 class EvaluationNotFoundError(NotFoundError):
@@ -40,6 +49,12 @@ class EvaluationSpecError(InvalidInputError):
     """An evaluation is declared in a way that cannot work."""
 
     code = "evaluation_invalid"
+
+
+class NotToContinueError(ConflictError):
+    """The run cannot be continued by another."""
+
+    code = "not_to_continue"
 
 
 class NothingToEvaluateError(ConflictError):

@@ -12,9 +12,10 @@ from .plans import ITEMS_PER_CHUNK, KIND, Plan
 
 
 async def evaluate(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments: `evaluation`, `dataset_version` (None: the newest), `started_by`. The result names the report."""
+    """Arguments: `evaluation`, `dataset_version` (None: the newest), `started_by`, `continues` (ids of runs). The result names the report."""
     name, version = arguments["evaluation"], arguments.get("dataset_version")
-    made = await run.step("plan", _plan, run.ctx, name, version, arguments.get("started_by", ""))
+    continues = tuple(arguments.get("continues", ()))
+    made = await run.step("plan", _plan, run.ctx, name, version, arguments.get("started_by", ""), continues)
     plan = msgspec.convert(made, Plan)
     failed = 0
     await run.progress(0, plan.items, f"asking {len(plan.running)} variants {plan.items} items")
@@ -25,8 +26,11 @@ async def evaluate(run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]
     return await run.step("report", _report, run.ctx, run.run_id, plan)
 
 
-async def _plan(ctx: Context, name: str, dataset_version: int | None, started_by: str) -> dict[str, Any]:
-    made: dict[str, Any] = msgspec.to_builtins(await planning.make(ctx, name, dataset_version, started_by))
+async def _plan(
+    ctx: Context, name: str, dataset_version: int | None, started_by: str, continues: tuple[str, ...]
+) -> dict[str, Any]:
+    plan = await planning.make(ctx, name, dataset_version, started_by, continues=continues)
+    made: dict[str, Any] = msgspec.to_builtins(plan)
     return made
 
 

@@ -12,6 +12,7 @@ from flyball.kit.clock import Clock
 from flyball.kit.errors import FlyballError
 from flyball.scorers import Answered, Scorer
 
+from .errors import RunStoppedError
 from .records import NOT_APPLICABLE, Item, Result
 
 Ask = Callable[[PinnedVariant, dict[str, Any]], Awaitable[Answer]]
@@ -21,10 +22,12 @@ LONGEST_REASON = 500
 
 
 async def judge_item(item: Item, variant: PinnedVariant, scorers: Sequence[Scorer], ask: Ask, clock: Clock) -> Result:
-    """The result of asking `variant` for `item`."""
+    """The result of asking `variant` for `item`. Raises RunStoppedError, where it may not be asked."""
     started = clock.monotonic_ns()
     try:
         answer = await ask(variant, input_of(variant, item.row))
+    except RunStoppedError:
+        raise  # no fault of the variant's
     except FlyballError as error:
         return _failed(item, variant, scorers, error.message, clock.monotonic_ns() - started)
     except Exception as error:  # noqa: BLE001 -- a door: one item's failure is a result, the run goes on

@@ -16,7 +16,9 @@ from .records import Evaluation
 from .reports import DatasetRef, FunctionRef, VariantRef
 
 
-async def make(ctx: Context, name: str, dataset_version: int | None, started_by: str) -> Plan:
+async def make(
+    ctx: Context, name: str, dataset_version: int | None, started_by: str, *, continues: tuple[str, ...] = ()
+) -> Plan:
     """The plan of a run that starts now.
 
     Raises:
@@ -43,6 +45,7 @@ async def make(ctx: Context, name: str, dataset_version: int | None, started_by:
         items=version.rows,
         variants=chosen(evaluation, pinned),
         started_by=started_by,
+        continues=continues,
     )
 
 

@@ -20,6 +20,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     variants: tuple[VariantRef, ...]  # the baseline first
     started_by: str
+    continues: tuple[
+        str, ...
+    ] = ()  # ids of the runs whose answers are taken, where nothing of the question has changed
 
     @property
     def chunks(self) -> int:

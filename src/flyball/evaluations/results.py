@@ -76,6 +76,23 @@ async def of_run(ctx: Context, run_id: str, *, item_id: str | None = None) -> li
     return [_result(row) for row in found]
 
 
+async def between(ctx: Context, run_ids: Sequence[str], first: int, count: int) -> list[Result]:
+    """The results of some runs for the items from a position on."""
+    found = await asyncio.to_thread(
+        ctx.lake.query,
+        """
+        select position, item_id, item_hash, variant, variant_hash, status, error, scores, unscored, text, retrieved,
+               latency_ns, cost_nano_usd
+        from evaluation_results
+        where project = $project and list_contains($run_ids, run_id) and position >= $first and position < $first + $count
+        order by created_ns, position, variant
+        """,
+        {"project": ctx.project, "run_ids": list(run_ids), "first": first, "count": count},
+        tables=[EVALUATION_RESULTS],
+    )
+    return [_result(row) for row in found]
+
+
 def _row(result: Result) -> dict[str, object]:
     row: dict[str, object] = msgspec.to_builtins(result)
     return row | {name: msgspec.json.encode(row[name]).decode() for name in _JSON}

@@ -14,7 +14,7 @@ from flyball.runs import service as runs
 from flyball.runs.records import Run
 
 from . import comparing, planning, reporting, results, store
-from .errors import EvaluationNotFoundError, EvaluationSpecError, ReportNotFoundError
+from .errors import EvaluationNotFoundError, EvaluationSpecError, NotToContinueError, ReportNotFoundError
 from .plans import KIND
 from .records import Evaluation, EvaluationSpec, Result
 from .reports import Comparison, Report, ReportCheck, ReportLine
@@ -111,17 +111,22 @@ async def get_evaluation(ctx: Context, name: str) -> Evaluation:
     return evaluation
 
 
-async def start(ctx: Context, name: str, dataset_version: int | None = None) -> Run:
-    """Queue a run of the evaluation on a dataset version, the newest unless one is named.
+async def start(ctx: Context, name: str, dataset_version: int | None = None, *, continues: str = "") -> Run:
+    """Queue a run of the evaluation on a dataset version, the newest unless one is named, or that of the run it continues.
 
     What would make the run fail at once is refused here: an unknown evaluation, function or version, no rows, a
-    baseline that names no variant.
+    baseline that names no variant. A run that `continues` another asks only what was not answered there.
     """
     evaluation = await get_evaluation(ctx, name)
+    before = await _to_continue(ctx, name, continues) if continues else None
+    if before is not None and dataset_version is None:
+        dataset_version = before.arguments.get("dataset_version")
     async with ctx.db.transaction() as connection:
         check(name, evaluation.spec, await functions.get(connection, ctx.project, evaluation.spec.function))
         version = await planning.find_version(connection, ctx, evaluation, dataset_version)
         arguments = {"evaluation": name, "dataset_version": version.version, "started_by": ctx.actor.id}
+        if before is not None:
+            arguments["continues"] = [before.id, *before.arguments.get("continues", ())]
         run = await runs.enqueue(connection, ctx, KIND, arguments)
         await audit.record(
             connection,
@@ -131,6 +136,21 @@ async def start(ctx: Context, name: str, dataset_version: int | None = None) -> 
             object_id=name,
             before=None,
             after=arguments,
+        )
+    return run
+
+
+async def _to_continue(ctx: Context, name: str, run_id: str) -> Run:
+    """A run that failed and can be continued. Raises RunNotFoundError, NotToContinueError."""
+    run = await runs.get(ctx, run_id)
+    if run.kind != KIND or run.arguments.get("evaluation") != name:
+        raise NotToContinueError(
+            f"the run {run_id} is none of the evaluation {name!r}", next_step=f"`flyball runs list --kind {KIND}`"
+        )
+    if run.status != "failed":
+        raise NotToContinueError(
+            f"the run {run_id} is {run.status}; only one that failed is continued",
+            next_step=f"`flyball eval run {name}` starts another",
         )
     return run
 

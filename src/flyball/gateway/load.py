@@ -14,7 +14,7 @@ from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.secrets.references import Found, LookUp, Missing
 from flyball.infra.secrets.safe import Sealed
 from flyball.ledger import quota_store
-from flyball.ledger.records import Quota
+from flyball.ledger.covering import by_scope
 from flyball.models import endpoints
 from flyball.models import store as model_store
 from flyball.models.errors import ModelNotConfiguredError
@@ -54,7 +54,7 @@ async def load_projects(database: Database, keyring: Keyring) -> Mapping[str, Kn
             models=MappingProxyType(known_models[project]),
             functions=MappingProxyType(known_functions[project]),
             organisation=organisations.get(project, ""),
-            quotas=_quotas(quotas, project, organisations.get(project, "")),
+            quotas=by_scope(quotas, project, organisations.get(project, "")),
         )
         for project in {*known_models, *known_functions}
     }
@@ -73,15 +73,6 @@ async def _look_ups(keyring: Keyring, models: Iterable[Model], sealed: Iterable[
         *(keyring.look_up(texts, stored=stored[project]) for project, texts in wanted.items())
     )
     return dict(zip(wanted, found_all, strict=True))
-
-
-def _quotas(quotas: Iterable[Quota], project: str, organisation: str) -> Mapping[tuple[str, str], tuple[Quota, ...]]:
-    """The budgets and limits that calls of a project fall under, by their scope; its organisation's too."""
-    found: dict[tuple[str, str], list[Quota]] = defaultdict(list)
-    for quota in quotas:
-        if quota.organisation == organisation and quota.project in (None, project):
-            found[quota.scope_kind, quota.scope].append(quota)
-    return MappingProxyType({place: tuple(some) for place, some in found.items()})
 
 
 def _model(model: Model, look_up: LookUp, *, guarded: bool) -> KnownModel:

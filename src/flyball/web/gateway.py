@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import gc
 import logging
-import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,8 +21,6 @@ from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
 from flyball.infra.egress.client import Egress
-from flyball.infra.events.channels import WANTED
-from flyball.infra.events.listen import listen
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
 from flyball.infra.secrets.keyring import Keyring
@@ -31,15 +28,12 @@ from flyball.infra.sockets.guarded import Allowance
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server
 from flyball.infra.spool.drain import Drain
-from flyball.infra.spool.errors import SpoolInUseError
-from flyball.infra.spool.spool import Spool
+from flyball.infra.spool.opening import drained, take_spool
 from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
-from flyball.ledger.bank_postgres import PostgresBank
-from flyball.ledger.lender import Lender
-from flyball.ledger.settling import SpooledEntries, deliver_entries
+from flyball.ledger.opening import open_till
 from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
 from flyball.projects.key_refusals import refusals_of
@@ -48,11 +42,7 @@ from flyball.projects.noting import written
 from flyball.settings import Settings, load_settings
 from flyball.traces.spooled import SpooledSpans, deliver_spans
 
-_MOST_WORKERS = 64
 _GRACE_SECONDS = 25
-_SETTLING_SECONDS = (
-    0.2  # what was leased counts until it has settled, so nothing waits for it: fewer, larger transactions
-)
 _KEPT_SECONDS = 75  # a caller's idle connection
 _logger = logging.getLogger("flyball.gateway")
 
@@ -106,9 +96,9 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         await database.open()
         snapshots = CurrentSnapshot(database, Keyring(settings, layout, clock))
         await snapshots.reload()
-        spool = _take_spool(layout, "gateway", settings.spool_bytes)
+        spool = take_spool(layout, "gateway", settings.spool_bytes)
         stack.callback(spool.close)
-        await stack.enter_async_context(_drained(Drain(spool, database, clock, deliver_spans)))
+        await stack.enter_async_context(drained(Drain(spool, database, clock, deliver_spans)))
         till = await stack.enter_async_context(open_till(layout, settings, clock))
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
@@ -145,62 +135,3 @@ def _linger(settings: Settings) -> Linger:
     """What becomes of answers whose caller has left."""
     drains = settings.cancelled_calls == "drain"
     return Linger(max(0, settings.drain_seconds), max(0, settings.drain_bytes)) if drains else NO_LINGER
-
-
-@asynccontextmanager
-async def open_till(layout: Layout, settings: Settings, clock: Clock) -> AsyncIterator[Lender]:
-    """What keeps promises of budgets and limits, on connections of its own: reading a snapshot never holds a call up."""
-    async with AsyncExitStack() as stack:
-        database = Database(settings.database_url, most=min(3, settings.database_pool), application="flyball ledger")
-        stack.push_async_callback(database.close)
-        await database.open()
-        spool = _take_spool(layout, "ledger", settings.ledger_spool_bytes)
-        stack.callback(spool.close)
-        await stack.enter_async_context(
-            _drained(Drain(spool, database, clock, deliver_entries, pause_seconds=_SETTLING_SECONDS))
-        )
-        worker = f"{spool.writer}-{secrets.token_hex(6)}"
-        lender = Lender(PostgresBank(database), SpooledEntries(spool), clock, worker)
-        await stack.enter_async_context(lender.at_work())
-        hearing = asyncio.create_task(_hear_recalls(lender, settings.database_url))
-        stack.callback(hearing.cancel)
-        yield lender
-
-
-async def _hear_recalls(lender: Lender, database_url: str) -> None:
-    """News is a hint: what was missed comes with the next renewal."""
-    async for channel, quota in listen(database_url, WANTED):
-        if channel == WANTED:
-            lender.recall(quota)
-
-
-def _take_spool(layout: Layout, kind: str, capacity: int) -> Spool:
-    """The spool of the first name that no other worker bears: what a killed one left is found again."""
-    for number in range(1, _MOST_WORKERS):
-        try:
-            return Spool(layout.spool, f"{kind}-{number}", capacity=capacity)
-        except SpoolInUseError:
-            continue
-    raise SpoolInUseError(f"{_MOST_WORKERS} gateway workers run on {layout.root}", next_step="run fewer workers")
-
-
-@asynccontextmanager
-async def _drained(drain: Drain) -> AsyncIterator[None]:
-    """The spool is emptied into the inbox inside the block, and once more at its end."""
-    running = asyncio.create_task(_keep_draining(drain))
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        if not await drain.finish():
-            _logger.warning("some spans wait in the spool; the next start records them")
-
-
-async def _keep_draining(drain: Drain) -> None:
-    while True:
-        try:
-            await drain.run()
-        except Exception:  # -- the door of a task that nobody awaits: it must neither end nor fail in silence
-            _logger.exception("emptying the spool failed and begins again")
-            await asyncio.sleep(1)
