@@ -303,8 +303,9 @@ async def test_a_limit_lets_through_what_it_says_on_one_worker_and_over_four(
                     answered += 1
                 except openai.RateLimitError:
                     return answered
-                except openai.InternalServerError as error:  # a machine so busy that PostgreSQL took its time
-                    assert error.code == "quota_unknown"
+                except openai.InternalServerError as error:
+                    if error.code != "quota_unknown":  # a machine so busy that PostgreSQL took its time
+                        raise
 
     answered = sum(await asyncio.gather(*(call_on() for _ in range(16))))
 
