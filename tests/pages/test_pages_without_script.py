@@ -107,6 +107,23 @@ async def test_a_budget_is_set_raised_and_removed_and_asks_before_it_stops_calls
         await expect(page.get_by_role("status")).to_contain_text("The budget of tag night-shift is removed.")
 
 
+async def test_somebody_is_told_tested_and_told_no_more(works, browse):
+    async with browse(works, java_script_enabled=False) as (page, _):
+        await page.goto("/notifications")
+        await page.get_by_role("link", name="Tell somebody").click()
+        await page.get_by_label("Webhook or mailbox").fill("https://10.0.0.1/hook")
+        await press(page, "Tell it")
+        await expect(page.get_by_role("status")).to_contain_text("is not called: it leads to a private network")
+        await page.get_by_label("Webhook or mailbox").fill("bob@example.com")
+        await press(page, "Tell it")
+        row = page.get_by_role("row", name=re.compile("bob@example.com")).first
+        await expect(page.locator(".notice.warn")).to_contain_text("This server sends no e-mail")
+        await row.get_by_role("button", name="Send a test to bob@example.com").click()
+        await expect(page.get_by_role("cell", name="A test of flyball's notifications")).to_be_visible()
+        await row.get_by_role("button", name="Tell bob@example.com no more").click()
+        await expect(page.get_by_role("status")).to_contain_text("bob@example.com is told no more.")
+
+
 async def test_entries_of_the_ledger_are_filtered_paged_and_lead_to_their_traces(works, browse):
     async with browse(works, java_script_enabled=False) as (page, _):
         await page.goto("/ledger")

@@ -59,4 +59,4 @@ def shown(address: str) -> str:
         return mailbox(address)
     scheme, _, rest = address.partition("://")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    return f"{scheme}://{host}/... ({sha256(address.encode()).hexdigest()[:8]})"
+    return f"{scheme}://{host} ({sha256(address.encode()).hexdigest()[:8]})"

@@ -17,6 +17,7 @@ SITE = Site(
             "Govern",
             (
                 Link("Budgets", "/budgets"),
+                Link("Notifications", "/notifications"),
                 Link("Runs", "/runs"),
                 Link("Members", "/members"),
                 Link("Roles", "/roles"),

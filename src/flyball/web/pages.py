@@ -14,6 +14,7 @@ from flyball.ledger.pages import pages as ledger
 from flyball.ledger.quota_pages import pages as quotas
 from flyball.lineage.pages import pages as lineage
 from flyball.models.pages import pages as models
+from flyball.notifications.pages import pages as notifications
 from flyball.projects.account_key_pages import pages as account_keys
 from flyball.projects.key_pages import pages as keys
 from flyball.projects.role_pages import project_pages as projects
@@ -47,6 +48,7 @@ PAGES: tuple[Pages, ...] = (
     costs,
     ledger,
     quotas,
+    notifications,
     lineage,
     runs,
     members,

@@ -26,14 +26,18 @@ from flyball.indexes.jobs import JOBS as INDEX_JOBS
 from flyball.infra.jobs.immediate import run_immediately
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
-from flyball.kit.ids import new_span_id, new_trace_id
-from flyball.ledger import alerts, quotas
+from flyball.kit.ids import new_id, new_span_id, new_trace_id
+from flyball.ledger import quotas
+from flyball.ledger.alerts import tell_passed
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.declared import QuotaWish
 from flyball.ledger.records import Entry, Take
 from flyball.llm.usage import Usage
 from flyball.models.reaching import reaching
 from flyball.models.service import prices_by_version
+from flyball.notifications import service as notifications
+from flyball.notifications import store as notification_store
+from flyball.notifications.records import Receiver
 from flyball.projects import keys as projects
 from flyball.releases import service as releases
 from flyball.releases import serving
@@ -423,7 +427,7 @@ async def spend(works):
     works.entry = settled[0].id
     await bank.settle(settled)
     spent = {
-        "near": ("key my-app", "nano_usd", SECOND * 3 // 2, "month", {"alerts": (50, 80, 100)}),
+        "near": ("key my-app", "nano_usd", SECOND * 3 // 2, "month", {"alerts": (20, 40, 100)}),
         "used-up": ("function ask-works", "nano_usd", 40_000_000, "month", {}),
         "soft": ("tag night-shift", "nano_usd", 10_000_000, "rolling:30d", {"stop": "soft"}),
         "closed": ("project", "nano_usd", 500 * SECOND, "month", {"when_away": "closed", "open_bound": SECOND}),
@@ -442,7 +446,30 @@ async def spend(works):
             for quota in [works.quotas[name]]
         ]
         await bank.take(worker, takes)
-    await alerts.tell_passed(ctx)
+    await tell(works)
+
+
+async def tell(works):
+    """Two mailboxes and a webhook that are told of thresholds; one message arrived, one waits, one is given up."""
+    ctx = works.ctx
+    await notifications.add_receiver(ctx, "mailto:ann@example.com")
+    await notifications.add_receiver(ctx, f"mailto:{UNBROKEN[:60]}@example.com", organisation_wide=True)
+    async with ctx.db.across_projects().transaction() as connection:
+        hook = Receiver(
+            id=new_id("rcv", ctx.clock.now_ns()), organisation="default", project=ctx.project, home=ctx.project,
+            address="https://hooks.example.com/T0KEN", secret="secret:" + "hooks", created_ns=ctx.clock.now_ns(),
+        )  # fmt: skip
+        await notification_store.insert(connection, hook)
+    await tell_passed(ctx)
+    waiting = (await notifications.list_notifications(ctx)).items
+    async with ctx.db.across_projects().connection() as connection:
+        for one, next_ns in zip(waiting, (None, None, ctx.clock.now_ns() + HOUR), strict=False):
+            if next_ns or one is waiting[1]:
+                why = "https://hooks.example.com (e35cd3cb) answered 503"
+                now_ns = ctx.clock.now_ns()
+                await notification_store.failed(connection, one.id, error=why, next_ns=next_ns, now_ns=now_ns)
+            else:
+                await notification_store.delivered(connection, one.id, ctx.clock.now_ns())
 
 
 def entries(works, count=900, seed=7):
