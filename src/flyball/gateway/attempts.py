@@ -64,7 +64,7 @@ async def attempt_once(errand: Errand, attempt: Attempt, stack: AsyncExitStack) 
     _note(completion, entry, attempt)
     if not asking.relayed:
         body = dialect(asked.dialect).write_completion(completion, _frame(errand), losses)
-    return WholeReply(body, (*_passed_back(answered.headers), *dropped_header(losses)))
+    return WholeReply(body, (*_passed_back(answered.headers, entry), *dropped_header(losses)))
 
 
 async def _streamed(errand: Errand, attempt: Attempt, asking: Question, answered: Answered) -> StreamedReply:
@@ -85,7 +85,7 @@ async def _streamed(errand: Errand, attempt: Attempt, asking: Question, answered
             f"{answered.where} sent no content within {most:g} s",
             next_step="raise FLYBALL_FIRST_CONTENT_TIMEOUT_SECONDS if it thinks that long",
         ) from None
-    headers = (*_passed_back(answered.headers), *dropped_header(losses))
+    headers = (*_passed_back(answered.headers, entry), *dropped_header(losses))
     return StreamedReply(stream.pieces(), stream.closing, stream.broke, stream.unheaded, headers)
 
 
@@ -115,10 +115,16 @@ def _passed_on(spoken: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, 
     return tuple((name, headers[name.encode()].decode("latin-1")) for name in names if name.encode() in headers)
 
 
-def _passed_back(headers: Mapping[str, str]) -> tuple[Header, ...]:
+def _passed_back(headers: Mapping[str, str], entry: Entry) -> tuple[Header, ...]:
+    """Of the upstream's headers those on the list; its limits, which are this server's there, never in the place of the caller's here."""
     passed = (name for name in headers if name in _UPSTREAMS or name.startswith(_UPSTREAMS_PREFIXES))
     return tuple(
-        (name.encode("latin-1"), headers[name].encode("latin-1", "replace"))
+        (_renamed(name, entry).encode("latin-1"), headers[name].encode("latin-1", "replace"))
         for name in islice(passed, _MOST_PASSED)
         if len(headers[name]) <= _LONGEST_PASSED
     )
+
+
+def _renamed(name: str, entry: Entry) -> str:
+    limits = entry.tells_limits and name.startswith(_UPSTREAMS_PREFIXES)
+    return f"x-upstream-{name.removeprefix('x-')}" if limits else name

@@ -13,6 +13,7 @@ from .errand import Errand
 from .exchange import Exchange
 from .house import House
 from .identify import identify
+from .quota_errors import limit_headers
 from .read import read
 from .record import Entry
 from .reserve import reserve
@@ -57,6 +58,9 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
                 project = snapshot.projects[entry.caller.project]
                 worth = house.expectations.of(entry.caller.project, chosen, asked)
                 await reserve(house.till, project, entry, asked, worth)
+                if entry.demands and (told := house.standings.after(entry.demands)):
+                    entry.tells_limits = True
+                    speech.headers += limit_headers(told, route.dialect.name, house.clock.now_ns())
             patience = Patience(house.clock, seconds=house.deadline_seconds)
             streamed = asked.stream and verb == "generate"
             early = house.early_keep_alive_seconds if streamed else 0

@@ -1,11 +1,14 @@
 """What all calls of one worker share. Made once, at start; nothing here changes but what is meant to be counted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.kit.addresses import Network
 from flyball.kit.clock import Clock
+from flyball.ledger.records import Demand
+from flyball.ledger.told import Told
 from flyball.llm.wire import Wire
 from flyball.projects.key_refusals import KeyRefusals
 from flyball.projects.key_uses import KeyUses
@@ -27,6 +30,22 @@ class Snapshots(Protocol):
         ...
 
 
+class Standings(Protocol):
+    """What this worker knows of limits."""
+
+    def after(self, demands: Sequence[Demand]) -> Sequence[Told]:
+        """How they stand after a call was let in; nothing of what is not known."""
+        ...
+
+
+class NoStandings:
+    """Knows nothing of any limit."""
+
+    def after(self, demands: Sequence[Demand]) -> Sequence[Told]:  # noqa: ARG002 -- the port's shape
+        """Nothing."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """One worker's machinery."""
@@ -46,6 +65,7 @@ class House:
     control: HttpOverUnix
     recorder: Recorder
     till: Till
+    standings: Standings = field(default_factory=NoStandings)
     expectations: Expectations = field(default_factory=Expectations)
     proxies: tuple[Network, ...] = ()  # whose word on where a call comes from is believed
     uses: KeyUses = field(default_factory=KeyUses)

@@ -6,10 +6,14 @@ GatewayError
 └── LedgerFullError     503  what calls cost cannot be kept any more, so none may begin
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 from flyball.kit.clock import NANOSECONDS, to_datetime
 from flyball.kit.money import format_usd
 from flyball.ledger.errors import QuotaReachedError
 from flyball.ledger.records import Quota
+from flyball.ledger.told import Told
 
 from .errors import GatewayError
 from .exchange import Header
@@ -73,14 +77,23 @@ def _headers(reached: QuotaReachedError, dialect: str) -> tuple[Header, ...]:
     quota, standing = reached.quota, reached.standing
     if quota.unit not in ("requests", "tokens"):
         return ()
-    frees_ns = standing.frees_ns or reached.at_ns
-    if dialect == "anthropic_messages":
-        told = {"limit": standing.limit, "remaining": standing.free, "reset": _stamp(frees_ns)}
-        return tuple(
-            (f"anthropic-ratelimit-{quota.unit}-{name}".encode(), str(one).encode()) for name, one in told.items()
-        )
-    told = {"limit": standing.limit, "remaining": standing.free, "reset": f"{_seconds(frees_ns, reached.at_ns)}s"}
-    return tuple((f"x-ratelimit-{name}-{quota.unit}".encode(), str(one).encode()) for name, one in told.items())
+    unit: Literal["requests", "tokens"] = "requests" if quota.unit == "requests" else "tokens"
+    told = Told(unit, standing.limit, standing.free, standing.frees_ns or reached.at_ns)
+    return limit_headers((told,), dialect, reached.at_ns)
+
+
+def limit_headers(limits: Sequence[Told], dialect: str, now_ns: int) -> tuple[Header, ...]:
+    """How limits stand, in the headers that the caller's clients read: Anthropic's own, everybody else's as OpenAI's."""
+    anthropic = dialect == "anthropic_messages"
+    headers: list[Header] = []
+    for unit, limit, remaining, resets_ns in limits:
+        told = {"limit": str(limit), "remaining": str(remaining)}
+        if resets_ns is not None:
+            told["reset"] = _stamp(resets_ns) if anthropic else f"{_seconds(resets_ns, now_ns)}s"
+        for name, value in told.items():
+            named = f"anthropic-ratelimit-{unit}-{name}" if anthropic else f"x-ratelimit-{name}-{unit}"
+            headers.append((named.encode(), value.encode()))
+    return tuple(headers)
 
 
 def _whom(quota: Quota) -> str:

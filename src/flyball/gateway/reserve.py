@@ -29,7 +29,9 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     notes.organisation = project.organisation
     assert notes.route is not None  # noqa: S101 -- chosen before
     tags = notes.tags
-    demands = tuple(Demand(quota, _needed(quota, worth)) for quota in quotas_of(project, notes.route, notes, tags))
+    demands = notes.demands = tuple(
+        Demand(quota, _needed(quota, worth)) for quota in quotas_of(project, notes.route, notes, tags)
+    )
     try:
         notes.reservation = await till.admit(demands)
     except QuotaReachedError as error:

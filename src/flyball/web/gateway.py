@@ -33,7 +33,9 @@ from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.opening import open_till
+from flyball.ledger.told import Standings
 from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
 from flyball.projects.key_refusals import refusals_of
@@ -100,6 +102,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         stack.callback(spool.close)
         await stack.enter_async_context(drained(Drain(spool, database, clock, deliver_spans)))
         till = await stack.enter_async_context(open_till(layout, settings, clock))
+        standings = Standings(PostgresBank(database), clock)
+        await stack.enter_async_context(standings.at_work())
         await stack.enter_async_context(snapshots.kept_fresh())
         await stack.enter_async_context(written(uses_of(database), database, clock))
         await stack.enter_async_context(written(refusals_of(database), database, clock))
@@ -125,6 +129,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             control=control,
             recorder=SpooledSpans(spool),
             till=till,
+            standings=standings,
             proxies=networks_in(settings.trusted_proxies, knob="trusted_proxies"),
             uses=uses_of(database),
             refusals=refusals_of(database),
