@@ -140,7 +140,14 @@ async def fill(ctx: Context, entries: int) -> dict[str, Any]:
         await sum_store.sum_again(connection, ctx.project, sum_store.Periods(hours, hours[::24]))
     async with ctx.db.owner_connection() as connection:
         counts = {}
-        for table in ("ledger", "ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_tag_days"):
+        for table in (
+            "ledger",
+            "ledger_hours",
+            "ledger_days",
+            "ledger_day_models",
+            "ledger_tag_hours",
+            "ledger_tag_days",
+        ):
             await connection.execute(f"vacuum analyze {table}")
             counts[table] = ((await fetch_one(connection, f"select count(*) as n from {table}")) or {})["n"]
     return {"counts": counts, "fill_seconds": filled - begun, "sum_seconds": time.monotonic() - filled}

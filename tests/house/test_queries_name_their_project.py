@@ -80,7 +80,7 @@ WITHOUT = {
             "projects/key_refusals._WAITING", "projects/key_refusals.forget",
             "projects/key_store._CHECKED", "projects/key_store._ENDED", "prompts/store.all_current", "runs/store._BEGIN", "runs/store.fail",
             "runs/store.note", "runs/store.progress", "runs/store.succeed", "runs/store.unfinished",
-            "secrets/store._SEALED_OF_ALL", "secrets/store.wraps_by_master", "secrets/store.wraps_for_update",
+            "ledger/sum_store._FRESH", "secrets/store._SEALED_OF_ALL", "secrets/store.wraps_by_master", "secrets/store.wraps_for_update",
             "traces/flusher._claim", "traces/flusher._write",
         ],
         MACHINERY,

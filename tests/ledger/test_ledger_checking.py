@@ -99,7 +99,7 @@ async def test_a_drift_says_what_was_counted_and_what_it_is(ctx):
 
 async def test_sums_that_drifted_are_derived_again(ctx):
     await settled_in_many_ways(ctx)
-    tables = ("ledger_hours", "ledger_tag_hours", "ledger_days", "ledger_tag_days")
+    tables = ("ledger_hours", "ledger_tag_hours", "ledger_days", "ledger_day_models", "ledger_tag_days")
     before = [await without_stripes(ctx, name) for name in tables]
     async with ctx.db.owner_connection() as connection:
         await execute(connection, "update ledger_hours set nano_usd = nano_usd + 1 where hour_ns = %s", NOON)
@@ -128,18 +128,19 @@ async def without_stripes(ctx, table):
 async def test_stripes_are_brought_together_and_the_sums_stay(ctx):
     await settled_in_many_ways(ctx)
     async with ctx.db.owner_connection() as connection:  # as if other connections had written some of it
-        for table in ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_tag_days"):
+        for table in ("ledger_hours", "ledger_days", "ledger_day_models", "ledger_tag_hours", "ledger_tag_days"):
             await execute(connection, f"update {table} set stripe = 1 where stripe <> 1")
     await PostgresBank(ctx.db).settle([entry(number, id=f"late{number}") for number in range(5)], NOON)
     async with ctx.db.owner_connection() as connection:
         await execute(connection, "update ledger_days set stripe = 2 where stripe <> 1")
-    tables = ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_tag_days")
+        await execute(connection, "update ledger_day_models set stripe = 2 where stripe <> 1")
+    tables = ("ledger_hours", "ledger_days", "ledger_day_models", "ledger_tag_hours", "ledger_tag_days")
     before = [await without_stripes(ctx, name) for name in tables]
 
     async with ctx.db.across_projects().connection() as connection:
         await fold(replace(ctx, clock=FixedClock(NOON + 24 * HOUR)), connection)
         rows = await fetch_all(
-            connection, "select stripe from ledger_days where project = %s and stripe <> 0", "default"
+            connection, "select stripe from ledger_day_models where project = %s and stripe <> 0", "default"
         )
 
     assert rows == []

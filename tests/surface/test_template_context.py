@@ -54,7 +54,13 @@ def test_a_context_names_its_template(template, context):
 
 def test_every_template_of_a_room_is_some_page_or_a_part_of_one():
     shown = {template for template, _ in ALL}
-    parts = {"costs/cost-parts.html", "evaluations/parts.html", "ledger/entry-parts.html", "ledger/quota-parts.html", "projects/key-parts.html"}
+    parts = {
+        "costs/cost-parts.html",
+        "evaluations/parts.html",
+        "ledger/entry-parts.html",
+        "ledger/quota-parts.html",
+        "projects/key-parts.html",
+    }
     found = {f"{path.parent.parent.name}/{path.name}" for path in ROOMS.glob("*/templates/*.html")}
 
     assert found - parts == shown - {"surface/failure.html"}

@@ -3,7 +3,7 @@
 Whole days are read from the sums by the day, what is left at both ends from those by the hour. No clock, no authorisation.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -17,9 +17,11 @@ from .windows import DAY_NS, HOUR_NS
 _SUMS = ("nano_usd", "requests", "tokens", "entries", "unpriced", "estimated")
 Column: TypeAlias = Literal["function", "variant", "release", "model", "provider"]
 _KNOWN: dict[Column, str] = {
-    name: f"select distinct {name} as name from ledger_days where project = any(%s) and {name} <> '' limit 1000"
+    name: f"select distinct {name} as name from {'ledger_days' if name == 'release' else 'ledger_day_models'} "
+    f"where project = any(%s) and {name} <> '' limit 1000"
     for name in get_args(Column)
 }
+_WHO = {"key_id", "member", "release"}
 _LONG: dict[Step, int] = {"hour": HOUR_NS, "day": DAY_NS}
 
 
@@ -70,9 +72,9 @@ async def grouped(
     return [[row for row in rows if row["mark"] == mark and row["entries"] is not None] for mark in marked]
 
 
-def _source(where: Where, columns: Iterable[str], sums: Sequence[str], step: Step, *, tagged: bool) -> _Query:
+def _source(where: Where, columns: Sequence[str], sums: Sequence[str], step: Step, *, tagged: bool) -> _Query:
     parts, parameters = [], list[object]()
-    for table, period, window in _pieces(where.window, step, tagged=tagged):
+    for table, period, window in _pieces(where, columns, step, tagged=tagged):
         shown = {
             "at_ns": f"{period} - {period} %% {_LONG[step]} as at_ns",
             "tag": "unnest(tags) as tag",
@@ -85,9 +87,11 @@ def _source(where: Where, columns: Iterable[str], sums: Sequence[str], step: Ste
     return _Query(" union all ".join(parts), parameters)
 
 
-def _pieces(window: Window, step: Step, *, tagged: bool) -> list[tuple[str, str, Window]]:
-    """From which tables a window is read."""
+def _pieces(where: Where, columns: Sequence[str], step: Step, *, tagged: bool) -> list[tuple[str, str, Window]]:
+    """From which tables a window is read: where nobody asks who called, days are a fraction of the rows."""
+    window = where.window
     hours, days = ("ledger_tag_hours", "ledger_tag_days") if tagged else ("ledger_hours", "ledger_days")
+    days = days if tagged else _days(where, columns)
     first, last = window.since_ns + -window.since_ns % DAY_NS, window.until_ns - window.until_ns % DAY_NS
     if step == "hour" or first >= last:
         return [(hours, "hour_ns", window)]
@@ -98,10 +102,14 @@ def _pieces(window: Window, step: Step, *, tagged: bool) -> list[tuple[str, str,
     ]
 
 
+def _days(where: Where, columns: Sequence[str]) -> str:
+    return "ledger_days" if _WHO & {*columns, *(name for name, _ in where.columns)} else "ledger_day_models"
+
+
 async def is_older(connection: Connection, where: Where, at_ns: int) -> bool:
     """Whether anything that is meant is in the ledger from before a day, whatever the window."""
     more = "".join(f" and {name} = %s" for name, _ in where.columns)
-    table, tagged = ("ledger_tag_days", " and %s = any(tags)") if where.tag else ("ledger_days", "")
+    table, tagged = ("ledger_tag_days", " and %s = any(tags)") if where.tag else (_days(where, ()), "")
     query = f"select 1 as one from {table} where project = any(%s) and day_ns < %s{more}{tagged} limit 1"
     values = [value for _, value in where.columns]
     tags = [where.tag] if where.tag else []

@@ -42,8 +42,8 @@ _LEASES = """
     where quota = %s and expires_ns > flyball_now_ns() order by amount desc, id limit 1000
 """
 _CALLED = {
-    "function": "select distinct function as name from ledger_days where project = %s and function <> '' limit 1000",
-    "model": "select distinct model as name from ledger_days where project = %s and model <> '' limit 1000",
+    "function": "select distinct function as name from ledger_day_models where project = %s and function <> '' limit 1000",
+    "model": "select distinct model as name from ledger_day_models where project = %s and model <> '' limit 1000",
     "tag": "select distinct unnest(tags) as name from ledger_tag_days where project = %s limit 1000",
     "key": "select distinct name from keys where project = %s and revoked_ns is null limit 1000",
     "member": "select m.name from members m join memberships s on s.member = m.id where s.project = %s limit 1000",

@@ -107,6 +107,7 @@ _SUMS = {
     "nano_usd": "coalesce(sum(nano_usd), 0)",
     "unpriced": "count(*) filter (where nano_usd is null)",
 }
+_BY_MODEL = {name: value for name, value in _KEY.items() if name not in {"key_id", "member", "release"}}
 _BY_TAGS = {**_KEY, "tags_hash": "md5(to_jsonb(tag_set)::text)"}  # a set of tags may be longer than a key
 _TAG_SET = """
     join lateral (select array_agg(distinct tag collate "C" order by tag collate "C") as tag_set from unnest(tags) as tag) as each
@@ -115,6 +116,7 @@ _TAG_SET = """
 _TABLES = (
     _Table("ledger_hours", "hour_ns", _KEY, {}, _SUMS),
     _Table("ledger_days", "day_ns", _KEY, {}, _SUMS),
+    _Table("ledger_day_models", "day_ns", _BY_MODEL, {}, _SUMS),
     _Table("ledger_tag_hours", "hour_ns", _BY_TAGS, {"tags": "tag_set"}, _SUMS, _TAG_SET),
     _Table("ledger_tag_days", "day_ns", _BY_TAGS, {"tags": "tag_set"}, _SUMS, _TAG_SET),
 )
