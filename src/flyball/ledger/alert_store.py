@@ -15,11 +15,13 @@ KEPT_NS = 400 * _DAY  # longer than any window but `total`: a threshold that is 
 _NEWLY = """
     with moment as materialized (select coalesce(%s::bigint, flyball_now_ns()) as ns),
     watched as materialized (
-        select q.*, m.ns from quotas q, moment m where q.removed_ns is null and q.alerts <> '{}' and q.unit <> 'parallel'
+        select q.*, m.ns, flyball_counts_from(q."window", greatest(0, m.ns - %s::bigint)) as from_ns,
+            (select min(threshold) from unnest(q.alerts) as t (threshold)) as least
+        from quotas q, moment m where q.removed_ns is null and q.alerts <> '{}' and q.unit <> 'parallel'
     ),
     used as (
-        select q.*, c.window_ns, c.settled from watched q join counters c on c.quota = q.id
-        where q."window" not like 'rolling:%%' and c.window_ns >= flyball_counts_from(q."window", greatest(0, q.ns - %s::bigint))
+        select q.*, c.window_ns, c.settled from watched q join counters c on c.quota = q.id and c.window_ns >= q.from_ns
+        where q."window" not like 'rolling:%%' and c.settled > 0 and c.settled::numeric * 100 >= q.amount::numeric * q.least
             and (q."window" = 'total' or flyball_window_ends(q."window", c.window_ns) > q.alerts_since_ns)
         union all
         select q.*, flyball_window(q."window", q.ns), s.settled from watched q, flyball_standing(q.id, q."window", q.ns) s
