@@ -46,7 +46,7 @@ async def forecast(
 
 
 async def _read(connection: Connection, wanted: Asked, now_ns: int) -> tuple[Sums, list[tuple[int, float]]]:
-    """What the month spent; and weekday and cost of each whole day before today, from the first with anything, oldest first."""
+    """What the month spent; and weekday and cost of each whole day before today, after the first with anything, oldest first."""
     month, today_ns = wanted.where.window, now_ns - now_ns % DAY_NS
     over = month.until_ns <= now_ns  # then nothing is learnt
     since_ns = month.since_ns if over else max(0, today_ns - MOST * DAY_NS)
@@ -59,7 +59,7 @@ async def _read(connection: Connection, wanted: Asked, now_ns: int) -> tuple[Sum
     spent = added([sums_of(row) for row in rows if month.since_ns <= row["at_ns"] < month.until_ns])
     found = {row["at_ns"]: float(row["nano_usd"]) for row in rows if row["at_ns"] < today_ns}
     if not await store.is_older(connection, where, since_ns):
-        since_ns = max(since_ns, min(found, default=today_ns))
+        since_ns = max(since_ns, min(found, default=today_ns) + DAY_NS)  # the first day may have begun at any hour
     return spent, [(_weekday(day), found.get(day, 0.0)) for day in range(since_ns, today_ns, DAY_NS)]
 
 
