@@ -225,6 +225,18 @@ async def test_a_threshold_with_nobody_to_tell_is_kept_and_shown(ctx, admin):
     assert passed["told"] == []
 
 
+async def test_thresholds_that_nobody_would_be_told_of_say_so(ctx):
+    wish = QuotaWish(scope="project", unit="nano_usd", amount=USD, window="day", alerts=(80,))
+    alone = await quotas.set_quota(ctx, wish)
+    assert [note for note in alone.notes if "notifications add ADDRESS`" in note]
+    await notifications.add_receiver(ctx, "mailto:owner@example.com", organisation_wide=True)
+    assert [note for note in (await quotas.set_quota(ctx, wish)).notes if "nobody is told" in note]
+    await notifications.add_receiver(ctx, "mailto:ann@example.com")
+
+    told = (await quotas.get_quota(ctx, "budget", alone.id)).quota.notes
+    assert ["FLYBALL_SMTP_SERVER" in note for note in told] == [True]
+
+
 async def test_parallel_calls_have_no_threshold(ctx):
     with pytest.raises(QuotaInvalidError, match="no threshold"):
         await quotas.set_quota(ctx, QuotaWish(unit="parallel", amount=3, window="", alerts=(80,)))

@@ -9,12 +9,13 @@ from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 from flyball.kit.clock import to_datetime
 from flyball.notifications.records import Notice
-from flyball.notifications.service import told_of
+from flyball.notifications.service import receivers_of, told_of
 from flyball.notifications.telling import tell
 
 from . import alert_store
 from .alert_store import Passed
 from .declared import PassedThreshold, Told
+from .records import Quota
 from .wording import amount_text, scope_text, window_words
 
 _MOST_SHOWN = 20
@@ -61,6 +62,17 @@ async def _told(connection: Connection, ctx: Context, abouts: list[str]) -> dict
         told = Told(address=one.address, state=one.state, tries=one.tries, at_ns=one.ended_ns, error=one.error)
         found.setdefault(about, []).append(told)
     return found
+
+
+async def untold_notes(ctx: Context, quota: Quota) -> tuple[str, ...]:
+    """What whoever gives a quota thresholds should know: that nobody would be told of them, or nobody by e-mail."""
+    if not quota.alerts:
+        return ()
+    told = await receivers_of(ctx, quota.organisation, quota.project)
+    if not told:
+        of = " --organisation-wide" if quota.project is None else ""
+        return (f"nobody is told of its thresholds: `flyball notifications add ADDRESS{of}` says whom",)
+    return tuple(dict.fromkeys(note for one in told for note in one.notes))
 
 
 def notice_of(passed: Passed) -> Notice:

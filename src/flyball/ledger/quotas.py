@@ -18,7 +18,7 @@ from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 from flyball.projects.tenants import organisation_to_change
 
 from . import declared_store, quota_store
-from .alerts import passed_thresholds
+from .alerts import passed_thresholds, untold_notes
 from .bank_postgres import PostgresBank
 from .declared import (
     UNITS,
@@ -346,7 +346,8 @@ async def _beside(connection: Connection, quota: Quota) -> list[str]:
 async def _shown(ctx: Context, known: KnownQuota, notes: list[str]) -> Declared:
     standings = await PostgresBank(ctx.db).standings([known.quota.id])
     standing = standings.get(known.quota.id)
-    return _declared(known, standing, (*notes, *_of_standing(known.quota, standing)))
+    untold = await untold_notes(ctx, known.quota)
+    return _declared(known, standing, (*notes, *_of_standing(known.quota, standing), *untold))
 
 
 def _of_standing(quota: Quota, standing: Standing | None) -> tuple[str, ...]:

@@ -91,6 +91,13 @@ async def list_receivers(ctx: Context) -> tuple[ShownReceiver, ...]:
     return tuple(_noted(ctx, one) for one in found)
 
 
+async def receivers_of(ctx: Context, organisation: str, project: str | None) -> tuple[ShownReceiver, ...]:
+    """Who is told of what belongs to a project, or (None) to the organisation; each with what it should know."""
+    async with ctx.db.connection() as connection:
+        found = await store.listed(connection, ctx.project, organisation)
+    return tuple(_noted(ctx, one) for one in found if one.organisation_wide == (project is None))
+
+
 async def remove_receiver(ctx: Context, receiver_id: str) -> ShownReceiver:
     """An address is told no more, of what is on its way neither. Raises ReceiverNotFoundError, ExceedsOwnRightsError."""
     async with ctx.db.across_projects().transaction() as connection:
