@@ -1,6 +1,7 @@
 """Templates: found by `<room>/<file>`, autoescaped, strict about names. Knows how values are shown, not what they mean."""
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,14 @@ def _pretty(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def _date_or_text(value: str) -> str:
+    """The type of a field that holds a date, or whatever else was written: browsers show nothing else in one for dates."""
+    try:
+        return "date" if not value or (len(value) == len("2026-11-21") and date.fromisoformat(value)) else "text"
+    except ValueError:
+        return "text"
+
+
 def _usd(nano: int | None) -> str:
     """An amount; what is not known is said to be unknown, never nothing."""
     if nano is None:
@@ -164,6 +173,7 @@ def _make_environment() -> Environment:
         duration=_duration,
         size=_size,
         usd=_usd,
+        date_or_text=_date_or_text,
         who=_who,
         prose=_prose,
         short_hash=short,
