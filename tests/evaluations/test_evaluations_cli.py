@@ -12,6 +12,10 @@ from flyball.evaluations import cli as evaluations_cli
 from flyball.evaluations import jobs, service
 from flyball.infra.jobs.immediate import run_immediately
 from flyball.kit.errors import FlyballError
+from flyball.ledger import quotas
+from flyball.ledger.declared import QuotaChange, QuotaWish
+from flyball.models import service as models
+from flyball.models.records import Endpoint, ModelSpec, Prices
 from flyball.projects import keys as projects
 from flyball.releases import cli as releases_cli
 from flyball.releases import service as releases
@@ -20,8 +24,9 @@ from flyball.runs import service as runs
 from flyball.runs.ledger import RunLedger
 from flyball.surface.console import ControlClient
 from flyball.surface.console.transport import Answer
+from flyball.testing import ScriptedUpstream
 
-from .conftest import SPEC, question
+from .conftest import ITEMS, SPEC, question
 
 
 class Bridge:
@@ -182,3 +187,27 @@ async def test_an_evaluation_is_declared_through_the_api(bench, admin, ctx):
     assert (answered.status, wrong.status) == (200, 400)
     assert (await service.get_evaluation(ctx, "quick")).spec.margin == SPEC.margin
     assert (await admin.get("/api/evaluations")).json()[1]["name"] == "quick"
+
+
+async def test_a_run_that_meets_a_budget_says_how_it_is_continued(ctx, flyball, bench):
+    await bench.declare()
+    budget = await quotas.set_quota(ctx, QuotaWish(scope="project", unit="nano_usd", amount=0, window="day"))
+    async with ScriptedUpstream() as upstream:
+        place = Endpoint(provider="openai-compatible", base_url=upstream.base_url, model="mock-small")
+        spec = ModelSpec(endpoints=(place,), prices=Prices(input=1, output=2))
+        async with ctx.db.transaction() as connection:
+            await models.put(connection, ctx, "fast", spec)
+
+        stopped = await flyball("eval run quality")
+        [failed] = (await runs.list_runs(ctx, kind=jobs.KIND)).items
+        await quotas.change_quota(ctx, "budget", budget.id, QuotaChange(amount=10**12))
+        elsewhere = await flyball("eval run quality --continue run_of_nobody")
+        done = await flyball(f"eval run quality --continue {failed.id}")
+
+    assert stopped.exit_code == 1
+    assert budget.id in stopped.stderr
+    assert f"flyball eval run quality --continue {failed.id}" in stopped.stderr
+    assert failed.error_code == "quota_reached"
+    assert (elsewhere.exit_code, "run_of_nobody" in elsewhere.stderr) == (7, True)
+    assert done.exit_code == 0, done.stderr
+    assert len(upstream.requests) == ITEMS
