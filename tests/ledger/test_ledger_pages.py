@@ -234,7 +234,9 @@ async def test_entries_are_paged_with_the_filter_kept(ctx, admin, key):
     ]  # fmt: skip
     await PostgresBank(ctx.db).settle(entries)
 
+    assert '<span class="count">55</span>' in (await admin.get("/ledger")).text
     first = (await admin.get("/ledger?model=fast")).text
+    assert 'class="count"' not in first
     older = re.search(r'href="(/ledger\?cursor=[^"]+)" rel="next"', first)[1].replace("&amp;", "&")
     second = (await admin.get(older)).text
 

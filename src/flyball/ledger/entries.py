@@ -44,6 +44,12 @@ async def list_entries(
     return Page(items=tuple(found[:size]), next=encode_cursor(last.at_ns, last.id) if last else None)
 
 
+async def count_entries(ctx: Context) -> int:
+    """How many entries the project has."""
+    async with ctx.db.connection() as connection:
+        return await entry_store.count(connection, ctx.project)
+
+
 async def get_entry(ctx: Context, entry_id: str) -> EntryWithCharges:
     """One entry, and the budgets and limits that it used something of. Raises EntryNotFoundError."""
     async with ctx.db.connection() as connection:

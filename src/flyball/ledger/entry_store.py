@@ -16,6 +16,7 @@ _NAMES = """
 """
 _PLAIN = f"{_SHOWN} from (select * from ledger where project = %s order by at_ns desc, id desc limit %s) e"
 _ONE = f"{_SHOWN} {_NAMES} from ledger e where e.project = %s and e.id = %s"
+_COUNT = "select coalesce(sum(entries), 0)::bigint as entries from ledger_day_models where project = %s"
 _CHARGES = """
     select charge ->> 0 as quota, sum((charge ->> 2)::bigint)::bigint as amount
     from ledger e, jsonb_array_elements(e.charges) charge where e.project = %s and e.id = %s group by 1 order by 1 limit 100
@@ -47,6 +48,12 @@ async def newest(
         *(project, project, *asked.values(), *(before or (2**62, "")), most),
     )
     return [LedgerRow(**row | {"tags": tuple(row["tags"])}) for row in rows]
+
+
+async def count(connection: Connection, project: str) -> int:
+    """How many entries a project has, from their sums."""
+    row = await fetch_one(connection, _COUNT, project)
+    return int(row["entries"]) if row else 0
 
 
 async def one(connection: Connection, project: str, entry_id: str) -> LedgerRow | None:

@@ -52,8 +52,12 @@ class LedgerFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerList(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/entries.html shows. `wrong` says what cannot be asked for; `states` and `known` are what can."""
+    """What templates/entries.html shows. `wrong` says what cannot be asked for; `states` and `known` are what can.
 
+    `count` is of all entries, None where some are asked for.
+    """
+
+    count: int | None
     entries: tuple[LedgerRow, ...]
     next: str | None
     first: bool
@@ -125,6 +129,7 @@ async def list_entries(
     """The project's entries, newest first, narrowed where asked."""
     asked = msgspec.structs.replace(asked, key=key.strip(), member=member.strip())
     shown = LedgerList(
+        count=None if asked.query else await entries.count_entries(ctx),
         entries=(),
         next=None,
         first=not cursor,
