@@ -173,11 +173,16 @@ async def ask(ctx: Context) -> list[dict[str, Any]]:
         "chargeback, 30 days, by tag": lambda: service.chargeback(ctx, month, "tag"),
     }
 
-    async def whole_page() -> list[object]:
-        return list(await asyncio.gather(*(verb() for verb in page.values())))  # as the page asks
+    async def whole(by: str) -> list[object]:
+        """As the page asks: at once."""
+        spent, moved = service.spend(ctx, month, by), service.movers(ctx, month, by)
+        rest = service.forecast(ctx), service.units(ctx, month), service.savings(ctx, month)
+        return list(await asyncio.gather(spent, moved, *rest))
 
     rows = [await timed(name, verb, on_page=True) for name, verb in page.items()]
-    rows.append(await timed("the page: all of them", whole_page, on_page=True))
+    rows.append(await timed("the page, 30 days, by model", lambda: whole("model"), on_page=True))
+    rows.append(await timed("the page, 30 days, by key", lambda: whole("key"), on_page=True))
+    rows.append(await timed("the page, 30 days, by tag", lambda: whole("tag"), on_page=True))
     rows += [await timed(name, verb, on_page=False) for name, verb in beside.items()]
     rows.append(await exported(ctx))
     return rows

@@ -59,12 +59,9 @@ async def _read(wanted: Asked, by: By, step: Step) -> tuple[list[Row], list[Row]
     """Rows of names, rows of hours or days, and what carries no tag where tags are asked for."""
     group = group_of(by)
     async with store.at_one_moment(wanted.database) as connection:
-        if by != "tag":
-            rows, periods = await store.grouped(connection, wanted.where, group, ("at_ns",), step=step)
-            return rows, periods, None
         (rows,) = await store.grouped(connection, wanted.where, group, step=step)
-        (periods,) = await store.grouped(connection, wanted.where, ("at_ns",), step=step)
-        if wanted.where.tag:
+        (periods,) = await store.grouped(connection, wanted.where, ("at_ns",), step=step)  # often of far fewer rows
+        if by != "tag" or wanted.where.tag:
             return rows, periods, None
         (tagged,) = await store.grouped(connection, wanted.where, ("at_ns",), step=step, by_tags=True)
     untagged = without(added([sums_of(row) for row in periods]), added([sums_of(row) for row in tagged]))

@@ -73,18 +73,22 @@ async def grouped(
 
 
 def _source(where: Where, columns: Sequence[str], sums: Sequence[str], step: Step, *, tagged: bool) -> _Query:
+    """The rows that are grouped. One tag of several is told apart when sets of tags are added up already: those are few."""
+    kept = ["tags" if name == "tag" else name for name in columns]
     parts, parameters = [], list[object]()
     for table, period, window in _pieces(where, columns, step, tagged=tagged):
-        shown = {
-            "at_ns": f"{period} - {period} %% {_LONG[step]} as at_ns",
-            "tag": "unnest(tags) as tag",
-        }
-        named = ", ".join([*(shown.get(name, name) for name in columns), *sums])
+        start = f"{period} - {period} %% {_LONG[step]} as at_ns"
+        named = ", ".join([*(start if name == "at_ns" else name for name in kept), *sums])
         more = "".join(f" and {name} = %s" for name, _ in where.columns) + (" and %s = any(tags)" if where.tag else "")
         parts.append(f"select {named} from {table} where project = any(%s) and {period} >= %s and {period} < %s{more}")
         parameters += [list(where.projects), *window, *(value for _, value in where.columns)]
         parameters += [where.tag] if where.tag else []
-    return _Query(" union all ".join(parts), parameters)
+    text = " union all ".join(parts)
+    if "tag" in columns:
+        added = ", ".join(f"sum({name})::bigint as {name}" for name in sums)
+        each = ", ".join(["unnest(tags) as tag" if name == "tag" else name for name in columns] + list(sums))
+        text = f"select {each} from (select {', '.join(kept)}, {added} from ({text}) as pieces group by {', '.join(kept)}) as sets"
+    return _Query(text, parameters)
 
 
 def _pieces(where: Where, columns: Sequence[str], step: Step, *, tagged: bool) -> list[tuple[str, str, Window]]:
