@@ -36,7 +36,7 @@ class Workers:
 
 
 @asynccontextmanager
-async def workers(url, folder, *, workers, tasks=4, count=10**9, lease_seconds):
+async def workers(url, folder, *, workers, tasks=4, count=10**9, lease_seconds, call_seconds=0.001):
     command = [
         sys.executable,
         str(_PROGRAM),
@@ -46,6 +46,7 @@ async def workers(url, folder, *, workers, tasks=4, count=10**9, lease_seconds):
         str(tasks),
         str(count),
         str(lease_seconds),
+        str(call_seconds),
     ]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE

@@ -1,7 +1,7 @@
 """Workers that spend from leases and settle through their spools, and are killed. Run by the tests of kills and of the race.
 
-python spending_processes.py URL FOLDER WORKERS TASKS COUNT LEASE_SECONDS: forks the workers, each of which makes COUNT
-reservations in all its lives. `kill N` on standing input kills worker N with SIGKILL and starts its next life; `tell` prints what
+python spending_processes.py URL FOLDER WORKERS TASKS COUNT LEASE_SECONDS CALL_SECONDS: forks the workers, each of which makes COUNT
+reservations in all its lives; a call takes up to so long. `kill N` on standing input kills worker N with SIGKILL and starts its next life; `tell` prints what
 all have done, as JSON; `end` lets them finish, waits for them and prints it once more.
 """
 
@@ -67,6 +67,7 @@ class Spender:
 
     def __init__(self, life, bank, spool, quotas):
         self._number, self._shared, self._count = life.number, life.shared, life.count
+        self._call_seconds = life.call_seconds
         self._bank, self._quotas = bank, quotas
         self._name = f"worker-{life.number}-{secrets.token_hex(4)}"
         self._entries = SpooledEntries(spool)
@@ -86,7 +87,7 @@ class Spender:
                 self._shared.add(self._number, refusals=1)
                 await asyncio.sleep(0.05)
                 continue
-            await asyncio.sleep(random.choice((0, 0, 0.001)))
+            await asyncio.sleep(random.choice((0, 0, self._call_seconds)))
             await self._settle(outcome)
 
     async def _settle(self, reservation):
@@ -157,6 +158,7 @@ class Life(NamedTuple):
     tasks: int
     count: int
     lease_seconds: float
+    call_seconds: float
 
 
 async def live(life):
@@ -185,11 +187,13 @@ async def quotas_of(database):
 
 
 def main():
-    url, folder, workers, tasks, count, lease_seconds = sys.argv[1:]
+    url, folder, workers, tasks, count, lease_seconds, call_seconds = sys.argv[1:]
     shared = Shared(int(workers))
 
     def begin(number):
-        life = Life(number, shared, url, Path(folder), int(tasks), int(count), float(lease_seconds))
+        life = Life(
+            number, shared, url, Path(folder), int(tasks), int(count), float(lease_seconds), float(call_seconds)
+        )
         pid = os.fork()
         if pid == 0:
             random.seed()
