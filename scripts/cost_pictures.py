@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ async def fill(ctx: Context, count: int) -> dict[str, str]:
     bank = PostgresBank(ctx.db, lease_ns=3_600 * SECOND, timeout_seconds=120)
     made = _entries(ctx.clock.now_ns(), count, lines)
     newest = ""
-    while batch := [entry for entry, _ in zip(made, range(BATCH), strict=False)]:
+    while batch := list(islice(made, BATCH)):
         await bank.settle(batch)
         newest = newest or batch[0].id
     spent = {
