@@ -123,6 +123,8 @@ async def test_callers_of_anthropic_are_told_in_their_own_words(gateway, declare
     assert answered.error["type"] == "rate_limit_error"
     assert answered.headers["anthropic-ratelimit-tokens-limit"] == "0"
     assert answered.headers["anthropic-ratelimit-tokens-remaining"] == "0"
+    assert "anthropic-ratelimit-tokens-reset" not in answered.headers  # it never does
+    assert "it frees when it is raised" in answered.error["message"]
 
 
 async def test_the_official_client_sees_a_rate_limit_error(gateway, declare):

@@ -95,6 +95,19 @@ async def test_what_is_used_up_is_refused_with_the_ledgers_own_numbers(lender, b
     assert refused.value.needed == 200
 
 
+@pytest.mark.parametrize("window", ["day", "rolling:3600"])
+async def test_a_call_that_needs_more_than_all_of_it_is_never_told_to_come_back(lender, bank, window):
+    daily = msgspec.structs.replace(BUDGET, id="q_daily", window=window)
+    await bank.declare(daily)
+    reservation = await lender.admit([Demand(daily, 10)])
+    lender.settle(reservation, [])
+
+    with pytest.raises(QuotaReachedError) as refused:
+        await lender.admit([Demand(daily, 1_001)])
+
+    assert refused.value.standing.frees_ns is None
+
+
 async def test_a_place_is_free_again_as_soon_as_its_call_has_settled(lender):
     held = [await lender.admit([Demand(PLACES, 1)]) for _ in range(2)]
     with pytest.raises(QuotaReachedError):

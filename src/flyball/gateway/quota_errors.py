@@ -78,7 +78,7 @@ def _headers(reached: QuotaReachedError, dialect: str) -> tuple[Header, ...]:
     if quota.unit not in ("requests", "tokens"):
         return ()
     unit: Literal["requests", "tokens"] = "requests" if quota.unit == "requests" else "tokens"
-    told = Told(unit, standing.limit, standing.free, standing.frees_ns or reached.at_ns)
+    told = Told(unit, standing.limit, standing.free, standing.frees_ns)
     return limit_headers((told,), dialect, reached.at_ns)
 
 

@@ -235,7 +235,9 @@ class Lender:
             return QuotaAwayError(quota)
         at_ns = self._purse.bank_ns(self._clock.monotonic_ns()) or self._clock.now_ns()
         standing = refused.standing
-        if needed > standing.limit - standing.settled and not is_rolling(quota.window):
+        if needed > standing.limit:
+            standing = standing._replace(frees_ns=None)  # no window is large enough, whatever was lacking of it here
+        elif needed > standing.limit - standing.settled and not is_rolling(quota.window):
             standing = standing._replace(frees_ns=ends_ns(quota.window, at_ns))  # no lease that ends can help before
         return QuotaReachedError(quota, standing, needed, at_ns)
 
