@@ -1,5 +1,6 @@
 """What the ledger's entries do not add up to is found and mended."""
 
+import asyncio
 from dataclasses import replace
 
 from declaring import declare, make_projects
@@ -8,6 +9,7 @@ from flyball.audit import service as audit
 from flyball.audit.records import Wanted
 from flyball.infra.db.database import execute, fetch_all
 from flyball.kit.clock import FixedClock
+from flyball.ledger import quota_store
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.checking import check, repair
 from flyball.ledger.keeping import fold
@@ -146,6 +148,20 @@ async def test_stripes_are_brought_together_and_the_sums_stay(ctx):
     assert rows == []
     assert [await without_stripes(ctx, name) for name in tables] == before
     assert (await check(at_noon(ctx))).ok
+
+
+async def test_stripes_are_not_brought_together_while_sums_are_derived_again(ctx):
+    await settled_in_many_ways(ctx)
+    database = ctx.db.across_projects()
+    async with database.connection() as connection:
+        async with database.transaction() as repairing:
+            await quota_store.hold_settling(repairing)
+            folding = asyncio.create_task(fold(replace(ctx, clock=FixedClock(NOON + 24 * HOUR)), connection))
+            await asyncio.wait([folding], timeout=0.3)
+            waits = not folding.done()
+        await asyncio.wait_for(folding, 10)
+
+    assert waits
 
 
 async def test_another_organisations_drift_is_left_alone(ctx):

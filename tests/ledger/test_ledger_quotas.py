@@ -1,5 +1,7 @@
 """Budgets and limits as people declare them: set, change, list, show, remove; every odd amount, window and scope."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -8,6 +10,7 @@ from flyball.infra.context import Actor
 from flyball.infra.db.database import fetch_one
 from flyball.infra.events import SNAPSHOT
 from flyball.infra.events.listen import RECONNECTED, listen
+from flyball.kit.clock import FixedClock
 from flyball.ledger import quota_store, quotas
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.capped_keys import Caps, create_capped_key
@@ -81,6 +84,30 @@ async def test_setting_what_is_set_already_changes_nothing(ctx):
 
     assert again.version == made.version
     assert await events(ctx) == [("limits.set", "requests of project per minute")]
+
+
+async def test_setting_a_budget_again_says_everything_that_it_changed(ctx):
+    await quotas.set_quota(ctx, budget(stop="soft", when_away="closed", open_bound=2 * USD, alerts=(80,)))
+
+    again = await quotas.set_quota(ctx, budget())
+
+    assert (again.stop, again.when_away, again.alerts) == ("hard", "open", ())
+    assert again.notes == (
+        "it was soft before, and is hard now",
+        "while PostgreSQL is away it was closed before, and is open now",
+        "while PostgreSQL is away a worker might spend $2.00 before",
+        "its thresholds were 80 % before",
+    )
+
+
+async def test_a_limit_counts_at_once_though_the_clock_of_whoever_sets_it_is_ahead(ctx):
+    ahead = replace(ctx, clock=FixedClock(ctx.clock.now_ns() + 3_600 * 10**9))
+    made = await quotas.set_quota(ahead, limit())
+
+    bank = PostgresBank(ctx.db)
+    await bank.settle([entry(ctx, 1)])
+
+    assert (await bank.standings([made.id]))[made.id].settled == 1
 
 
 async def test_the_gateways_hear_of_a_budget_when_it_is_there(ctx):

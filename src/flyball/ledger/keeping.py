@@ -71,7 +71,9 @@ async def fold(ctx: Context, connection: Connection) -> None:
     now_ns = ctx.clock.now_ns()
     today_ns = now_ns - now_ns % _DAY_NS
     for project in sorted(await projects_store.organisations(connection)):
-        await sum_store.fold(connection, project, today_ns - _FOLDED_DAYS * _DAY_NS, today_ns)
+        async with connection.transaction():
+            await quota_store.let_settle(connection)  # whoever derives sums again must not see half of it
+            await sum_store.fold(connection, project, today_ns - _FOLDED_DAYS * _DAY_NS, today_ns)
 
 
 async def _keep(work: Callable[[], Awaitable[None]]) -> None:

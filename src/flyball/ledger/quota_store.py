@@ -83,6 +83,13 @@ async def hold_settling(connection: Connection) -> None:
     await execute(connection, "select pg_advisory_xact_lock(%s)", _LOCK)
 
 
+async def now_ns(connection: Connection) -> int:
+    """The time by which windows go: PostgreSQL's."""
+    row = await fetch_one(connection, "select flyball_now_ns() as now_ns")
+    assert row is not None  # noqa: S101 -- a function has a value
+    return int(row["now_ns"])
+
+
 async def insert(connection: Connection, quota: Quota) -> bool:
     """Write a quota, and its counters from what is in the ledger already. False: there is one of this kind. Hold settling."""
     values = [list(value) if isinstance(value := getattr(quota, name), tuple) else value for name in _NAMES]

@@ -34,7 +34,7 @@ from .declared import (
 from .errors import QuotaFixedError, QuotaInvalidError, QuotaNotFoundError, TooManyQuotasError
 from .records import Quota, Standing, Unit, check_amount, check_scope
 from .scopes import Place, find_place, home_of
-from .wording import amount_text, quota_name, scope_text, scope_words, window_text, window_words
+from .wording import amount_text, changed_words, quota_name, scope_text, scope_words, window_text, window_words
 
 MOST_QUOTAS = 10_000  # of an organisation: every gateway worker holds all
 _MOST_ALERTS, _HIGHEST_ALERT = 10, 1_000  # percent
@@ -57,9 +57,7 @@ async def set_quota(ctx: Context, wish: QuotaWish) -> Declared:
         await refuse_the_organisations(connection, ctx, place.project)
         known, before = await put(connection, ctx, place, wish)
         notes = [*place.notes, *await _beside(connection, known.quota)]
-    if before is not None and before.amount != known.quota.amount:
-        notes.insert(0, f"it was {amount_text(before.unit, before.amount)} before")
-    return await _shown(ctx, known, notes)
+    return await _shown(ctx, known, [*changed_words(before, known.quota), *notes])
 
 
 async def put(connection: Connection, ctx: Context, place: Place, wish: QuotaWish) -> tuple[KnownQuota, Quota | None]:
@@ -81,6 +79,8 @@ async def put(connection: Connection, ctx: Context, place: Place, wish: QuotaWis
         )
         return await _update(connection, ctx, found, after), found.quota
     await _refuse_too_many(connection, quota.organisation, 1)
+    # By the clock of windows: by one that is ahead of it, nothing would count until then.
+    quota = msgspec.structs.replace(quota, created_ns=await quota_store.now_ns(connection))
     await quota_store.insert(connection, quota)
     known = KnownQuota(quota=quota, name=place.name)
     await _record_set(connection, ctx, known, before=None)

@@ -168,3 +168,23 @@ def quota_name(quota: Quota, name: str) -> str:
     what = "budget" if quota.unit == "nano_usd" else quota.unit
     words = window_words(quota.unit, quota.window)
     return f"{what} of {scope_text(quota.scope_kind, name)}" + (f" {words}" if words else "")
+
+
+def changed_words(before: Quota | None, after: Quota) -> list[str]:
+    """What setting it again has changed: also what was not said, and is as usual again."""
+    if before is None:
+        return []
+    notes = []
+    if before.amount != after.amount:
+        notes.append(f"it was {amount_text(before.unit, before.amount)} before")
+    if before.stop != after.stop:
+        notes.append(f"it was {before.stop} before, and is {after.stop} now")
+    if before.when_away != after.when_away:
+        notes.append(f"while PostgreSQL is away it was {before.when_away} before, and is {after.when_away} now")
+    if before.open_bound != after.open_bound:
+        was = amount_text(before.unit, before.open_bound) if before.open_bound else "what a lease would be"
+        notes.append(f"while PostgreSQL is away a worker might spend {was} before")
+    if before.alerts != after.alerts:
+        was = ", ".join(f"{percent} %" for percent in before.alerts) or "none"
+        notes.append(f"its thresholds were {was} before")
+    return notes
