@@ -118,6 +118,42 @@ async def test_a_place_is_free_again_as_soon_as_its_call_has_settled(lender):
     assert await lender.admit([Demand(PLACES, 1)])
 
 
+async def test_a_limit_that_is_lowered_holds_at_once_although_more_is_held_here(lender, bank):
+    places = msgspec.structs.replace(PLACES, amount=8)
+    await bank.declare(places)
+    held = [await lender.admit([Demand(places, 1)]) for _ in range(8)]
+    lowered = msgspec.structs.replace(places, amount=2)
+    await bank.declare(lowered)
+
+    for number in range(6):
+        with pytest.raises(QuotaReachedError):
+            await lender.admit([Demand(lowered, 1)])
+        lender.settle(held[number], [])
+    with pytest.raises(QuotaReachedError):
+        await lender.admit([Demand(lowered, 1)])
+    lender.settle(held[6], [])
+
+    assert await lender.admit([Demand(lowered, 1)])  # and what went back is no reason to refuse
+
+
+async def test_what_is_free_under_a_lowered_limit_comes_in_at_once(lender, bank):
+    lender.settle(await lender.admit([Demand(BUDGET, 900)]), [entry(1, 100)])
+    await bank.settle(lender.kept)
+    lowered = msgspec.structs.replace(BUDGET, amount=700)
+    await bank.declare(lowered)
+
+    assert await lender.admit([Demand(lowered, 600)])
+    with pytest.raises(QuotaReachedError):
+        await lender.admit([Demand(lowered, 1)])
+
+
+async def test_nothing_comes_in_under_a_limit_of_nothing_while_the_bank_is_silent(lender, bank):
+    bank.answers.clear()
+
+    with pytest.raises(QuotaAwayError):
+        await asyncio.wait_for(lender.admit([Demand(msgspec.structs.replace(PLACES, amount=0), 1)]), 2)
+
+
 async def test_a_call_falls_under_all_of_its_quotas_together_or_under_none(lender, bank):
     await lender.admit([Demand(PLACES, 1)])
     await lender.admit([Demand(PLACES, 1)])

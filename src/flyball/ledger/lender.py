@@ -142,6 +142,8 @@ class Lender:
             self._tell(done)
             if not takes:
                 continue
+            if self._purse.is_stale:  # else this worker's own idle part would refuse its calls
+                await self._meanwhile(self._confirm(self._purse.idle(self._clock.monotonic_ns(), recalled=True)))
             asked_ns = self._clock.monotonic_ns()
             answers = await self._meanwhile(self._bank.take(self._worker, takes))
             if answers is None:

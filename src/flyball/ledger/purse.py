@@ -29,6 +29,8 @@ class _Held:
     told: int = 0  # of `given`, what the bank confirmed
     promised: bool = False
     drawn: bool = False  # something was paid from it, which settles some time later
+    limit: int = -1  # what its quota allowed when it was last looked at; -1: never
+    stale: bool = False  # of a limit that was lowered since: nothing is let in by it any more, and it goes back
     emptied_ns: int | None = None
 
 
@@ -84,9 +86,14 @@ class Purse:
     def admit(self, demands: Sequence[Demand], now_ns: int, *, away: bool = False) -> Reservation | Short:
         """Reserve every demand, or none and say what to take for it. Soft quotas and demands of nothing hold nothing.
 
-        Each quota is demanded of once.         `away`: the bank did not answer in time; what is short is then spent unleased within the quota's bound, or refused.
+        Each quota is demanded of once. `away`: the bank did not answer in time; what is short is then spent unleased within the
+        quota's bound, or refused. What is held of a quota whose amount was lowered since lets nothing in.
         """
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
+        for demand in hard:
+            for held in self._held.get(demand.quota.id, ()):
+                if held.limit != demand.quota.amount:
+                    self._heed(held, demand.quota.amount)
         lacking = [
             (demand, lack) for demand in hard if (lack := demand.amount - self.free(demand.quota.id, now_ns)) > 0
         ]
@@ -142,7 +149,7 @@ class Purse:
         """What may be reserved of a quota without asking the bank."""
         free = 0
         for held in self._held.get(quota, ()):
-            if held.free and now_ns < held.ends_ns:
+            if held.free and now_ns < held.ends_ns and not held.stale:
                 free += held.free
         return free
 
@@ -160,13 +167,13 @@ class Purse:
 
     def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
         bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)
-        return quota.when_away == "open" and self._unleased.get(quota.id, 0) + lack <= bound
+        return quota.when_away == "open" and quota.amount > 0 and self._unleased.get(quota.id, 0) + lack <= bound
 
     def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
         quota, left, parts = demand.quota, demand.amount, []
         self._pace.setdefault(quota.id, _Pace(now_ns)).add(left, now_ns)
         for held in self._held.get(quota.id, ()):
-            if not held.free or now_ns >= held.ends_ns:
+            if not held.free or now_ns >= held.ends_ns or held.stale:
                 continue
             part = min(held.free, left)
             held.free -= part
@@ -179,6 +186,12 @@ class Purse:
             self._unleased[quota.id] = self._unleased.get(quota.id, 0) + left
             parts.append(_Part(quota.id, quota.unit, None, left))
         return parts
+
+    def _heed(self, held: _Held, limit: int) -> None:
+        if held.limit > limit:
+            held.stale = True
+            self._wanted[held.id] = held
+        held.limit = limit
 
     def _excess(self, quota: str, left: int) -> list[Charge]:
         charges = []
@@ -241,6 +254,11 @@ class Purse:
         """Whether somebody waits for something that is held here."""
         return bool(self._wanted)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether something idle is held here of a limit that was lowered: it goes back before more is taken."""
+        return any(held.stale and (held.free or held.given > held.told) for held in self._wanted.values())
+
     def idle(self, now_ns: int, *, recalled: bool = False, closing: bool = False) -> dict[str, int]:
         """By lease, the total to have given back: what is wanted elsewhere, or nobody here asked for lately.
 
@@ -270,7 +288,7 @@ class Purse:
         held.ends_ns = asked_ns + lease.life_ns - lease.life_ns // _DRIFT
         held.bank_ns = self._bank_ns = lease.granted_ns - now_ns
         held.promised = False
-        if lease.wanted:
+        if lease.wanted or held.stale:
             self._wanted[held.id] = held
         else:
             self._wanted.pop(held.id, None)
