@@ -6,6 +6,7 @@ one per attempt at an upstream, each with its own usage and cost; a function's v
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -197,8 +198,13 @@ class Entry:
     @property
     def tags(self) -> tuple[str, ...]:
         """What the caller calls this call by."""
-        tags: tuple[str, ...] = _given_names(self.asked).get("tags", ())
+        tags: tuple[str, ...] = self._names.get("tags", ())
         return tags
+
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        """What the caller says of it; looked at after the call was read."""
+        return _given_names(self.asked)
 
     def _pay(self, reservation: Reservation) -> None:
         """Settle what the call was promised, and remember what it took."""
@@ -267,7 +273,7 @@ class Entry:
             input=_input_text(asked, route),
             output=text,
             attributes=attributes,
-            **_given_names(asked),
+            **self._names,
         )
 
     def _attempt_span(self, number: int, attempt: Attempt, end_ns: int, text: str) -> Span:

@@ -3,7 +3,7 @@
 Knows which quotas those are; knows not how a promise is kept (`Till`), and waits at most as long as the till does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from flyball.ledger.errors import LedgerFullError as NoRoomError
 from flyball.ledger.errors import QuotaAwayError, QuotaReachedError
@@ -29,9 +29,8 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     notes.organisation = project.organisation
     assert notes.route is not None  # noqa: S101 -- chosen before
     tags = notes.tags
-    demands = notes.demands = tuple(
-        Demand(quota, _needed(quota, worth)) for quota in quotas_of(project, notes.route, notes, tags)
-    )
+    counting = quotas_of(project, notes.route, notes, tags) if project.quotas else ()
+    demands = notes.demands = tuple([Demand(quota, _needed(quota, worth)) for quota in counting])
     try:
         notes.reservation = await till.admit(demands)
     except QuotaReachedError as error:
@@ -42,10 +41,8 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
         raise LedgerFullError from None
 
 
-def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Iterator[Quota]:
+def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> list[Quota]:
     """The quotas that count a call, each once."""
-    if not project.quotas:
-        return
     caller = notes.caller
     places = [("organisation", ""), ("project", ""), ("key", caller.counted_as)]
     if caller.member:
@@ -58,8 +55,7 @@ def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[
     else:
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
-    for place in places:
-        yield from project.quotas.get(place, ())
+    return [quota for place in places if place in project.quotas for quota in project.quotas[place]]
 
 
 def _needed(quota: Quota, worth: Worth) -> int:

@@ -90,13 +90,7 @@ class Purse:
         quota's bound, or refused. What is held of a quota whose amount was lowered since lets nothing in.
         """
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
-        for demand in hard:
-            for held in self._held.get(demand.quota.id, ()):
-                if held.limit != demand.quota.amount:
-                    self._heed(held, demand.quota.amount)
-        lacking = [
-            (demand, lack) for demand in hard if (lack := demand.amount - self.free(demand.quota.id, now_ns)) > 0
-        ]
+        lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
         if lacking and not away:
             return Short(tuple(self._take(demand.quota.id, lack, now_ns) for demand, lack in lacking))
         for demand, lack in lacking:
@@ -106,7 +100,7 @@ class Purse:
         self._number += 1
         self._open[self._number] = parts
         times = [part.held.bank_ns + now_ns for part in parts if part.held is not None]
-        holds = tuple(Hold(p.quota, p.unit, p.held.id if p.held else UNLEASED, p.amount) for p in parts)
+        holds = tuple([Hold(p.quota, p.unit, p.held.id if p.held else UNLEASED, p.amount) for p in parts])
         return Reservation(self._number, max(times) if times else None, holds)
 
     def draw(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
@@ -161,6 +155,18 @@ class Purse:
         """What calls on their way hold of a quota, leased or not."""
         return sum(part.amount for parts in self._open.values() for part in parts if part.quota == quota)
 
+    def _lack(self, demand: Demand, now_ns: int) -> int:
+        """What is missing for it; most often one lease has enough."""
+        lack, limit = demand.amount, demand.quota.amount
+        for held in self._held.get(demand.quota.id, ()):
+            if held.limit != limit:
+                self._heed(held, limit)
+            if held.free and now_ns < held.ends_ns and not held.stale:
+                lack -= held.free
+                if lack <= 0:
+                    return 0
+        return lack
+
     def _take(self, quota: str, lack: int, now_ns: int) -> Take:
         pace = self._pace.get(quota)
         return Take(quota, lack, lack + (pace.recent(now_ns) if pace else 0), lack)
@@ -171,7 +177,9 @@ class Purse:
 
     def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
         quota, left, parts = demand.quota, demand.amount, []
-        self._pace.setdefault(quota.id, _Pace(now_ns)).add(left, now_ns)
+        if (pace := self._pace.get(quota.id)) is None:
+            pace = self._pace[quota.id] = _Pace(now_ns)
+        pace.add(left, now_ns)
         for held in self._held.get(quota.id, ()):
             if not held.free or now_ns >= held.ends_ns or held.stale:
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flyball.infra.db.database import Connection, Row, execute, fetch_all
+from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
 from .records import Charge, Entry
 
@@ -46,9 +46,12 @@ _TYPES = {
 _COLUMNS = ", ".join(_TYPES)
 _VALUES = ", ".join("array(select jsonb_array_elements_text(tags))" if name == "tags" else name for name in _TYPES)
 _APPEND = f"""
-    insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns())
-    from json_to_recordset(%s::json) as given ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
-    order by project, id on conflict do nothing returning project, id
+    with fresh as (
+        insert into ledger ({_COLUMNS}, settled_ns) select {_VALUES}, coalesce(%b::bigint, flyball_now_ns())
+        from json_to_recordset(%s::json) as given ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+        order by project, id on conflict do nothing returning project, id
+    )
+    select count(*) as fresh, case when count(*) < %s then json_agg(json_build_array(project, id)) end as keys from fresh
 """
 _NEWEST = (
     "select "
@@ -59,10 +62,11 @@ _NEWEST = (
 
 async def append(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> list[Entry]:
     """Append the entries that are not there yet; those that were new. Each id at most once, please."""
-    rows = await fetch_all(connection, _APPEND, now_ns, _as_json(entries))
-    if len(rows) == len(entries):
+    row = await fetch_one(connection, _APPEND, now_ns, _as_json(entries), len(entries))
+    assert row is not None  # noqa: S101 -- a count is a row
+    if row["fresh"] == len(entries):
         return list(entries)
-    fresh = {(row["project"], row["id"]) for row in rows}
+    fresh = {tuple(key) for key in row["keys"] or ()}
     return [entry for entry in entries if (entry.project, entry.id) in fresh]
 
 
