@@ -67,7 +67,7 @@ WITHOUT = {
         [
             "ledger/alert_store._OF_QUOTA", "ledger/alert_store.forget_old", "notifications/store._TOLD",
             "ledger/declared_store._LEASES", "ledger/declared_store.count", "ledger/quota_store._DERIVED", "ledger/quota_store._ENTRIES", "ledger/quota_store._EVERY",
-            "ledger/quota_store._FIND", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
+            "ledger/quota_store._FIND", "ledger/quota_store._NEAR", "ledger/quota_store.forget_old", "ledger/quota_store.remove",
             "ledger/quota_store._USED", "ledger/quota_store.update",
         ],
         QUOTA,

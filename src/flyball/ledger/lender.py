@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 _UNITS: tuple[Unit, ...] = ("nano_usd", "requests", "tokens")
 _LONGEST_ANSWER_SECONDS = 5.0  # of the bank; then the question is given up and asked anew
 _REAP_EVERY = 5  # renewals
+_NOTHING = Reservation(0, None, ())  # what a call is promised that falls under no quota: there is nothing to keep of it
 
 T = TypeVar("T")
 
@@ -77,6 +78,8 @@ class Lender:
             raise LedgerFullError(
                 "what was spent waits for PostgreSQL, and there is no room for more", next_step="flyball doctor"
             )
+        if not demands:
+            return _NOTHING
         joined = self._line.join(demands, self._clock.monotonic_ns())
         if isinstance(joined, Reservation):
             return joined

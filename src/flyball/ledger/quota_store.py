@@ -4,7 +4,7 @@ A counter is what the ledger's entries add up to: it starts as their sum, each s
 the entries alone at any time. Making a quota and settling keep out of each other's way by a lock, so that no entry is missed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
@@ -15,6 +15,11 @@ _LOCK = 0x71756F746173  # "quotas"
 _NAMES = Quota.__struct_fields__
 _FIELDS = ", ".join(f'"{name}"' if name == "window" else name for name in _NAMES)
 _EVERY = "select " + _FIELDS + " from quotas where removed_ns is null order by id"
+_NEAR = (
+    "select "
+    + _FIELDS
+    + " from quotas where removed_ns is null and organisation = any(%s) and scope = any(%s) and unit <> 'parallel'"
+)
 _FIND = "select " + _FIELDS + " from quotas where removed_ns is null and id = %s"
 _INSERT = "insert into quotas (" + _FIELDS + ") values (" + ", ".join(["%s"] * len(_NAMES)) + ") on conflict do nothing"
 _ENTRIES = """
@@ -151,6 +156,11 @@ async def remove(connection: Connection, id_: str, now_ns: int) -> bool:
 async def every(connection: Connection) -> list[Quota]:
     """Every quota that the connection sees."""
     return [_quota(row) for row in await fetch_all(connection, _EVERY)]
+
+
+async def near(connection: Connection, organisations: Collection[str], scopes: Collection[str]) -> list[Quota]:
+    """The quotas of organisations that count by the ledger and whose scope has one of these names; "" names the wholes."""
+    return [_quota(row) for row in await fetch_all(connection, _NEAR, list(organisations), list(scopes))]
 
 
 async def find(connection: Connection, id_: str) -> Quota | None:

@@ -59,7 +59,7 @@ async def deliver_entries(connection: Connection, records: Sequence[bytes], now_
 async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> None:
     """Settle entries in the transaction that is given; those that are in the ledger already change nothing."""
     await quota_store.let_settle(connection)
-    quotas = Counting(await quota_store.every(connection))
+    quotas = Counting(await quota_store.near(connection, {entry.organisation for entry in entries}, _scopes(entries)))
     fresh = await store.append(connection, store.first_of_each(entries), now_ns)
     if not fresh:
         return
@@ -67,6 +67,12 @@ async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int |
     # Rows that everybody's entries meet in come last, where nothing is asked any more: others wait for them until the commit.
     await sum_store.add(connection, fresh)
     await store.move(connection, leases, counters)
+
+
+def _scopes(entries: Iterable[Entry]) -> set[str]:
+    """What quotas that count them may be of; the empty name: the whole of a project or organisation."""
+    names = {name for one in entries for name in (one.key_id, one.member, one.function, one.model, *one.tags) if name}
+    return {"", *(name for name in names if "\x00" not in name)}  # which PostgreSQL knows in no name
 
 
 def _used(entries: Iterable[Entry], quotas: "Counting") -> tuple[dict[str, int], dict[tuple[str, int], int]]:
