@@ -20,6 +20,7 @@ UNAUDITED = {
     "flyball.traces.": "what happened, not what somebody changed: spans and scores are append-only records themselves",
     "flyball.ledger.bank_postgres.": "what was used, not what somebody changed: an append-only record itself",
     "flyball.ledger.alerts.": "tells what was used; who is told, and at which thresholds, is audited where it is decided",
+    "flyball.ledger.keeping.fold": "brings rows of one sum together: the sum stays",
     "flyball.runs.ledger.": "how far a run is; asking for one is audited by the verb that asks",
     "flyball.evaluations.planning.make": "pins variants: content named by its own hash; the run that needs it is audited",
     "flyball.secrets.rotation._forget_earlier": "only holds a lock; the exchange before it is audited",

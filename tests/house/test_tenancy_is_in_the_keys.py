@@ -31,6 +31,7 @@ WITHOUT_PROJECT = {
     **dict.fromkeys(["alerts_pkey", "counters_pkey", "leases_of_quota"], "a part of a quota, whose id stands first and is random"),
     **dict.fromkeys(["notifications_about", "notifications_once"], "what was told to a receiver, whose id is random, of a quota, likewise"),
     "receivers_once": "the organisation stands first, whose receiver it may be as a whole; then the project",
+    "quotas_by_scope": "the organisation stands first, whose quota it may be as a whole",
     "quotas_once": "the organisation stands first, whose quota it may be as a whole; then the project",
     "sign_in_providers_name": NAME,
 }  # fmt: skip

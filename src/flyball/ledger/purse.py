@@ -151,10 +151,6 @@ class Purse:
         """The bank's time, or a little before; None where the bank never answered."""
         return None if self._bank_ns is None else self._bank_ns + now_ns
 
-    def reserved(self, quota: str) -> int:
-        """What calls on their way hold of a quota, leased or not."""
-        return sum(part.amount for parts in self._open.values() for part in parts if part.quota == quota)
-
     def _lack(self, demand: Demand, now_ns: int) -> int:
         """What is missing for it; most often one lease has enough."""
         lack, limit = demand.amount, demand.quota.amount
@@ -243,11 +239,6 @@ class Purse:
                 self._drop(held)
             else:
                 self._date(held, lease, asked_ns, now_ns)
-
-    def lost(self, leases: Iterable[str]) -> None:
-        """Leases that are gone: nothing more is spent from them."""
-        for held in [self._by_id[name] for name in leases if name in self._by_id]:
-            self._drop(held)
 
     def back(self) -> None:
         """The bank answers: what may go unleased the next time it is away counts from nothing."""
