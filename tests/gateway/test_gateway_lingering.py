@@ -15,6 +15,10 @@ from flyball.ledger.records import Quota
 from flyball.testing.script import Turn
 
 PRICE_OF_A_TURN = 11 * 150 + 9 * 600
+CALLING = (
+    b'data: {"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"tool_calls":'
+    b'[{"index":0,"id":"t","type":"function","function":{"name":"f","arguments":"word "}}]}}]}\n\n'
+)
 SLOWLY = Turn(pause_seconds=0.02)
 
 
@@ -159,3 +163,14 @@ async def test_counts_that_were_told_at_the_beginning_are_no_whole_bill(gateway,
 
     assert (entry.state, entry.estimated, entry.input_tokens) == ("cancelled", True, 11)
     assert entry.output_tokens >= 5
+
+
+async def test_who_hangs_up_pays_for_a_tools_arguments_too(gateway, upstream, till):
+    object.__setattr__(gateway.house, "linger", NO_LINGER)
+    upstream.then(Turn(raw=(*[CALLING] * 40, *[b": wait\n\n"] * 100), pause_seconds=0.005))
+
+    await ask_and_leave(gateway, seconds=0.4)
+    entry = await entry_of(till)
+
+    assert (entry.state, entry.estimated) == ("cancelled", True)
+    assert entry.output_tokens >= 30

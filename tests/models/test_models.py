@@ -48,6 +48,19 @@ def test_without_prices_or_usage_the_cost_is_unknown_and_not_zero():
     assert cost(None, Prices(input=1, output=1)).nano_usd is None
 
 
+@pytest.mark.parametrize("price", ["1000001", "1e9", "1e20", "1e400", "-1", "nan"])
+def test_a_price_that_no_token_can_have_is_refused_in_words(price):
+    with pytest.raises(ModelSpecError, match=r"prices\.output"):
+        nano_prices(Prices(input=1, output=price))
+
+
+def test_a_usage_that_nobody_can_have_used_has_no_cost_that_the_ledger_cannot_keep():
+    dear = Prices(input="1000000", output="1000000")
+
+    assert cost(Usage(input_tokens=10**9), dear).nano_usd == 10**18
+    assert cost(Usage(input_tokens=10**12), dear).nano_usd is None
+
+
 def test_prices_written_differently_but_equal_have_one_version():
     assert nano_prices(Prices(input=0.15, output=0.6)) == nano_prices(Prices(input="0.150", output="0.60"))
 

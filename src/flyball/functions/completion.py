@@ -21,7 +21,7 @@ from flyball.llm.losses import Losses
 from flyball.llm.messages import Text
 from flyball.llm.patience import Patience, Rota
 from flyball.llm.translation import dialect
-from flyball.llm.usage import Usage, estimated
+from flyball.llm.usage import BYTES_PER_TOKEN, Usage, estimated
 from flyball.llm.wire import Reply, Wire
 from flyball.models.endpoints import ResolvedEndpoint, upstream_of
 from flyball.models.reaching import Reach
@@ -63,7 +63,7 @@ class Try:
         if isinstance(error, UpstreamRefusedError) and not pieces:
             self.begun = False
         elif told or pieces or (self.asked_bytes and isinstance(error, asyncio.CancelledError)):
-            self.usage = estimated(told, question_bytes=self.asked_bytes, pieces=pieces)
+            self.usage = estimated(told, question_tokens=self.asked_bytes // BYTES_PER_TOKEN, pieces=pieces)
 
 
 class ModelCaller:

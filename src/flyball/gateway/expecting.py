@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flyball.ledger.records import Entry
+from flyball.ledger.records import MOST, Entry, Quota
 from flyball.llm.dialect import Asked
 from flyball.llm.fields import field
 from flyball.llm.translation import dialect
-from flyball.llm.usage import BYTES_PER_TOKEN
+from flyball.llm.usage import tokens_of
 from flyball.models.pricing import nano_prices
 
 from .choose import FunctionRoute, ModelRoute, Route
@@ -25,13 +25,27 @@ _GEMINI = ("generationConfig", "maxOutputTokens")
 _FIRST_OUTPUT = 1_000  # tokens that are expected of a model that has not answered yet
 _FORGETTING = 0.98  # of what was expected, with each call that took less
 _MOST_TOKENS = 10_000_000  # of one call; who allows more allows anything
+_GUESS = 8  # of a quota at most this part is promised to what is guessed alone: one long answer refuses nobody for good
 
 
 class Worth(NamedTuple):
-    """What a call is expected to take. `nano_usd` is 0 where nobody declared prices."""
+    """What a call is expected to take. `nano_usd` is 0 where nobody declared prices.
+
+    What is guessed of it comes from other calls, and is no more than a guess: nobody asked for so much.
+    """
 
     tokens: int
     nano_usd: int
+    guessed_tokens: int = 0
+    guessed_nano_usd: int = 0
+
+    def of(self, quota: Quota) -> int:
+        """How much to promise it of a quota."""
+        if quota.unit in ("requests", "parallel"):
+            return 1
+        money = quota.unit == "nano_usd"
+        whole, guessed = (self.nano_usd, self.guessed_nano_usd) if money else (self.tokens, self.guessed_tokens)
+        return min(whole - max(0, guessed - quota.amount // _GUESS), MOST + 1)  # above MOST it never fits
 
 
 class Expectations:
@@ -45,15 +59,18 @@ class Expectations:
         """What to promise."""
         if isinstance(route, FunctionRoute):
             tokens, nano_usd = self._function.get((project, route.function.name), (0.0, 0.0))
-            return Worth(int(tokens) + 1, int(nano_usd) + 1)
-        went_in = len(asked.fields.get(dialect(asked.dialect).input_field, b"")) // BYTES_PER_TOKEN + 1
-        output = self._output.get((project, route.model.name), _FIRST_OUTPUT)
-        comes_out = _allowed(asked, int(output)) * _choices(asked)
+            return Worth(int(tokens) + 1, int(nano_usd) + 1, int(tokens), int(nano_usd))
+        went_in = tokens_of(asked.fields.get(dialect(asked.dialect).input_field, b"")) + 1
+        allowed = _allowed(asked)
+        expected = int(self._output.get((project, route.model.name), _FIRST_OUTPUT))
+        comes_out = (expected if allowed is None else allowed) * _choices(asked)
+        guessed = comes_out if allowed is None else 0
         if route.model.prices is None:
-            return Worth(went_in + comes_out, 0)
+            return Worth(went_in + comes_out, 0, guessed)
         prices = nano_prices(route.model.prices)
-        nano_usd = (went_in * prices.input + comes_out * max(prices.output, prices.reasoning)) // 1_000_000 + 1
-        return Worth(went_in + comes_out, nano_usd)
+        dearest = max(prices.output, prices.reasoning)
+        nano_usd = (went_in * prices.input + comes_out * dearest) // 1_000_000 + 1
+        return Worth(went_in + comes_out, nano_usd, guessed, guessed * dearest // 1_000_000)
 
     def learn(self, project: str, route: Route, entries: Sequence[Entry]) -> None:
         """What a call took in the end."""
@@ -69,14 +86,14 @@ class Expectations:
         self._function[name] = (max(float(took[0]), tokens * _FORGETTING), max(float(took[1]), nano_usd * _FORGETTING))
 
 
-def _allowed(asked: Asked, expected: int) -> int:
-    """The longest answer that the caller allows, else the one that is expected."""
+def _allowed(asked: Asked) -> int | None:
+    """The longest answer that the caller allows; None: any."""
     said: list[Any] = [field(asked.fields, name) for name in _LONGEST_ANSWER if name in asked.fields]
     if _GEMINI[0] in asked.fields:
         config = field(asked.fields, _GEMINI[0])
         said.append(config.get(_GEMINI[1]) if isinstance(config, Mapping) else None)
     counts = [one for one in said if isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= _MOST_TOKENS]
-    return max(counts) if counts else expected
+    return max(counts, default=None)
 
 
 def _choices(asked: Asked) -> int:

@@ -20,7 +20,7 @@ from flyball.llm.dialect import Asked
 from flyball.llm.errors import UpstreamError, UpstreamRefusedError
 from flyball.llm.losses import Losses
 from flyball.llm.translation import dialect
-from flyball.llm.usage import Usage, estimated
+from flyball.llm.usage import Usage, estimated, tokens_of
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.pricing import Cost, cost
 from flyball.projects.key_records import ActiveKey
@@ -79,7 +79,7 @@ class Attempt:
         self.start_ns = start_ns
         self.end_ns = 0
         self.first_content_ns = 0
-        self.events_with_text = 0
+        self.events_with_content = 0
         self.answered_by = ""
         self.usage: Usage | None = None
         self.usage_raw: dict[str, Any] | None = None
@@ -91,16 +91,16 @@ class Attempt:
         self.whole = False  # its answer came to its end, and with it whatever was told of usage
         self.cost = Cost(None, "")
 
-    def estimate(self, question_bytes: int, *, left: bool) -> None:
+    def estimate(self, question: bytes, *, left: bool) -> None:
         """Where an answer broke off before its usage came: what was seen of it, marked as an estimate.
 
         `left`: it was broken off here, because nobody waited for it any more. Then what was asked counts too, of which nothing came:
         whoever hangs up early enough would otherwise call for nothing.
         """
         told = self.usage
-        if self.whole or not (told or self.events_with_text or (left and self.asked and not self.error)):
+        if self.whole or not (told or self.events_with_content or (left and self.asked and not self.error)):
             return
-        self.usage = estimated(told, question_bytes=question_bytes, pieces=self.events_with_text)
+        self.usage = estimated(told, question_tokens=tokens_of(question), pieces=self.events_with_content)
 
 
 class Entry:
@@ -157,11 +157,11 @@ class Entry:
         attempt.end_ns, attempt.error = self._clock.now_ns(), f"{failure.code}: {failure.message}"
 
     def content(self, attempt: Attempt, text: str) -> None:
-        """Text of the answer came from an upstream."""
+        """Some of the answer came from an upstream; text of it, or words of another choice, a thought, a call of a tool."""
         if not attempt.first_content_ns:
             attempt.first_content_ns = self._clock.now_ns()
+        attempt.events_with_content += 1
         if text:
-            attempt.events_with_text += 1
             self.text(text)
 
     def text(self, text: str) -> None:
@@ -185,7 +185,7 @@ class Entry:
         if isinstance(self.route, ModelRoute) and self.asked is not None:
             for attempt in self.attempts:
                 if attempt.error or self._error:
-                    attempt.estimate(len(_conversation(self.asked)), left=self._error_code in LEFT)
+                    attempt.estimate(_conversation(self.asked), left=self._error_code in LEFT)
                 attempt.cost = cost(attempt.usage, self.route.model.prices)
         if self.reservation is not None:
             self._pay(self.reservation)

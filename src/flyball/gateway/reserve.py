@@ -30,7 +30,7 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     assert notes.route is not None  # noqa: S101 -- chosen before
     tags = notes.tags
     counting = quotas_of(project, notes.route, notes, tags) if project.quotas else ()
-    demands = notes.demands = tuple([Demand(quota, _needed(quota, worth)) for quota in counting])
+    demands = notes.demands = tuple([Demand(quota, worth.of(quota)) for quota in counting])
     try:
         notes.reservation = await till.admit(demands)
     except QuotaReachedError as error:
@@ -56,9 +56,3 @@ def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
     return [quota for place in places if place in project.quotas for quota in project.quotas[place]]
-
-
-def _needed(quota: Quota, worth: Worth) -> int:
-    if quota.unit == "nano_usd":
-        return worth.nano_usd
-    return worth.tokens if quota.unit == "tokens" else 1

@@ -9,11 +9,11 @@ def parse_usd(text: str | float | Decimal) -> int:
     """Dollars as written by a person ("0.15") to nano-dollars. Raises ValueError for what is no amount."""
     try:
         amount = Decimal(str(text))
+        if amount.is_finite() and amount >= 0:
+            return int((amount * NANO).quantize(Decimal(1), ROUND_HALF_UP))
     except ArithmeticError:
         raise ValueError(f"not an amount in USD: {text!r}") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"not an amount in USD: {text!r}")
-    return int((amount * NANO).quantize(Decimal(1), ROUND_HALF_UP))
+    raise ValueError(f"not an amount in USD: {text!r}")
 
 
 def format_usd(nano: int) -> str:

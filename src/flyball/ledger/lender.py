@@ -145,8 +145,8 @@ class Lender:
             self._tell(done)
             if not takes:
                 continue
-            if self._purse.is_stale:  # else this worker's own idle part would refuse its calls
-                await self._meanwhile(self._confirm(self._purse.idle(self._clock.monotonic_ns(), recalled=True)))
+            if back := self._purse.idle(self._clock.monotonic_ns(), stale=True):  # else it would refuse its own calls
+                await self._meanwhile(self._confirm(back))
             asked_ns = self._clock.monotonic_ns()
             answers = await self._meanwhile(self._bank.take(self._worker, takes))
             if answers is None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .bank import AGAIN_NS, AWAY_NS, PATIENCE_NS
 from .purse import Purse
-from .records import Demand, Lease, Reservation, Short, Standing, Take
+from .records import MOST, Demand, Lease, Reservation, Short, Standing, Take
 
 LONGEST_NS = 4 * PATIENCE_NS  # the longest that a call asks, however often what it lacks comes and goes
 
@@ -135,5 +135,6 @@ class Line:
 
 
 def _both(one: Take, other: Take) -> Take:
-    need = one.need + other.need
-    return Take(one.quota, min(one.least, other.least), need + max(one.most - one.need, other.most - other.need), need)
+    need = min(one.need + other.need, 2 * MOST)  # no bank has more, and none can read any number
+    more = max(one.most - one.need, other.most - other.need)
+    return Take(one.quota, min(one.least, other.least), need + more, need)

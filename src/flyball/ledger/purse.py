@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .bank import RENEW_NS
-from .records import UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
+from .records import MOST, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
 
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
@@ -165,7 +165,7 @@ class Purse:
 
     def _take(self, quota: str, lack: int, now_ns: int) -> Take:
         pace = self._pace.get(quota)
-        return Take(quota, lack, lack + (pace.recent(now_ns) if pace else 0), lack)
+        return Take(quota, lack, lack + min(pace.recent(now_ns) if pace else 0, MOST), lack)
 
     def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
         bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)
@@ -253,19 +253,18 @@ class Purse:
         """Whether somebody waits for something that is held here."""
         return bool(self._wanted)
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether something idle is held here of a limit that was lowered: it goes back before more is taken."""
-        return any(held.stale and (held.free or held.given > held.told) for held in self._wanted.values())
-
-    def idle(self, now_ns: int, *, recalled: bool = False, closing: bool = False) -> dict[str, int]:
+    def idle(
+        self, now_ns: int, *, recalled: bool = False, closing: bool = False, stale: bool = False
+    ) -> dict[str, int]:
         """By lease, the total to have given back: what is wanted elsewhere, or nobody here asked for lately.
 
         What it names is no longer free here, and is named again until `given_back` confirms it. `recalled`: only what is
-        wanted, which costs nothing where nothing is; `closing`: everything.
+        wanted, which costs nothing where nothing is; `stale`: only what is of limits that were lowered; `closing`: everything.
         """
         back = {}
-        for held in (self._wanted if recalled else self._by_id).values():
+        for held in (self._wanted if recalled or stale else self._by_id).values():
+            if stale and not (held.stale and (held.free or held.given > held.told)):
+                continue
             wanted = held.id in self._wanted
             pace = self._pace.get(held.quota)
             if held.free and (closing or wanted or pace is None or not pace.recent(now_ns)):

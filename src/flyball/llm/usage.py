@@ -5,6 +5,7 @@ on top; Google's thoughts come on top of the answer's, everybody else's are a pa
 An absent count is None as a whole; an explicit zero is zero.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias, TypeGuard
 
@@ -13,6 +14,13 @@ import msgspec
 SEARCHES = "usage.server_tool_use"  # what is told of web searches where there is no place for their number
 _LARGEST_COUNT = 10**12  # tokens of one call; a larger count is no count
 BYTES_PER_TOKEN = 4  # of English text; only for estimates that say so
+# An image, a sound or a file inside a question, as every dialect writes it: base64, alone or behind `data:…,`.
+_MEDIA = re.compile(
+    rb'"(?:data|url|image_url|file_data|bytes)"\s*:\s*"(?:data:[^",]{1,200},)?([A-Za-z0-9+/=_-]{4096,}+)"'
+)
+_SHORTEST_MEDIUM = 4_096
+_TOKENS_OF_MEDIUM = 2_000  # that every medium is taken for
+_MEDIA_BYTES_PER_TOKEN = 400  # and what its size adds
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]  # where an answer is nothing but a count
 
 
@@ -63,9 +71,19 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         }
 
 
-def estimated(told: Usage | None, *, question_bytes: int, pieces: int) -> Usage:
+def tokens_of(question: bytes) -> int:
+    """How many tokens a question may have, by its bytes: text is, images and files in base64 are far fewer than they look."""
+    text, media = len(question), 0
+    for found in _MEDIA.finditer(question) if text >= _SHORTEST_MEDIUM else ():
+        size = found.end(1) - found.start(1)
+        text -= size
+        media += min(size // BYTES_PER_TOKEN, _TOKENS_OF_MEDIUM + size // _MEDIA_BYTES_PER_TOKEN)
+    return text // BYTES_PER_TOKEN + media
+
+
+def estimated(told: Usage | None, *, question_tokens: int, pieces: int) -> Usage:
     """Of an answer that broke off before its usage came: what was told at its beginning, else what its question has; and its pieces."""
-    told = told or Usage(input_tokens=question_bytes // BYTES_PER_TOKEN)
+    told = told or Usage(input_tokens=question_tokens)
     output = max(told.output_tokens, pieces - told.reasoning_tokens)
     return msgspec.structs.replace(told, output_tokens=output, estimated=True)
 

@@ -4,11 +4,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from flyball.kit.hashing import content_hash, short
-from flyball.kit.money import parse_usd, price_of
+from flyball.kit.money import NANO, parse_usd, price_of
 from flyball.llm.usage import Usage
 
 from .errors import ModelSpecError
 from .records import Prices
+
+_DEAREST = 1_000_000 * NANO  # per million tokens: a dollar a token
+_MOST = 10**18  # nano-dollars of one call, which the ledger can sum; more is a count that nobody can have used
 
 
 class NanoPrices(NamedTuple):
@@ -26,7 +29,7 @@ class NanoPrices(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """`nano_usd` is None where price or usage is unknown; `price_version` names the prices that were used."""
+    """`nano_usd` is None where price or usage is unknown, or the usage senseless; `price_version` names the prices that were used."""
 
     nano_usd: int | None
     price_version: str
@@ -69,13 +72,18 @@ def cost(usage: Usage | None, prices: Prices | None) -> Cost:
         + price_of(usage.audio_input_tokens, table.audio_input)
         + price_of(usage.audio_output_tokens, table.audio_output)
     )
-    return Cost(total, table.version)
+    return Cost(total if total <= _MOST else None, table.version)
 
 
 def _amount(name: str, value: str | float) -> int:
     try:
-        return parse_usd(value)
+        amount = parse_usd(value)
     except ValueError as error:
-        raise ModelSpecError(
-            f"prices.{name}: {error}", next_step="write USD per million tokens, such as 0.15"
-        ) from None
+        raise _refused(name, str(error)) from None
+    if amount > _DEAREST:
+        raise _refused(name, f"{value!r:.60} is more than a token can cost")
+    return amount
+
+
+def _refused(name: str, why: str) -> ModelSpecError:
+    return ModelSpecError(f"prices.{name}: {why}", next_step="write USD per million tokens, such as 0.15")
