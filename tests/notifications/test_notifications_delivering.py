@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import email.policy
 import ipaddress
 import ssl
 import sys
@@ -310,3 +311,37 @@ async def test_an_smtp_server_that_is_none_is_told_by_its_setting(layout, server
 
 def _with(ctx, **knobs):
     return replace(ctx, settings=msgspec.structs.replace(ctx.settings, **knobs))
+
+
+async def test_an_smtp_server_that_stalls_holds_up_nothing_else(layout):
+    hung = asyncio.Event()
+
+    async def stall(_reader, writer):
+        await hung.wait()
+        writer.close()
+
+    server = await asyncio.start_server(stall, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = Settings(
+        smtp_server=f"127.0.0.1:{port}", smtp_from="flyball <flyball@example.com>", smtp_security="none"
+    )
+    sending = [asyncio.create_task(mail.send(settings, layout, "ann@example.com", MESSAGE)) for _ in range(40)]
+    await asyncio.sleep(0.2)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
+    finally:
+        hung.set()
+        await asyncio.gather(*sending, return_exceptions=True)
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["=?utf-8?q?all_is_well?=", 'a{<<=@&" =?=%:é{(a<=>a={<a=( ("?=😀\uff0céa=?utf-8?q?@\uff0ca{<\\ =?utf-8?q?=aa\\)<'],
+)
+def test_a_name_in_a_subject_is_read_as_it_is_written_and_keeps_no_mail_back(name):
+    told = mail.written("bot@example.com", "ann@example.com", msgspec.structs.replace(MESSAGE, subject=f"tag {name}"))
+
+    found = email.message_from_bytes(told.as_bytes(), policy=email.policy.default)
+
+    assert found["subject"].replace("= ?", "=?") == f"tag {name}"

@@ -6,6 +6,8 @@ STARTTLS unless said otherwise, with a certificate that is checked; a password g
 import asyncio
 import smtplib
 import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from ipaddress import IPv6Address
@@ -22,6 +24,7 @@ from .records import Message
 
 _SECONDS = 20.0  # for each word of the server's
 _LONGEST_SECONDS = 60.0  # for all of them; shorter than a claim holds
+_THREADS = ThreadPoolExecutor(4, "flyball-mail")
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _HOW = "set FLYBALL_SMTP_SERVER and FLYBALL_SMTP_FROM, and start flyball again"
 
@@ -43,7 +46,7 @@ async def send(
     password = await _password(settings, layout)
     try:
         async with asyncio.timeout(_LONGEST_SECONDS):
-            await asyncio.to_thread(_talk, settings, password, tls, written(settings.smtp_from, to, message))
+            await _apart(_talk, settings, password, tls, written(settings.smtp_from, to, message))
     except TimeoutError:
         raise NotToldError(
             f"{settings.smtp_server} did not take the message within {_LONGEST_SECONDS:g} s", next_step=_HOW
@@ -55,7 +58,8 @@ def written(sender: str, to: str, message: Message) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = to
-    mail["Subject"] = " ".join(message.subject.split())
+    # What looks like an encoded word is none here: names are anybody's, and one that is half of one could not be sent.
+    mail["Subject"] = " ".join(message.subject.split()).replace("=?", "= ?")
     mail["Date"] = format_datetime(to_datetime(message.at_ns))
     mail["Message-ID"] = f"<{message.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
@@ -65,7 +69,12 @@ def written(sender: str, to: str, message: Message) -> EmailMessage:
 
 async def probe(settings: Settings, layout: Layout) -> None:
     """Greet the SMTP server, and sign in where a user is set, without sending anything. Raises NotToldError."""
-    await asyncio.to_thread(_talk, settings, await _password(settings, layout), None, None)
+    await _apart(_talk, settings, await _password(settings, layout), None, None)
+
+
+async def _apart(talk: Callable[..., None], *about: object) -> None:
+    """In a thread of its own few: a server that stalls holds up mail, and nothing else of this process."""
+    await asyncio.get_running_loop().run_in_executor(_THREADS, talk, *about)
 
 
 def _talk(settings: Settings, password: Secret | None, tls: ssl.SSLContext | None, mail: EmailMessage | None) -> None:
