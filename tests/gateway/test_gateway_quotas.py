@@ -5,10 +5,13 @@ import asyncio
 import msgspec
 import openai
 import pytest
+import surroundings
 from memory_bank import MemoryBank
 from surroundings import KEY
 
 from flyball.functions.records import Answer
+from flyball.gateway.choose import FunctionRoute
+from flyball.gateway.expecting import Expectations
 from flyball.gateway.orders import RunLine
 from flyball.kit.clock import SystemClock
 from flyball.ledger.lender import Lender
@@ -108,6 +111,7 @@ async def test_a_limit_of_requests_is_exact_and_told_in_the_headers_that_clients
 
     assert statuses == [200, 200, 200, 429, 429]
     assert refused.error["code"] == "rate_limit_exceeded"
+    assert "has 0 requests left and this call needs up to 1 request: 3 requests per hour, " in refused.error["message"]
     assert refused.headers["x-ratelimit-limit-requests"] == "3"
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
     assert 0 < int(refused.headers["retry-after"]) <= 3_600
@@ -235,6 +239,44 @@ async def test_a_function_is_one_request_and_what_its_variant_asked_of_models_is
         ("triage", None, 1, 0),
         ("triage", "fast", 0, 77),
     ]
+
+
+ASKS_FAST = {
+    "input": surroundings.TEXT_INPUT, "output": {}, "retrieval": None, "parameters": {"max_tokens": 50}, "prompt": {"source": "Say a queue."},
+    "model": {"name": "fast", "spec": {"endpoints": [{"provider": "mock", "model": "m"}], "prices": {"input": "1", "output": "2"}}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def asking(gateway, runner, made):
+    """Has `triage` served by a variant that asks the model `fast`."""
+    served = surroundings.function()
+    variant = msgspec.structs.replace(surroundings.variant(), kind="prompt", spec=ASKS_FAST)
+    gateway.know(functions={"triage": msgspec.structs.replace(served, variants={variant.hash: variant})})
+    asked = Span(
+        trace_id="a" * 32, span_id="b" * 16, name="complete fast", start_ns=1, end_ns=2, kind="llm", status="ok",
+        usage=Usage(input_tokens=5, output_tokens=3), cost_nano_usd=77, attributes={"model": "fast"},
+    )  # fmt: skip
+    runner.answer = made.answering(RunLine(answer=Answer(text="yes", output="yes", spans=(asked,))))
+    return {"model": "triage", "messages": CHAT["messages"]}
+
+
+async def test_a_call_of_a_function_is_a_request_of_the_model_that_it_asks(gateway, declare, till, bank, asking):
+    limit = await declare("requests", 3, kind="model", scope="fast", window="hour")
+
+    assert [(await gateway.post(asking)).status for _ in range(4)] == [200, 200, 200, 429]
+
+    await bank.settle([msgspec.structs.replace(one, id=f"{n:016x}") for n, one in enumerate(till.entries)])
+    assert (await bank.standings([limit.id]))[limit.id].settled == 3
+
+
+async def test_the_first_call_of_a_function_is_promised_what_its_variant_may_cost(declare):
+    quota = await declare(amount=10**9, kind="function", scope="triage")
+    served = surroundings.function()
+    variant = msgspec.structs.replace(surroundings.variant(), kind="prompt", spec=ASKS_FAST)
+    route = FunctionRoute(served, variant, served.live, {"question": "hello"})
+
+    assert Expectations().of("default", route, None).of(quota) > 50 * 2_000  # of output, at 2,000 nano-dollars a token
 
 
 async def test_counting_tokens_is_free_and_needs_no_promise(gateway, declare, till):

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flyball.functions import Answer, PinnedVariant
-from flyball.functions.billing import entries_of_run
+from flyball.functions.billing import entries_of_run, model_asked
 from flyball.functions.errors import VariantError
 from flyball.functions.execution import run_variant
+from flyball.functions.expecting import before_any
 from flyball.functions.records import CallIds
 from flyball.functions.tools import Tools
 from flyball.gateway.quota_errors import QuotaExceededError
@@ -29,9 +30,6 @@ from flyball.ledger.lender import Lender
 from flyball.ledger.opening import open_till
 from flyball.ledger.records import Demand, Entry, Reservation
 from flyball.ledger.scopes import home_of
-from flyball.llm.usage import BYTES_PER_TOKEN
-from flyball.models.pricing import nano_prices
-from flyball.models.records import ModelSpec
 from flyball.projects import key_store
 from flyball.traces.records import Span
 
@@ -42,7 +40,6 @@ TAG = "evaluation"
 SPOOL = "ledger-jobs"
 LONGEST_WAIT_SECONDS = 15 * 60.0  # for a limit to free, of one question
 _LONGEST_PAUSE_SECONDS = 5.0
-_FIRST_OUTPUT = 1_000  # tokens that are expected of a model that has not answered yet
 
 
 class Payer(NamedTuple):
@@ -114,7 +111,7 @@ class Counter:
             ("key", self._payer.key_id),
             ("member", self._payer.member),
             ("function", variant.function),
-            ("model", variant.spec["model"]["name"]),
+            ("model", model_asked(variant)),
             *(("tag", tag) for tag in self._tags),
         ]
         return [Demand(quota, needed.get(quota.unit, 1)) for quota in covering(self._payer.quotas, named)]
@@ -122,16 +119,7 @@ class Counter:
     def _worth(self, variant: PinnedVariant, input_: dict[str, Any]) -> tuple[int, int]:
         """What a question is expected to take: what others took at most, else its length and the longest answer that it allows."""
         took = self._took.get(variant.hash)
-        if took is not None:
-            return took
-        longest = variant.spec["parameters"].get("max_tokens")
-        comes_out = longest if isinstance(longest, int) and longest > 0 else _FIRST_OUTPUT
-        goes_in = (len(variant.spec["prompt"]["source"]) + len(msgspec.json.encode(input_))) // BYTES_PER_TOKEN
-        prices = msgspec.convert(variant.spec["model"]["spec"], ModelSpec).prices
-        if prices is None:
-            return goes_in + comes_out, 0
-        table = nano_prices(prices)
-        return goes_in + comes_out, (goes_in * table.input + comes_out * table.output) // 1_000_000 + 1
+        return before_any(variant, input_) if took is None else took
 
     async def _admitted(self, variant: PinnedVariant, input_: dict[str, Any]) -> Reservation:
         clock = self._ctx.clock

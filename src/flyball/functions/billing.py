@@ -12,12 +12,21 @@ from flyball.ledger.records import Entry
 from flyball.llm.usage import Usage
 from flyball.traces.records import Span
 
+from .records import PinnedVariant
+
 _BUCKETS = tuple(name for name in Usage.__struct_fields__ if name in Entry.__struct_fields__)
 
 
 def used(usage: Usage | None) -> dict[str, Any]:
     """A usage, as fields of an entry."""
     return {} if usage is None else {name: getattr(usage, name) for name in _BUCKETS}
+
+
+def model_asked(variant: PinnedVariant) -> str | None:
+    """The name of the model that a variant asks; the entry of its run bears it too, so that both count the request."""
+    model = variant.spec.get("model")
+    name: str | None = model["name"] if isinstance(model, dict) else None
+    return name
 
 
 def entries_of_run(run: Entry, spans: Sequence[Span]) -> Iterator[Entry]:

@@ -1,7 +1,7 @@
 """What a call has cost: an entry of the ledger for each attempt at a model, made when the call ends. Pure.
 
-A call of a function is an entry of its own, which counts as one request and costs nothing; what its variant asked of models
-follows. Knows attempts and spans; knows not where entries go, nor which lease they are paid from.
+A call of a function is an entry of its own, which counts as one request (of its function, and of the model that its variant asks) and
+costs nothing; what its variant asked of models follows. Knows attempts and spans; knows not where entries go, nor which lease they are paid from.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from flyball.functions.billing import entries_of_run
+from flyball.functions.billing import entries_of_run, model_asked
 from flyball.ledger.records import Entry, State
 from flyball.llm.usage import Usage
 from flyball.models.pricing import Cost
@@ -100,6 +100,7 @@ def _of_function(called: Called, route: FunctionRoute) -> Entry:
         function=route.function.name,
         variant=route.variant.name,
         release=route.release.release_id,
+        model=model_asked(route.variant),
         **_known(called),
     )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from flyball.functions.expecting import before_any
 from flyball.ledger.records import MOST, Entry, Quota
 from flyball.llm.dialect import Asked
 from flyball.llm.fields import field
@@ -58,7 +59,8 @@ class Expectations:
     def of(self, project: str, route: Route, asked: Asked) -> Worth:
         """What to promise."""
         if isinstance(route, FunctionRoute):
-            tokens, nano_usd = self._function.get((project, route.function.name), (0.0, 0.0))
+            known = self._function.get((project, route.function.name))
+            tokens, nano_usd = before_any(route.variant, route.input) if known is None else known
             return Worth(int(tokens) + 1, int(nano_usd) + 1, int(tokens), int(nano_usd))
         went_in = tokens_of(asked.fields.get(dialect(asked.dialect).input_field, b"")) + 1
         allowed = _allowed(asked)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from flyball.kit.clock import NANOSECONDS, to_datetime
-from flyball.kit.money import format_usd
 from flyball.ledger.errors import QuotaReachedError
 from flyball.ledger.records import Quota
 from flyball.ledger.told import Told
+from flyball.ledger.wording import amount_text, window_words
 
 from .errors import GatewayError
 from .exchange import Header
@@ -30,13 +30,15 @@ class QuotaExceededError(GatewayError):
     def __init__(self, reached: QuotaReachedError, dialect: str) -> None:
         quota, standing, now_ns = reached.quota, reached.standing, reached.at_ns
         money = quota.unit == "nano_usd"
-        used, promised, limit = (_amount(quota, n) for n in (standing.settled, standing.leased, standing.limit))
+        used, promised, limit = (
+            amount_text(quota.unit, n) for n in (standing.settled, standing.leased, standing.limit)
+        )
         if money:
             self.code = "insufficient_quota"
         self.retry_after = _seconds(standing.frees_ns, now_ns) if standing.frees_ns else None
         super().__init__(
-            f"the {'budget' if money else 'limit'} of {_whom(quota)} has {_amount(quota, standing.free)} left and this call needs up to"
-            f" {_amount(quota, reached.needed)}: {limit} {_window(quota)}, {used} settled in the ledger, {promised} promised to calls in"
+            f"the {'budget' if money else 'limit'} of {_whom(quota)} has {amount_text(quota.unit, standing.free)} left and this call needs up to"
+            f" {amount_text(quota.unit, reached.needed)}: {limit} {_window(quota)}, {used} settled in the ledger, {promised} promised to calls in"
             f" flight ({quota.id}); {_frees(standing.frees_ns)}",
             next_step=f"`flyball {'budgets' if money else 'limits'} show {quota.id}`",
         )
@@ -100,19 +102,8 @@ def _whom(quota: Quota) -> str:
     return f"the {quota.scope_kind} {quota.scope!r}" if quota.scope else f"the {quota.scope_kind}"
 
 
-def _amount(quota: Quota, number: int) -> str:
-    if quota.unit == "nano_usd":
-        return format_usd(number)
-    return f"{number:,} {'calls at once' if quota.unit == 'parallel' else quota.unit}"
-
-
 def _window(quota: Quota) -> str:
-    if quota.unit == "parallel":
-        return "at most"
-    if quota.window == "total":
-        return "in all"
-    kind, _, seconds = quota.window.partition(":")
-    return f"in any {seconds} s" if kind == "rolling" else f"a {kind}"
+    return window_words(quota.unit, quota.window) or "at most"
 
 
 def _frees(frees_ns: int | None) -> str:

@@ -5,6 +5,7 @@ Knows which quotas those are; knows not how a promise is kept (`Till`), and wait
 
 from collections.abc import Sequence
 
+from flyball.functions.billing import model_asked
 from flyball.ledger.errors import LedgerFullError as NoRoomError
 from flyball.ledger.errors import QuotaAwayError, QuotaReachedError
 from flyball.ledger.records import Demand, Quota
@@ -49,9 +50,8 @@ def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[
         places.append(("member", caller.member))
     if isinstance(route, FunctionRoute):
         places.append(("function", route.function.name))
-        model = route.variant.spec.get("model")
-        if isinstance(model, dict):
-            places.append(("model", model["name"]))
+        if model := model_asked(route.variant):
+            places.append(("model", model))
     else:
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
