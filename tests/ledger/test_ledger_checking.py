@@ -173,3 +173,13 @@ async def test_another_organisations_drift_is_left_alone(ctx):
 
     assert (await repair(at_noon(ctx))).ok
     assert not (await check(at_noon(ctx).within("stranger", ctx.actor))).ok
+
+
+async def test_a_tag_that_cannot_be_kept_as_it_is_counts_for_what_it_is_kept_as(ctx):
+    async with ctx.db.across_projects().transaction() as connection:
+        await quota_store.insert(connection, quota(scope_kind="tag", scope="a\ufffd"))
+
+    await PostgresBank(ctx.db).settle([entry(1, tags=("a\x00",))], NOON)
+
+    assert await check(at_noon(ctx)) == ((), (), ())
+    assert (await PostgresBank(ctx.db).standings(["q"], NOON))["q"].settled == 10

@@ -59,6 +59,7 @@ async def deliver_entries(connection: Connection, records: Sequence[bytes], now_
 async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> None:
     """Settle entries in the transaction that is given; those that are in the ledger already change nothing."""
     await quota_store.let_settle(connection)
+    entries = [_as_kept(entry) for entry in entries]
     quotas = Counting(await quota_store.near(connection, {entry.organisation for entry in entries}, _scopes(entries)))
     fresh = await store.append(connection, store.first_of_each(entries), now_ns)
     if not fresh:
@@ -67,6 +68,13 @@ async def settle(connection: Connection, entries: Sequence[Entry], now_ns: int |
     # Rows that everybody's entries meet in come last, where nothing is asked any more: others wait for them until the commit.
     await sum_store.add(connection, fresh)
     await store.move(connection, leases, counters)
+
+
+def _as_kept(entry: Entry) -> Entry:
+    """With tags as PostgreSQL keeps them, so that what is counted is what the ledger says."""
+    if not any("\x00" in tag for tag in entry.tags):
+        return entry
+    return msgspec.structs.replace(entry, tags=tuple(tag.replace("\x00", "\ufffd") for tag in entry.tags))
 
 
 def _scopes(entries: Iterable[Entry]) -> set[str]:
