@@ -11,6 +11,7 @@ from flyball.ledger.bank import SECOND
 from flyball.ledger.errors import LedgerFullError, QuotaAwayError, QuotaReachedError
 from flyball.ledger.lender import Lender
 from flyball.ledger.records import Demand, Entry, Lease, Quota, Standing, Take
+from flyball.ledger.windows import ends_ns
 
 BUDGET = Quota(
     id="q_budget", organisation="o", unit="nano_usd", scope_kind="organisation", amount=1_000, window="total"
@@ -106,6 +107,20 @@ async def test_a_call_that_needs_more_than_all_of_it_is_never_told_to_come_back(
         await lender.admit([Demand(daily, 1_001)])
 
     assert refused.value.standing.frees_ns is None
+
+
+async def test_requests_that_were_let_in_a_moment_ago_come_back_with_the_window_not_with_a_lease(lender, bank):
+    calls = msgspec.structs.replace(BUDGET, id="q_calls", unit="requests", amount=5, window="day")
+    await bank.declare(calls)
+    for number in range(5):
+        lender.settle(await lender.admit([Demand(calls, 1)]), [entry(number, 0)])
+
+    with pytest.raises(QuotaReachedError) as refused:
+        await lender.admit([Demand(calls, 1)])
+
+    now_ns = SystemClock().now_ns()
+    assert refused.value.standing.settled == 0  # it is not settled yet, and no lease that ends gives it back
+    assert refused.value.standing.frees_ns == ends_ns("day", now_ns)
 
 
 async def test_a_place_is_free_again_as_soon_as_its_call_has_settled(lender):

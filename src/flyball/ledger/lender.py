@@ -242,7 +242,10 @@ class Lender:
         standing = refused.standing
         if needed > standing.limit:
             standing = standing._replace(frees_ns=None)  # no window is large enough, whatever was lacking of it here
-        elif needed > standing.limit - standing.settled and not is_rolling(quota.window):
+        elif not is_rolling(quota.window) and (
+            needed > standing.limit - standing.settled
+            or (quota.unit == "requests" and not standing.recalling)  # every request let in is used: none comes back
+        ):
             standing = standing._replace(frees_ns=ends_ns(quota.window, at_ns))  # no lease that ends can help before
         return QuotaReachedError(quota, standing, needed, at_ns)
 
