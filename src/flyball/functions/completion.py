@@ -21,7 +21,7 @@ from flyball.llm.losses import Losses
 from flyball.llm.messages import Text
 from flyball.llm.patience import Patience, Rota
 from flyball.llm.translation import dialect
-from flyball.llm.usage import BYTES_PER_TOKEN, Usage, estimated
+from flyball.llm.usage import Usage, estimated, tokens_of
 from flyball.llm.wire import Reply, Wire
 from flyball.models.endpoints import ResolvedEndpoint, upstream_of
 from flyball.models.reaching import Reach
@@ -54,7 +54,7 @@ class Try:
     completion: Completion | None = None
     usage: Usage | None = None  # of one that broke off: estimated
     error: str = ""
-    asked_bytes: int = 0  # of the question that was sent; 0: none was
+    asked_tokens: int = 0  # of the question that was sent, estimated; 0: none was
     begun: bool = False  # its upstream began to answer: nobody knows what it bills where it told no usage
 
     def fail(self, error: BaseException, told: Usage | None, pieces: int) -> None:
@@ -62,8 +62,8 @@ class Try:
         self.error = error.message if isinstance(error, FlyballError) else "cancelled"
         if isinstance(error, UpstreamRefusedError) and not pieces:
             self.begun = False
-        elif told or pieces or (self.asked_bytes and isinstance(error, asyncio.CancelledError)):
-            self.usage = estimated(told, question_tokens=self.asked_bytes // BYTES_PER_TOKEN, pieces=pieces)
+        elif told or pieces or (self.asked_tokens and isinstance(error, asyncio.CancelledError)):
+            self.usage = estimated(told, question_tokens=self.asked_tokens, pieces=pieces)
 
 
 class ModelCaller:
@@ -170,7 +170,7 @@ class ModelCaller:
         losses = Losses(f"{endpoint.provider}'s {endpoint.model!r}")
         asking = question(asked, "generate", upstream, losses)
         assert asking is not None  # noqa: S101 -- only a question for a number of tokens may have none
-        one.asked_bytes = len(asked.fields["messages"])
+        one.asked_tokens = tokens_of(asked.fields["messages"]) + 1
         async with put(asking, self._wire, upstream, seconds=patience.seconds_left) as reply:
             one.begun = True
             found = await stream.read(reply, asking) if stream.wanted else (await whole(reply, asking.dialect))[1]

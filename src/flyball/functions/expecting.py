@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flyball.llm.usage import BYTES_PER_TOKEN
+from flyball.llm.usage import tokens_of
 from flyball.models.pricing import nano_prices
 from flyball.models.records import ModelSpec
 
@@ -27,7 +27,7 @@ def before_any(variant: PinnedVariant, input_: Mapping[str, Any]) -> Expected:
         return Expected(0, 0)
     longest = variant.spec["parameters"].get("max_tokens")
     comes_out = longest if isinstance(longest, int) and longest > 0 else _FIRST_OUTPUT
-    goes_in = (len(variant.spec["prompt"]["source"]) + len(msgspec.json.encode(input_))) // BYTES_PER_TOKEN
+    goes_in = tokens_of(variant.spec["prompt"]["source"].encode()) + tokens_of(msgspec.json.encode(input_)) + 1
     prices = msgspec.convert(variant.spec["model"]["spec"], ModelSpec).prices
     if prices is None:
         return Expected(goes_in + comes_out, 0)

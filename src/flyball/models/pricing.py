@@ -11,7 +11,9 @@ from .errors import ModelSpecError
 from .records import Prices
 
 _DEAREST = 1_000_000 * NANO  # per million tokens: a dollar a token
-_MOST = 10**14  # nano-dollars of one attempt, 100,000 USD: more is a count that nobody can have used, and sums have to hold many
+_MOST = (
+    10**14
+)  # nano-dollars of one attempt, 100,000 USD: more is a count that nobody can have used, and sums have to hold many
 
 
 class NanoPrices(NamedTuple):
