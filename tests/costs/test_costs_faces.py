@@ -134,7 +134,7 @@ async def test_everything_is_answered_over_the_api(ctx, admin, settled):
     assert month["method"] == "over"
     assert units["rows"][0]["judged"] == 0
     assert savings["cache"][0]["unpriced_tokens"] > 0
-    assert file.headers["content-type"] == ["text/csv; charset=utf-8"]
+    assert file.headers["content-type"] == ["application/octet-stream"]
     assert (
         sum(nano(line["BilledCost"]) for line in csv.DictReader(io.StringIO(file.body.decode(), newline=""))) == total
     )

@@ -24,6 +24,8 @@ FORM = {
     "permissions": "traces.read", "description": "d", "hosts": "example.org", "declared": "yes", "issuer": "https://example.org",
     "client_id": "c", "label": "l", "client_secret": "", "client_auth": "none", "scopes": "openid", "groups_claim": "groups",
     "groups": "", "domains": "example.org", "joining": "invited", "link_by_email": "yes", "enforced": "", "shown": "yes",
+    "address": "https://example.org/hook", "secret": "", "amount": "5", "unit": "requests", "scope": "project", "per": "day", "stop": "hard",
+    "when_away": "open", "open": "", "alerts": "80", "wide": "", "organisation_wide": "", "sure": "yes",
 }  # fmt: skip
 OCTETS = {"content-type": "application/octet-stream"}
 

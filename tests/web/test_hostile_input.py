@@ -103,7 +103,7 @@ BODIES = {
     "PUT /api/evaluations/{name}": {
         "function": "f", "dataset": "d", "scorers": ["exact"], "baseline": "b", "margin": 0.02,
     },
-    "POST /api/evaluations/{name}/runs": {"dataset_version": 1, "continues": "run_1"},
+    "POST /api/evaluations/{name}/runs": {"dataset_version": 1, "continues": ""},
     "POST /api/releases": {"function": "f", "shares": {"a": 100}, "evidence": ["r"], "reason": "r", "override": "o"},
     "POST /api/releases/rollbacks": {"function": "f", "to": "rel", "reason": "r"},
     "POST /api/releases/{release_id}/approvals": {"decision": "approved", "comment": "c", "bundle_hash": "h"},

@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.responses import StreamingResponse
 
 from flyball.surface.http import ContextDep, Router
+from flyball.surface.http.bodies import OCTETS
 
 from . import exporting, service
 from .goodness import FEEDBACK
@@ -106,6 +107,6 @@ async def export(
     lines = await exporting.export(ctx, window, format, organisation_wide=organisation_wide)
     return StreamingResponse(
         lines,
-        media_type="text/csv; charset=utf-8",
+        media_type=OCTETS,  # a file, to be kept to the byte
         headers={"content-disposition": f'attachment; filename="flyball-costs-{format}.csv"'},
     )
