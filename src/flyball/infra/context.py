@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from flyball.kit.permits import permits
+from flyball.kit.tally import Tally
 
 if TYPE_CHECKING:
     from flyball.infra.blobs.store import Blobs
@@ -53,6 +54,7 @@ class Context:
     project: str
     actor: Actor
     request_id: str = ""
+    tally: Tally = field(default_factory=Tally)  # what this process counts of its own work
 
     def __post_init__(self) -> None:
         """Bind the database, whoever makes the context and however."""

@@ -30,7 +30,7 @@ class Layout:
 
     @property
     def lake(self) -> Path:
-        """Delta tables."""
+        """Delta tables; or, where they lie in a bucket, copies of their files, which may be deleted."""
         return self.root / "lake"
 
     @property

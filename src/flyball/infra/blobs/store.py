@@ -18,6 +18,8 @@ from flyball.kit.hashing import bytes_hash
 
 from .errors import BlobDamagedError, BlobMissingError, BlobsAwayError
 
+fsspec.register_implementation("s3", "flyball.infra.blobs.bucket.BucketFiles", clobber=True)
+
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -28,6 +30,13 @@ class Blobs:
         self.url = url
         self._files, self._root = fsspec.core.url_to_fs(url)
         self._local = "file" in _protocols(self._files)
+        self._apart: dict[str, Blobs] = {}
+
+    def apart(self, name: str) -> "Blobs":
+        """A store below this one, for those who delete: what they delete nobody else has put there."""
+        if name not in self._apart:
+            self._apart[name] = Blobs(f"{self.url.rstrip('/')}/{name}")
+        return self._apart[name]
 
     def put(self, data: bytes) -> str:
         """Keep the bytes; their `sha256:<hex>`.
@@ -101,6 +110,22 @@ class Blobs:
     def has(self, hash_: str) -> bool:
         """Whether there are bytes of this hash."""
         return self._size(self._path(hash_)) is not None
+
+    def delete(self, hash_: str) -> bool:
+        """Forget the bytes; False where there are none. The caller knows that nobody else has put the same.
+
+        Raises:
+            BlobsAwayError: the store cannot be reached.
+        """
+        try:
+            self._files.rm_file(self._path(hash_))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise BlobsAwayError(
+                f"the blob {hash_} cannot be deleted from {self.url}: {error}", next_step="run `flyball doctor`"
+            ) from error
+        return True
 
     def _path(self, hash_: str) -> str:
         if not _HASH.fullmatch(hash_):

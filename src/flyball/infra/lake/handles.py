@@ -4,32 +4,29 @@ Knows folders and logs. A set of handles has one lock: readers and writers have 
 """
 
 import threading
-from pathlib import Path
+from collections.abc import Callable
 
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from .places import Place
 from .schema import TableSchema
 
 
 class Handles:
     """One handle per table. Hold `lock` while using what `open` returned."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, place_of: Callable[[TableSchema], Place]) -> None:
         self.lock = threading.RLock()
-        self._root = root
+        self._place_of = place_of
         self._known: dict[str, DeltaTable] = {}
-
-    def folder(self, table: TableSchema) -> Path:
-        """Where the table's files and its log lie."""
-        return self._root / table.name
 
     def open(self, table: TableSchema) -> DeltaTable | None:
         """The table at its newest version; None where nothing was ever appended."""
-        if not (self.folder(table) / "_delta_log").is_dir():
+        place, known = self._place_of(table), self._known.get(table.name)
+        if (known is None or place.options is None) and not place.exists():
             self.forget(table)
             return None
-        known = self._known.get(table.name)
         if known is not None:
             try:
                 known.update_incremental()
@@ -38,7 +35,7 @@ class Handles:
             else:
                 return known
         try:
-            delta = self._known[table.name] = DeltaTable(str(self.folder(table)))
+            delta = self._known[table.name] = _opened(place)
         except TableNotFoundError:
             return None
         return delta
@@ -48,9 +45,11 @@ class Handles:
         delta = self.open(table)
         if delta is None:
             history = f"interval {max(table.history_hours, 1)} hours"
-            self.folder(table).mkdir(mode=0o700, parents=True, exist_ok=True)
+            place = self._place_of(table)
+            place.make()
             DeltaTable.create(
-                str(self.folder(table)),
+                place.url,
+                storage_options=place.options,
                 schema=Schema.from_arrow(table.arrow),
                 mode="ignore",
                 configuration={
@@ -59,7 +58,7 @@ class Handles:
                     "delta.checkpointInterval": "100",
                 },
             )
-            delta = self._known[table.name] = DeltaTable(str(self.folder(table)))
+            delta = self._known[table.name] = _opened(place)
         known = {field.name for field in delta.schema().fields}
         added = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in known]
         if added:
@@ -69,3 +68,7 @@ class Handles:
     def forget(self, table: TableSchema) -> None:
         """Open it anew next time."""
         self._known.pop(table.name, None)
+
+
+def _opened(place: Place) -> DeltaTable:
+    return DeltaTable(place.url, storage_options=place.options)

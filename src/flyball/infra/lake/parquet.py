@@ -5,8 +5,7 @@ Knows files and their statistics; knows no transaction.
 
 import os
 import secrets
-from collections.abc import Iterable
-from itertools import product
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,9 @@ def split(table: TableSchema, data: pa.Table) -> list[pa.Table]:
     """The rows apart by their values of `partition_by`, each part sorted by `sort_by`."""
     parts = [data]
     if table.partition_by:
-        values = [pc.unique(data[name]).to_pylist() for name in table.partition_by]
-        parts = (
-            [data] if all(len(some) == 1 for some in values) else [_matching(table, data, c) for c in product(*values)]
-        )
-    if table.sort_by:
-        order = [(name, "ascending") for name in table.sort_by]
-        parts = [part.sort_by(order) for part in parts]
-    return [part for part in parts if part.num_rows]
+        values = data.group_by(list(table.partition_by)).aggregate([]).to_pylist()
+        parts = [data] if len(values) == 1 else [_matching(table, data, tuple(each.values())) for each in values]
+    return [_sorted(table, part) for part in parts if part.num_rows]
 
 
 def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: bool = True) -> AddAction:
@@ -45,6 +39,7 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
                 file,
                 compression="zstd",
                 row_group_size=_ROWS_PER_GROUP,
+                use_dictionary=[name for name in data.column_names if name not in table.plain],
                 bloom_filter_options={name: _bloom(data) for name in table.find_by} or None,
             )
             file.flush()
@@ -61,6 +56,13 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
         data_change=changes_data,
         stats=_statistics(data, (*table.partition_by, *table.sort_by)),
     )
+
+
+def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A file's rows, or some columns of them; columns that are younger than the file are left out."""
+    file = pq.ParquetFile(path)
+    held = file.schema_arrow.names
+    return file.read(columns=[name for name in held if columns is None or name in columns])
 
 
 def _bloom(data: pa.Table) -> dict[str, float]:
@@ -92,6 +94,17 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sorted(table: TableSchema, data: pa.Table) -> pa.Table:
+    """In the table's order; what lies in order already, as rows mostly do, is not copied."""
+    if not table.sort_by:
+        return data
+    (first, *more) = table.sort_by
+    column = data[first].combine_chunks()
+    if not more and column.null_count == 0 and pc.all(pc.greater_equal(column[1:], column[:-1])).as_py() is not False:
+        return data
+    return data.combine_chunks().sort_by([(name, "ascending") for name in table.sort_by])
 
 
 def _matching(table: TableSchema, data: pa.Table, values: tuple[Any, ...]) -> pa.Table:

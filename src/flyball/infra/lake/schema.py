@@ -20,7 +20,8 @@ class TableSchema:
     `partition_by`: each file holds one value of these columns, so that a question about one project opens no file of
     another. `sort_by`: the order of rows inside a file; both have their smallest and largest value per file in the
     log, by which files are left out. `find_by`: ids by which single rows are looked up; a Bloom filter of each lets a look-up
-    skip what does not hold it. `history_hours`: how long files that compaction replaced, and old versions, are kept.
+    skip what does not hold it. `plain`: columns in which values hardly repeat, so that no dictionary of them is tried. `unique`: what
+    two rows never share; one that comes again goes when files are joined. `history_hours`: how long files that compaction replaced, and old versions, are kept.
     """
 
     name: str
@@ -28,6 +29,8 @@ class TableSchema:
     partition_by: tuple[str, ...] = ("project",)
     sort_by: tuple[str, ...] = ()
     find_by: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    unique: tuple[str, ...] = ()
     history_hours: int = 168
 
     def fit(self, data: Rows) -> pa.Table:

@@ -42,6 +42,7 @@ class Child:
         self.ended = asyncio.Event()
         self.ended.set()
         self.started = 0.0  # by the monotonic clock
+        self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._heard = _Pipe(lambda _: None)
         self._printed = _Pipe(log.write)
@@ -71,6 +72,7 @@ class Child:
         self._remove_sockets()
         self.log.begin()
         self.started = time.monotonic()
+        self.starts += 1
         begin, printed, ready = os.pipe(), os.pipe(), os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 -- our own command

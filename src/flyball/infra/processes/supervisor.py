@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
+from flyball.kit.tally import Tally
+
 from .child import Child, ChildSpec
 from .errors import ChildFailedError
 from .logs import ChildLog
@@ -25,6 +27,7 @@ class Supervisor:
         self._tell = tell
         self._keepers: list[asyncio.Task[None]] = []
         self._hurry = asyncio.Event()
+        self._ends: dict[str, str] = {}  # how each child that died ended last, by name
 
     def launch(self) -> None:
         """Start every process; each does its imports and waits. Costs milliseconds, so it can come before the database."""
@@ -54,6 +57,14 @@ class Supervisor:
         for wave in sorted({child.spec.stop_wave for child in self.children}):
             await asyncio.gather(*(self._stop(child) for child in self.children if child.spec.stop_wave == wave))
 
+    def look(self, tally: Tally) -> None:
+        """Tell how often each child was started, which process it is now, and how it ended last."""
+        for child in self.children:
+            tally.total("starts", child.starts, of=child.spec.name)
+            tally.level("pid", child.pid if child.running else 0, of=child.spec.name)
+            if child.starts > 1:
+                tally.say(f"ended {child.spec.name}", self._ends.get(child.spec.name, ""))
+
     def hurry(self) -> None:
         """The second signal: whoever is still running gets two seconds. The third: nothing."""
         if self._hurry.is_set():
@@ -78,6 +89,7 @@ class Supervisor:
             await child.ended.wait()
             if time.monotonic() - began > _STEADY:
                 pause = _FIRST_PAUSE
+            self._ends[child.spec.name] = child.how_it_ended()
             self._tell(_obituary(child, pause))
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -19,7 +19,7 @@ from flyball.infra.db.database import Connection, Database, DatabaseAwayError, e
 from flyball.kit.clock import Clock
 
 from .errors import PositionMovedError
-from .spool import Spool, spool_name
+from .spool import spool_name
 from .spool_file import SpoolFile
 
 _MOST_RECORDS = 1_000
@@ -35,6 +35,38 @@ class Deliver(Protocol):
 
     async def __call__(self, connection: Connection, records: Sequence[bytes], now_ns: int, /) -> None:
         """Write them all or raise."""
+
+
+class Source(Protocol):
+    """A spool as it is emptied: this process's own (`Spool`), or another's (`FollowedSpool`)."""
+
+    @property
+    def writer(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def own(self) -> SpoolFile:
+        """The file that grows."""
+        ...
+
+    @property
+    def left(self) -> Sequence[SpoolFile]:
+        """What others of the name left, oldest first."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """How many records found no room."""
+        ...
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is not yet delivered."""
+        ...
+
+    def finished(self, file: SpoolFile, /) -> None:
+        """A file that others left has been read to its end."""
 
 
 class _Portion(NamedTuple):
@@ -61,7 +93,7 @@ class Drain:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: Source,
         database: Database,
         clock: Clock,
         deliver: Deliver,
@@ -76,6 +108,7 @@ class Drain:
         self._positions: dict[str, int] = {}  # known to be what the database says; absent: has to be asked
         self._most_records = _MOST_RECORDS
         self._told_dropped = 0
+        self.delivered = 0  # records, since the start
         self.refused = 0  # records that the database would never take; kept in refused.jsonl beside the spool
 
     async def run(self) -> None:
@@ -109,11 +142,7 @@ class Drain:
         dropped = self._spool.dropped
         if dropped > self._told_dropped:
             self._told_dropped = dropped
-            _log.error(
-                "%d records of %s found no room in its spool and are lost; FLYBALL_SPOOL_BYTES sets the room",
-                dropped,
-                self._spool.writer,
-            )
+            _log.error("%s", dropped_words(self._spool))
 
     async def move(self) -> int:
         """Move one portion of each file, those that others left first; how many records were moved."""
@@ -127,7 +156,7 @@ class Drain:
     async def _move(self, file: SpoolFile) -> int:
         name = spool_name(file)
         if name not in self._positions:
-            if file.released == file.end and file is self._spool.own:
+            if file is self._spool.own and not file.waiting_bytes:
                 return 0  # nothing was ever appended: no need to ask
             await self._ask(file, name)
         start = self._positions[name]
@@ -145,6 +174,7 @@ class Drain:
         self._positions[name] = chunk.end
         self._most_records = min(self._most_records * 2, _MOST_RECORDS)
         file.release(chunk.end)
+        self.delivered += len(chunk.records)
         return len(chunk.records)
 
     async def _ask(self, file: SpoolFile, name: str) -> None:
@@ -199,6 +229,11 @@ class Drain:
         self._positions.pop(name, None)
         async with self._database.connection() as connection:
             await execute(connection, "delete from spool_positions where spool = %s", name)
+
+
+def dropped_words(spool: Source) -> str:
+    """How much was lost for want of room."""
+    return f"{spool.dropped} records of {spool.writer} found no room in its spool and are lost; FLYBALL_SPOOL_BYTES sets the room"
 
 
 def _set_aside(path: Path, reason: str, record: bytes) -> None:

@@ -15,11 +15,11 @@ _MOST_WORKERS = 64
 _logger = logging.getLogger(__name__)
 
 
-def take_spool(layout: Layout, kind: str, capacity: int) -> Spool:
+def take_spool(layout: Layout, kind: str, capacity: int, *, adopts: bool = True) -> Spool:
     """The spool of the first name that no other worker bears: what a killed one left is found again."""
     for number in range(1, _MOST_WORKERS):
         try:
-            return Spool(layout.spool, f"{kind}-{number}", capacity=capacity)
+            return Spool(layout.spool, f"{kind}-{number}", capacity=capacity, adopts=adopts)
         except SpoolInUseError:
             continue
     raise SpoolInUseError(

@@ -2,7 +2,8 @@
 
 Appending is copying into mapped memory: no system call, no lock, no allocation on disk, which is all done when the file is
 made. What was appended survives `kill -9`, because the page cache does; it does not survive a power cut.
-Knows bytes and positions; knows not what a record means. One thread uses a file.
+Knows bytes and positions; knows not what a record means. One thread of one process appends; another process may follow, which
+reads and releases. Neither waits for the other: a frame and a mark prove themselves, and what is half written is not there yet.
 
     head    magic, slot size, slots; how far readers have released; for each slot, which part of the stream it holds
     slots   the stream, cut into equal parts; part n holds positions [n * slot size, (n + 1) * slot size)
@@ -37,18 +38,20 @@ class Chunk(NamedTuple):
 
 
 class SpoolFile:
-    """One file. `create` makes an empty one, `adopt` continues to read what another process left."""
+    """One file. `create` makes an empty one, `adopt` reads what another process left, `follow` what another still appends to."""
 
     def __init__(self, path: Path, memory: mmap.mmap, slot_bytes: int, slots: int) -> None:
         self.path = path
         self.dropped = 0  # records that found no room
         self._memory = memory
         self._slot_bytes = slot_bytes
+        self._slots = slots
         self._slots_at = _head_bytes(slots)
         self._slot_of: dict[int, int] = {}  # part of the stream -> slot
         self._free = list(range(slots - 1, -1, -1))  # the last one released is the next one used: few pages stay warm
         self._released = 0
         self._end = 0
+        self._follows = False  # another process appends, and this one releases
 
     @classmethod
     def create(cls, path: Path, *, capacity: int, slot_bytes: int = SLOT) -> "SpoolFile":
@@ -77,6 +80,10 @@ class SpoolFile:
     @classmethod
     def adopt(cls, path: Path) -> "SpoolFile":
         """Open what another process left, to read it to its end. Nothing may be appended to it."""
+        return cls._opened(path, follows=False)
+
+    @classmethod
+    def _opened(cls, path: Path, *, follows: bool) -> "SpoolFile":
         try:
             with path.open("r+b") as file:
                 memory = mmap.mmap(file.fileno(), 0)
@@ -86,14 +93,16 @@ class SpoolFile:
         if magic != _MAGIC or len(memory) != _head_bytes(slots) + slots * slot_bytes:
             raise SpoolAwayError(f"{path} is not a spool", next_step="move it away")
         spool = cls(path, memory, slot_bytes, slots)
-        spool._free = []
-        for slot in range(slots):
-            part = _read_mark(memory, _TABLE_AT + slot * _MARK_BYTES)
-            if part:
-                spool._slot_of[part - 1] = slot
+        spool._free, spool._follows = [], follows
         spool._released = spool._end = _read_mark(memory, _RELEASED_AT)
+        spool._read_table()
         spool._find_end()
         return spool
+
+    @classmethod
+    def follow(cls, path: Path) -> "SpoolFile":
+        """Open what another process goes on appending to: to read it as it comes, and to release what was read."""
+        return cls._opened(path, follows=True)
 
     @property
     def released(self) -> int:
@@ -102,15 +111,33 @@ class SpoolFile:
 
     @property
     def end(self) -> int:
-        """The position after the last record."""
+        """The position after the last record that is known of."""
         return self._end
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much was appended and is not released, whichever process did either."""
+        if self._follows:
+            self._find_end()
+        else:
+            self._heed_released()
+        return self._end - self._released
 
     def append(self, payload: bytes) -> bool:
         """Keep a record; False, and counted, when there is no room for it."""
         start = self._end
         after = start + _FRAME.size + len(payload)
+        part, offset = divmod(start, self._slot_bytes)
+        if offset and offset + after - start <= self._slot_bytes:  # nearly always: all of it in the slot that is in use
+            at = self._slots_at + self._slot_of[part] * self._slot_bytes + offset
+            self._memory[at + _FRAME.size : at + after - start] = payload
+            _FRAME.pack_into(self._memory, at, len(payload), _checksum(payload, start), start)
+            self._end = after
+            return True
         first_missing = -(-start // self._slot_bytes)
         parts = range(first_missing, -(-after // self._slot_bytes))
+        if parts:
+            self._heed_released()  # a slot that was just read is warm
         if len(parts) > len(self._free):
             self.dropped += 1
             return False
@@ -125,13 +152,14 @@ class SpoolFile:
         """Records from a position on: at least one if there is one, and no more than asked for."""
         records: list[bytes] = []
         size = 0
-        while position < self._end and len(records) < most_records and size < most_bytes:
+        while len(records) < most_records and size < most_bytes:
             payload = self._frame(position)
             if payload is None:
                 break
             records.append(payload)
             size += len(payload)
             position += _FRAME.size + len(payload)
+        self._end = max(self._end, position)
         return Chunk(tuple(records), position)
 
     def resume(self, position: int) -> None:
@@ -145,8 +173,17 @@ class SpoolFile:
         """Forget everything before a position; its slots are used again."""
         if position <= self._released:
             return
-        self._released = min(position, self._end)
-        _write_mark(self._memory, _RELEASED_AT, self._released)
+        _write_mark(self._memory, _RELEASED_AT, min(position, self._end))
+        self._forget_before(min(position, self._end))
+
+    def _heed_released(self) -> None:
+        """Another process may have released what this one appended."""
+        released = min(_read_mark(self._memory, _RELEASED_AT), self._end)
+        if released > self._released:
+            self._forget_before(released)
+
+    def _forget_before(self, position: int) -> None:
+        self._released = position
         for part in [part for part in self._slot_of if (part + 1) * self._slot_bytes <= self._released]:
             self._free.append(self._slot_of.pop(part))
 
@@ -158,6 +195,12 @@ class SpoolFile:
         slot = self._free.pop()
         _write_mark(self._memory, _TABLE_AT + slot * _MARK_BYTES, part + 1)
         self._slot_of[part] = slot
+
+    def _read_table(self) -> None:
+        for slot in range(self._slots):
+            part = _read_mark(self._memory, _TABLE_AT + slot * _MARK_BYTES)
+            if part * self._slot_bytes > self._released:
+                self._slot_of[part - 1] = slot
 
     def _find_end(self) -> None:
         while (payload := self._frame(self._end)) is not None:
@@ -188,13 +231,18 @@ class SpoolFile:
         end = position + size
         while position < end:
             part, offset = divmod(position, self._slot_bytes)
-            if part not in self._slot_of:
+            if part not in self._slot_of and not self._is_there_now(part):
                 return None
             piece = min(self._slot_bytes - offset, end - position)
             at = self._slots_at + self._slot_of[part] * self._slot_bytes + offset
             pieces.append(self._memory[at : at + piece])
             position += piece
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _is_there_now(self, part: int) -> bool:
+        if self._follows:
+            self._read_table()
+        return part in self._slot_of
 
 
 def _head_bytes(slots: int) -> int:
