@@ -14,9 +14,10 @@ from flyball.infra.db.database import execute, fetch_all
 from flyball.infra.lake.errors import LakeAwayError
 from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.traces import inbox, service
-from flyball.traces.flusher import _LOCK as LOCK
+from flyball.traces.batches import LOCK
 from flyball.traces.flusher import Flusher
 from flyball.traces.mending import REFUSED
+from flyball.traces.own_blobs import read_blob
 from flyball.traces.records import Score, Span
 from flyball.traces.tables import PAYLOADS, SCORES, SPANS
 
@@ -61,7 +62,7 @@ async def test_a_long_text_is_a_preview_in_the_row_and_whole_where_its_hash_lead
     (row,) = ctx.lake.query("select * from spans", tables=(SPANS,))
 
     assert row["input_preview"] == "é" * 199 + "…"
-    assert ctx.blobs.get(row["output_ref"]) == b"y" * 100_000
+    assert read_blob(ctx, row["output_ref"]) == b"y" * 100_000
     assert [row["hash"] for row in ctx.lake.query("select * from payloads", tables=(PAYLOADS,))] == [row["input_ref"]]
     assert [span.input, span.output] == before
     assert before == [await service.get_text(ctx, span.trace_id, span.span_id, side) for side in ("input", "output")]

@@ -7,11 +7,14 @@ from fastapi import Depends
 
 from flyball.audit import service as audit
 from flyball.kit.paging import Page
+from flyball.runs.records import Run
 from flyball.surface.http import Body, ContextDep, Router
 
-from . import service
+from . import erasing, renormalising, retention, service
 from .errors import SpanRefusedError
+from .export import Exported
 from .records import Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
+from .retention import Retention
 
 router = Router("/api", tag="traces")
 
@@ -42,6 +45,25 @@ class NewFeedback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     comment: str = ""
     correction: str = ""
     identifier: str = ""
+
+
+class NewRetention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many days to keep: 0 for ever, null as the server's setting says."""
+
+    days: int | None
+
+
+class NewRenormalisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which spans to read again: those that began at this time or after."""
+
+    since_ns: int = 0
+
+
+class NewErasure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to erase: the trace, or all traces of the session or user, with this id."""
+
+    what: erasing.What
+    named: str
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,12 +110,50 @@ async def count_traces(ctx: ContextDep, since_ns: int = 0) -> TraceCounts:
     return await service.count_traces(ctx, since_ns=_time(since_ns))
 
 
+@router.get("/traces/retention", permission="traces.read", returns=Retention)
+async def get_retention(ctx: ContextDep) -> Retention:
+    """For how many days the project keeps traces, logs, metrics and scores."""
+    return await retention.get_retention(ctx)
+
+
+@router.put("/traces/retention", permission="traces.erase", returns=Retention)
+async def set_retention(ctx: ContextDep, new: NewRetention = Body(NewRetention)) -> Retention:
+    """Keep so many days; what is older is taken out within the hour, and cannot be had again."""
+    return await retention.set_retention(ctx, new.days)
+
+
+@router.post("/traces/expirations", permission="traces.erase", returns=Run, status=202)
+async def start_expiration(ctx: ContextDep) -> Run:
+    """Take out what is older than is kept now, instead of within the hour; the run's result says what went."""
+    return await retention.expire_later(ctx)
+
+
+@router.post("/traces/renormalisations", permission="traces.erase", returns=Run, status=202)
+async def start_renormalisation(ctx: ContextDep, new: NewRenormalisation = Body(NewRenormalisation)) -> Run:
+    """Read stored spans again with the newest mapping of their dialect; the run's result says how many."""
+    return await renormalising.renormalise_later(ctx, since_ns=new.since_ns)
+
+
+@router.post("/traces/erasures", permission="traces.erase", returns=Run, status=202)
+async def start_erasure(ctx: ContextDep, new: NewErasure = Body(NewErasure)) -> Run:
+    """Erase one trace, or all of a session or a user, for good; the run's result says what went."""
+    return await erasing.erase_later(ctx, new.what, new.named)
+
+
 @router.get("/traces/{trace_id}", permission="traces.read", returns=TraceTree)
 async def get_trace(ctx: ContextDep, trace_id: str) -> TraceTree:
     """One trace: its spans as a tree, and the scores that count. Reading it is recorded, once an hour."""
     tree = await service.get_trace(ctx, trace_id)
     await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
     return tree
+
+
+@router.get("/traces/{trace_id}/otlp", permission="traces.read", returns=Exported)
+async def export_trace(ctx: ContextDep, trace_id: str) -> Exported:
+    """One trace in OTLP's JSON: what was taken in by OTLP comes out the same. Reading it is recorded, once an hour."""
+    found = await service.export_trace(ctx, trace_id)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
+    return found
 
 
 @router.get("/traces/{trace_id}/spans/{span_id}/{side}", permission="traces.read", returns=Text)

@@ -1,5 +1,6 @@
 """The commands of traces: `flyball traces list|show` and `flyball feedback`."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from flyball.surface.console import (
     as_ago,
     as_time,
     control,
+    follow_run,
     print_json,
     say,
     segment,
@@ -32,6 +34,13 @@ class Verdict(StrEnum):
 
     up = "up"
     down = "down"
+
+
+class Format(StrEnum):
+    """What a trace is written in."""
+
+    otlp_json = "otlp-json"
+    otlp_json_logs = "otlp-json-logs"
 
 
 @app.command("list", permission="traces.read")
@@ -96,6 +105,78 @@ def show(trace: Annotated[str, typer.Argument(help="The trace's id (the header x
         words = [score["name"], score.get("label") or str(score.get("value", "")), score.get("explanation", "")]
         say("score: " + "  ".join(word for word in words if word))
     return None
+
+
+@app.command("export", permission="traces.read")
+def export(
+    trace: Annotated[str, typer.Argument(help="The trace's id.")],
+    format_: Annotated[Format, typer.Option("--format", help="In which format.")] = Format.otlp_json,
+) -> None:
+    """Write one trace to standard output: in OTLP's JSON, as any OTLP endpoint takes it.
+
+    Its spans are for /v1/traces; otlp-json-logs are the log records that belong to it, for /v1/logs.
+    """
+    found = control().get(f"/api/traces/{segment(trace)}/otlp")
+    print_json(found["traces" if format_ is Format.otlp_json else "logs"])
+
+
+@app.command("retention", permission=("traces.read", "traces.erase"))
+def retention(
+    *,
+    days: Annotated[int | None, typer.Option(help="Keep so many days; 0: for ever.")] = None,
+    default: Annotated[bool, typer.Option(help="Keep as long as the server's setting says.")] = False,
+) -> None:
+    """Show, or set, for how many days the project keeps traces, logs, metrics and scores. What is older is gone for good."""
+    if days is not None or default:
+        found = control().put("/api/traces/retention", {"days": None if default else days})
+    else:
+        found = control().get("/api/traces/retention")
+    if wants_json():
+        return print_json(found)
+    kept = f"{found['days']:,} days" if found["days"] else "for ever"
+    say(f"kept: {kept} ({'as the project says' if found['own'] else 'as the setting says'})")
+    return None
+
+
+@app.command("expire", permission=("traces.erase", "runs.read"))
+def expire() -> None:
+    """Take out what is older than is kept now, instead of within the hour."""
+    client = control()
+    ended = follow_run(client, client.post("/api/traces/expirations", {})["id"], title="expire")
+    return print_json(ended["result"]) if wants_json() else say(f"{ended['result']['files']:,} files are taken out")
+
+
+@app.command("renormalise", permission=("traces.erase", "runs.read"))
+def renormalise(
+    since: Annotated[str, typer.Option(help="Only spans that began on this day (UTC) or later: 2026-11-01.")] = "",
+) -> None:
+    """Read stored spans of other instrumentors again, by the newest mapping of their dialect."""
+    try:
+        begin = datetime.fromisoformat(since).replace(tzinfo=UTC) if since else datetime.fromtimestamp(0, UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{since!r} is no day; write it as 2026-11-01") from None
+    client = control()
+    run = client.post("/api/traces/renormalisations", {"since_ns": int(begin.timestamp()) * _NANOSECONDS})
+    ended = follow_run(client, run["id"], title="renormalise")
+    return print_json(ended["result"]) if wants_json() else say(f"{ended['result']['spans']:,} spans were read again")
+
+
+@app.command("erase", permission=("traces.erase", "runs.read"))
+def erase(
+    *,
+    trace: Annotated[str, typer.Option(help="This trace.")] = "",
+    session: Annotated[str, typer.Option(help="All traces of this session.")] = "",
+    user: Annotated[str, typer.Option(help="All traces of this user.")] = "",
+) -> None:
+    """Erase traces for good: texts, spans, scores and log records, in every place."""
+    given = [(what, named) for what, named in (("trace", trace), ("session", session), ("user", user)) if named]
+    if len(given) != 1:
+        raise typer.BadParameter("give one of --trace, --session and --user")
+    what, named = given[0]
+    client = control()
+    run = client.post("/api/traces/erasures", {"what": what, "named": named})
+    ended = follow_run(client, run["id"], title="erase")
+    return print_json(ended["result"]) if wants_json() else say(f"{ended['result']['traces']:,} traces are erased")
 
 
 @verbs.command("feedback", permission="scores.write")

@@ -5,12 +5,18 @@ FlyballError
 │   ├── TraceNotFoundError      no span of this trace is recorded in the project
 │   └── PayloadNotFoundError    the span has no such payload, or its blob is gone
 ├── InvalidInputError
-│   └── SpanRefusedError        a span or a score breaks its record's rules
+│   ├── SpanRefusedError        a span or a score breaks its record's rules
+│   ├── RetentionInvalidError   no number of days to keep
+│   └── ErasureInvalidError     there can be no such trace, session or user
+├── ForbiddenError
+│   └── ReferenceRefusedError   a span refers to content in a place from which none is fetched
 └── UnavailableError
-    └── FlushHeadMissingError   the database lost the number of the last batch
+    ├── ErasureTooEarlyError    what was sent before still waits in the inbox
+    ├── FlushHeadMissingError   the database lost the number of the last batch
+    └── ReferenceAwayError      a span refers to content that cannot be read where it lies
 """
 
-from flyball.kit.errors import InvalidInputError, NotFoundError, UnavailableError
+from flyball.kit.errors import ForbiddenError, InvalidInputError, NotFoundError, UnavailableError
 
 
 class TraceNotFoundError(NotFoundError):
@@ -31,7 +37,37 @@ class SpanRefusedError(InvalidInputError):
     code = "span_refused"
 
 
+class RetentionInvalidError(InvalidInputError):
+    """No number of days to keep."""
+
+    code = "retention_invalid"
+
+
+class ErasureInvalidError(InvalidInputError):
+    """There can be no such trace, session or user."""
+
+    code = "erasure_invalid"
+
+
+class ErasureTooEarlyError(UnavailableError):
+    """What was sent before still waits in the inbox, and would come back after the erasure."""
+
+    code = "erasure_too_early"
+
+
 class FlushHeadMissingError(UnavailableError):
     """The database lost the number of the last batch."""
 
     code = "flush_head_missing"
+
+
+class ReferenceRefusedError(ForbiddenError):
+    """A span refers to content in a place from which none is fetched."""
+
+    code = "reference_refused"
+
+
+class ReferenceAwayError(UnavailableError):
+    """A span refers to content that cannot be read where it lies."""
+
+    code = "reference_away"

@@ -31,7 +31,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Waiting(NamedTuple):
-    """What is acknowledged and not yet in a table: how many rows, and when the oldest arrived (0: none waits)."""
+    """What is acknowledged and not yet in a table: how many records, and when the oldest arrived (0: none waits)."""
 
     rows: int
     oldest_ns: int
@@ -127,11 +127,27 @@ async def waiting(connection: Connection, project: str | None = None) -> Waiting
     """How much waits, in one project or in all."""
     row = await fetch_one(
         connection,
-        "select count(*) as rows, min(received_ns) as oldest from inbox where %s::text is null or project = %s",
+        """
+        select sum(rows)::bigint as rows, min(oldest) as oldest from (
+            select count(*) as rows, min(received_ns) as oldest from inbox where %s::text is null or project = %s
+            union all
+            select sum(records), min(received_ns) from inbox_batches where %s::text is null or project = %s
+        ) as both_inboxes
+        """,
+        project,
+        project,
         project,
         project,
     )
     return Waiting(row["rows"], row["oldest"] or 0) if row else Waiting(0, 0)
+
+
+async def count_all(connection: Connection) -> int:
+    """How many rows wait, requests of OTLP included, in all projects."""
+    row = await fetch_one(
+        connection, "select (select count(*) from inbox) + (select count(*) from inbox_batches) as rows"
+    )
+    return int(row["rows"]) if row else 0
 
 
 def _columns(items: Sequence[Item]) -> tuple[Sequence[str | int | bytes], ...]:

@@ -8,8 +8,11 @@ from flyball.audit import service as audit
 from flyball.surface.html import FormDep, Pages, See
 from flyball.surface.http import ContextDep
 
-from . import service
+from . import erasing, renormalising, retention, service
+from .conversation import Line, conversation
+from .errors import ErasureInvalidError, RetentionInvalidError
 from .records import Score, SpanNode, SpanRow, TraceCounts, TraceFilter, TraceRow, TraceTree
+from .retention import Retention
 
 pages = Pages(tag="traces", section="/traces")
 score_pages = Pages(tag="scores", section="/scores")
@@ -36,11 +39,17 @@ class TracePage(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[SpanNode, ...]
     hidden: int
     chosen: SpanRow
-    input: str
-    output: str
+    input: tuple[Line, ...]
+    output: tuple[Line, ...]
     cut: bool
     begin_ns: int
     length_ns: int
+
+
+class KeepingPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What templates/keeping.html shows."""
+
+    retention: Retention
 
 
 class ScoreList(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,21 +80,62 @@ async def list_traces(
     )
 
 
+@pages.get("/traces/kept", permission="traces.erase", template="traces/keeping.html")
+async def show_kept(ctx: ContextDep) -> KeepingPage:
+    """How long traces are kept, and erasing them."""
+    return KeepingPage(retention=await retention.get_retention(ctx))
+
+
+@pages.post("/traces/kept/retention", permission="traces.erase")
+async def set_retention(ctx: ContextDep, form: FormDep) -> See:
+    """Keep so many days."""
+    days = form.get("days", "").strip()
+    if days and not (days.isascii() and days.isdigit() and len(days) <= 6):
+        raise RetentionInvalidError(f"{days!r:.20} is no number of days", next_step="give a number, or nothing")
+    await retention.set_retention(ctx, int(days) if days else None)
+    return See("/traces/kept", "That is how long traces are kept.")
+
+
+@pages.post("/traces/kept/expirations", permission="traces.erase")
+async def start_expiration(ctx: ContextDep) -> See:
+    """Take out what is older than is kept."""
+    run = await retention.expire_later(ctx)
+    return See(f"/runs/{run.id}", "It is being taken out.")
+
+
+@pages.post("/traces/kept/renormalisations", permission="traces.erase")
+async def start_renormalisation(ctx: ContextDep) -> See:
+    """Read all stored spans again with the newest mapping."""
+    run = await renormalising.renormalise_later(ctx)
+    return See(f"/runs/{run.id}", "The spans are being read again.")
+
+
+@pages.post("/traces/kept/erasures", permission="traces.erase")
+async def start_erasure(ctx: ContextDep, form: FormDep) -> See:
+    """Erase one trace, or all of a session or a user."""
+    what = form.get("what", "")
+    if what not in erasing.WHATS:
+        raise ErasureInvalidError(f"{what!r:.20} cannot be erased", next_step="choose a trace, a session or a user")
+    run = await erasing.erase_later(ctx, what, form.get("named", "").strip())
+    return See(f"/runs/{run.id}", "The erasure is queued.")
+
+
 @pages.get("/traces/{trace_id}", permission="traces.read", template="traces/show.html")
 async def show_trace(ctx: ContextDep, trace_id: str, span: str = "") -> TracePage:
     """One trace: its tree, and the texts of one of its spans."""
     tree = await service.get_trace(ctx, trace_id)
     chosen = next((node.span for node in tree.nodes if node.span.span_id == span), tree.nodes[0].span)
     texts = await service.get_texts(ctx, chosen)
+    asked, answered = (conversation(text, longest=_LONGEST_TEXT) for text in texts)
     await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
     return TracePage(
         tree=tree,
         nodes=tree.nodes[:_MOST_NODES],
         hidden=max(0, len(tree.nodes) - _MOST_NODES),
         chosen=chosen,
-        input=texts.input[:_LONGEST_TEXT],
-        output=texts.output[:_LONGEST_TEXT],
-        cut=max(map(len, texts)) > _LONGEST_TEXT,
+        input=asked.lines,
+        output=answered.lines,
+        cut=asked.cut or answered.cut,
         begin_ns=min(node.span.start_ns for node in tree.nodes),
         length_ns=max(1, max(node.span.end_ns for node in tree.nodes) - min(node.span.start_ns for node in tree.nodes)),
     )

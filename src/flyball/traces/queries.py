@@ -16,8 +16,9 @@ from flyball.infra.db.database import Row
 from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 from flyball.llm.usage import Usage
 
-from . import inbox
+from . import inbox, open_spans
 from .mending import read_span
+from .normalising import normalise
 from .records import Activity, Span, TraceCounts, TraceFilter, TraceRow, enters, preview
 from .tables import SPANS, store_span
 
@@ -182,11 +183,15 @@ async def list_traces(
         newest = await inbox.newest(
             connection, ctx.project, "span", since_ns=wanted.since_ns, until_ns=after.position_ns + 1, most=_HEAD
         )
-    found = await asyncio.to_thread(_find, ctx, _Search(wanted, after, size + 1, _relation(newest)))
+        running = await open_spans.newest(
+            connection, ctx.project, since_ns=wanted.since_ns, until_ns=after.position_ns + 1, most=_HEAD
+        )
+    found = await asyncio.to_thread(_find, ctx, _Search(wanted, after, size + 1, _relation(newest, running)))
     shown = found.places[:size]
     async with ctx.db.connection() as connection:
         theirs = await inbox.of_traces(connection, ctx.project, [place.trace_id for place in shown])
-    items = await asyncio.to_thread(_sum_up, ctx, shown, theirs)
+        running = await open_spans.of_traces(connection, ctx.project, [place.trace_id for place in shown])
+    items = await asyncio.to_thread(_sum_up, ctx, shown, _relation(theirs, running))
     if len(found.places) > size:
         return Page(items=items, next=encode_cursor(*shown[-1]))
     return Page(items=items, next=None if found.complete else encode_cursor(found.reach, ""))
@@ -285,7 +290,7 @@ def _conditions(wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
     return " and ".join(conditions) or _ANY, parameters
 
 
-def _sum_up(ctx: Context, places: list[_Place], waiting: Iterable[Row]) -> tuple[TraceRow, ...]:
+def _sum_up(ctx: Context, places: list[_Place], waiting: pa.Table) -> tuple[TraceRow, ...]:
     if not places:
         return ()
     since_ns = min(place.position_ns for place in places) - _APART_NS
@@ -295,7 +300,7 @@ def _sum_up(ctx: Context, places: list[_Place], waiting: Iterable[Row]) -> tuple
         "since": since_ns,
         "until": max(place.position_ns for place in places) + _APART_NS,
     }
-    found = {row["trace_id"]: row for row in _ask(ctx, _SUMS, parameters, _relation(waiting), since_ns)}
+    found = {row["trace_id"]: row for row in _ask(ctx, _SUMS, parameters, waiting, since_ns)}
     return tuple(
         TraceRow(**_settled(found[place.trace_id]), position_ns=place.position_ns)
         for place in places
@@ -324,8 +329,16 @@ def of_project(project: str) -> str:
     return "project = '" + project.replace("'", "''") + "'"
 
 
-def _relation(rows: Iterable[Row]) -> pa.Table:
-    return pa.Table.from_pylist([_columns_of(row) for row in rows if row["kind"] == "span"], schema=_WAITING)
+def _relation(rows: Iterable[Row], running: Iterable[Row] = ()) -> pa.Table:
+    """What waits in the inbox, and what has begun and not ended, with the columns of the table."""
+    waiting = [_columns_of(row) for row in rows if row["kind"] == "span"]
+    return pa.Table.from_pylist([*waiting, *map(_columns_of_running, running)], schema=_WAITING)
+
+
+def _columns_of_running(row: Row) -> dict[str, Any]:
+    span = msgspec.structs.replace(normalise(open_spans.told_of(row)), project=row["project"])
+    stored = store_span(span).row
+    return {name: stored[name] for name in _COLUMNS}
 
 
 def _columns_of(row: Row) -> dict[str, Any]:

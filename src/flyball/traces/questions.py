@@ -1,4 +1,4 @@
-"""Questions in SQL over `spans`, `scores`, `audit` and what else is offered: one SELECT, this project's rows alone, nothing else within reach.
+"""Questions in SQL over `spans`, `scores`, `logs`, `metrics`, `audit` and what else is offered: one SELECT, this project's rows alone, nothing else within reach.
 
 The lake runs it in a DuckDB of its own that may open this project's files and nothing else, with a deadline and a row limit.
 Knows which tables are offered; knows not how the lock-down works.
@@ -14,16 +14,16 @@ import pyarrow as pa
 from flyball.audit import store as audit_store
 from flyball.audit.records import Event
 from flyball.infra.context import Context, permits
-from flyball.infra.db.database import fetch_one
 
+from .catching_up import catch_up
 from .queries import of_project
+from .signal_tables import LOGS, METRICS
 from .tables import SCORES, SPANS
 
 LARGEST_ANSWER = 10_000
+_TABLES = (SPANS, SCORES, LOGS, METRICS)
 _DEADLINE_SECONDS = 20.0
 _AUDIT_EVENTS = 100_000
-_PATIENCE_SECONDS = 2.0  # how long a question waits for what was acknowledged before it to reach the tables
-_POLL_SECONDS = 0.05
 
 _AUDIT = pa.schema(
     [(name, pa.int64() if name in {"seq", "at_ns", "mono_ns"} else pa.string()) for name in Event.__struct_fields__]
@@ -56,7 +56,7 @@ async def ask(ctx: Context, sql: str, *, limit: int = 1_000, offered: Sequence[O
         QuestionTookTooLongError: it was stopped after 20 seconds.
     """
     most = max(1, min(limit, LARGEST_ANSWER))
-    await _wait_for_tables(ctx)
+    await catch_up(ctx)
     relations = {"audit": await _audit(ctx)} if permits(ctx.actor.permissions, "audit.read") else {}
     for table in offered:
         if table.name in sql.lower() and permits(ctx.actor.permissions, table.permission):
@@ -65,8 +65,8 @@ async def ask(ctx: Context, sql: str, *, limit: int = 1_000, offered: Sequence[O
     rows = await asyncio.to_thread(
         ctx.lake.ask,
         sql,
-        tables=(SPANS, SCORES),
-        where={"spans": mine, "scores": mine},
+        tables=_TABLES,
+        where={table.name: mine for table in _TABLES},
         relations=relations,
         deadline_seconds=_DEADLINE_SECONDS,
         most_rows=most + 1,
@@ -78,21 +78,3 @@ async def _audit(ctx: Context) -> pa.Table:
     async with ctx.db.connection() as connection:
         events = await audit_store.newest(connection, ctx.project, before_seq=None, most=_AUDIT_EVENTS)
     return pa.Table.from_pylist([msgspec.structs.asdict(event) for event in events], schema=_AUDIT)
-
-
-async def _wait_for_tables(ctx: Context) -> None:
-    """So that a question sees what its asker has just sent; a flusher that is behind does not hold it up for long."""
-    async with ctx.db.connection() as connection:
-        row = await fetch_one(connection, "select max(id) as newest from inbox where project = %s", ctx.project)
-        newest = row["newest"] if row else None
-        deadline = ctx.clock.monotonic_ns() + int(_PATIENCE_SECONDS * 1e9)
-        while newest is not None and ctx.clock.monotonic_ns() < deadline:
-            row = await fetch_one(
-                connection,
-                "select exists (select from inbox where project = %s and id <= %s) as waiting",
-                ctx.project,
-                newest,
-            )
-            if not (row and row["waiting"]):
-                return
-            await asyncio.sleep(_POLL_SECONDS)

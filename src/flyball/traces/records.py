@@ -11,7 +11,8 @@ from flyball.llm.usage import Usage
 
 PREVIEW = 200  # characters of a payload that lists show; longer payloads lie in blobs
 APPLICATION = "application"  # the scope of spans that an application sent: what they say of releases is no evidence
-MAP_VERSION = 1  # of the mapping that made the columns from the producer's own attributes
+MAP_VERSION = 2  # of the mapping that made the columns from the producer's own attributes
+TOLD = "told"  # the price version of a cost that the span itself brought
 
 # A pattern's `$` would let a line feed follow; the length does not.
 TraceId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
@@ -28,7 +29,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `kind` says what it did: function, llm, retrieval, tool, chain, gateway, or the application's own word. `remote_parent`
     says that the parent belongs to another process, as OpenTelemetry does. `input` and `output` are whole; the table keeps
     a preview and a content hash. Usage and cost stand on the one span that called the model, so that sums are right;
-    `cost_nano_usd` is None while the price is unknown.
+    `cost_nano_usd` is None while the price is unknown. `dialect` names the mapping that made it from a foreign span, and is
+    "" for our own; `version` is that of the application; `first_token_ns` counts from `start_ns`.
     """
 
     trace_id: TraceId
@@ -67,6 +69,15 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     experiment_id: Name = ""
     item_id: Name = ""
     item_version: Name = ""
+    dialect: Name = ""
+    version: Name = ""
+    agent: Name = ""
+    tool: Name = ""
+    response_id: Name = ""
+    finish_reason: Name = ""
+    first_token_ns: int | None = None
+    parameters: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     input: str = ""
     output: str = ""
     attributes: dict[str, Any] = {}
@@ -85,7 +96,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One judgement, append-only. The newest one under the same target, name and identifier is the one that counts.
 
-    `propensity` is the probability with which the target was chosen to be judged: means are biased without it.
+    `propensity` is the probability with which the target was chosen to be judged: means are biased without it. `attributes`
+    are the judge's own words, kept as they are.
     """
 
     score_id: Name
@@ -106,10 +118,14 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     judge_trace_id: Name = ""
     weight: float = 1.0
     propensity: float = 1.0
+    attributes: dict[str, Any] = {}
 
 
 class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A span as it is read: previews in place of payloads. `input_ref` is "" when the preview is the whole text."""
+    """A span as it is read: previews in place of payloads. `input_ref` is "" when the preview is the whole text.
+
+    `running`: it has begun and nobody has said yet that it ended; `end_ns` is the time of reading then.
+    """
 
     trace_id: str
     span_id: str
@@ -147,6 +163,19 @@ class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
     output_preview: str = ""
     input_ref: str = ""
     output_ref: str = ""
+    prompt_name: str = ""
+    prompt_version: str = ""
+    environment: str = ""
+    version: str = ""
+    agent: str = ""
+    tool: str = ""
+    response_id: str = ""
+    finish_reason: str = ""
+    first_token_ns: int | None = None
+    parameters: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    dialect: str = ""
+    running: bool = False
     attributes: dict[str, Any] = {}
 
     @property
@@ -210,6 +239,31 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str = ""
     text: str = ""
     since_ns: int = 0
+
+
+class SpanFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of spans is narrowed to, times included on both sides. `experiments`: those of experiments alone."""
+
+    trace_id: str = ""
+    span_id: str = ""
+    parent_id: str = ""
+    name: str = ""
+    user_id: str = ""
+    session_id: str = ""
+    experiments: bool = False
+    since_ns: int = 0
+    until_ns: int = 2**62
+
+
+class ScoreFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of scores is narrowed to, times included on both sides."""
+
+    name: str = ""
+    trace_id: str = ""
+    target_kind: str = ""
+    target_id: str = ""
+    since_ns: int = 0
+    until_ns: int = 2**62
 
 
 class TraceCounts(msgspec.Struct, frozen=True, kw_only=True):

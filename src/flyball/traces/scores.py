@@ -5,6 +5,9 @@ Knows how judgements supersede each other and how they are listed. Knows not wha
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection, execute
@@ -13,7 +16,7 @@ from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 
 from . import inbox, mending
 from .queries import of_project
-from .records import Score
+from .records import Score, ScoreFilter
 from .tables import SCORES, read_score
 
 _END = 2**62
@@ -29,6 +32,14 @@ _NEWEST = """
 
 _SINCE = """
     select * from scores where project = $project and name = $name and created_ns >= $since
+    order by created_ns desc, score_id desc limit $most
+"""
+
+
+_FIND = """
+    select * from scores where project = $project and created_ns >= $since_ns and created_ns <= $until_ns
+        and ($name = '' or name = $name) and ($trace_id = '' or trace_id = $trace_id)
+        and ($target_kind = '' or target_kind = $target_kind) and ($target_id = '' or target_id = $target_id)
     order by created_ns desc, score_id desc limit $most
 """
 
@@ -91,8 +102,34 @@ async def newest_of(ctx: Context, name: str, *, since_ns: int, most: int) -> tup
     return that_count(found.values())[:most]
 
 
+async def find(ctx: Context, wanted: ScoreFilter, *, most: int) -> tuple[Score, ...]:
+    """The scores that count and fit, newest first; of very many the newest."""
+    async with ctx.db.connection() as connection:
+        rows = await inbox.newest(
+            connection, ctx.project, "score", since_ns=wanted.since_ns, until_ns=wanted.until_ns, most=most
+        )
+    stored = await asyncio.to_thread(
+        ctx.lake.query,
+        _FIND,
+        msgspec.structs.asdict(wanted) | {"project": ctx.project, "most": most},
+        tables=(SCORES,),
+        where={"scores": f"{of_project(ctx.project)} and created_ns >= {wanted.since_ns}"},
+    )
+    waiting = [score for score in map(mending.read_score, rows) if _fits(score, wanted)]
+    found = {score.score_id: score for score in [*map(read_score, stored), *waiting]}
+    return that_count(found.values())[:most]
+
+
+def _fits(score: Score, wanted: ScoreFilter) -> bool:
+    said = ("name", "trace_id", "target_kind", "target_id")
+    return all(getattr(wanted, name) in {"", getattr(score, name)} for name in said)
+
+
 async def _is_news(connection: Connection, score: Score) -> bool:
-    said = content_hash({"value": score.value, "label": score.label, "text": [score.explanation, score.correction]})
+    words: dict[str, Any] = {"value": score.value, "label": score.label, "text": [score.explanation, score.correction]}
+    if score.attributes:
+        words["attributes"] = msgspec.json.encode(score.attributes, order="sorted").decode()
+    said = content_hash(words)
     changed = await execute(
         connection,
         """

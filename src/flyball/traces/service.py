@@ -17,10 +17,25 @@ from flyball.kit.ids import new_id
 from flyball.kit.lately import Lately
 from flyball.kit.paging import Page
 
-from . import inbox, queries, scores, tree
+from . import export, inbox, queries, scores, span_lists, texts, tree
 from .errors import SpanRefusedError, TraceNotFoundError
-from .records import APPLICATION, Activity, Score, Side, Span, SpanRow, TraceCounts, TraceFilter, TraceRow, TraceTree
-from .tree import Texts
+from .export import Exported
+from .otlp.gate import gate_of
+from .records import (
+    APPLICATION,
+    Activity,
+    Score,
+    ScoreFilter,
+    Side,
+    Span,
+    SpanFilter,
+    SpanRow,
+    TraceCounts,
+    TraceFilter,
+    TraceRow,
+    TraceTree,
+)
+from .texts import Texts
 
 FEEDBACK = "feedback"
 
@@ -36,6 +51,7 @@ async def take_spans(ctx: Context, spans: Iterable[Span]) -> int:
 
     Raises:
         SpanRefusedError: a span that ends before it starts. None of the spans is kept then.
+        IngestBehindError, IngestDiskFullError: not now; `retry_after` says when.
     """
     items = []
     for span in spans:
@@ -49,16 +65,33 @@ async def take_spans(ctx: Context, spans: Iterable[Span]) -> int:
         items.append(inbox.span_item(own))
     if not items:
         return 0
+    gate_of(ctx).let(sum(len(item.body) for item in items))
     async with ctx.db.transaction() as connection:
-        return await inbox.append(connection, items, now_ns=ctx.clock.now_ns())
+        new = await inbox.append(connection, items, now_ns=ctx.clock.now_ns())
+    ctx.tally.count("acknowledged", new, of="span")
+    return new
 
 
 async def record_score(ctx: Context, score: Score) -> bool:
     """Append a score; False when its identifier says the same already."""
     async with ctx.db.transaction() as connection:
-        return await scores.append(
+        new = await scores.append(
             connection, msgspec.structs.replace(score, project=ctx.project), now_ns=ctx.clock.now_ns()
         )
+    ctx.tally.count("acknowledged", int(new), of="score")
+    return new
+
+
+async def record_scores(ctx: Context, given: Iterable[Score]) -> int:
+    """Append scores, all or none; how many of them said something new."""
+    new = 0
+    async with ctx.db.transaction() as connection:
+        for score in sorted(
+            given, key=lambda score: (score.target_id, score.name, score.identifier)
+        ):  # one order for all
+            own = msgspec.structs.replace(score, project=ctx.project)
+            new += await scores.append(connection, own, now_ns=ctx.clock.now_ns())
+    return new
 
 
 async def record_feedback(
@@ -128,6 +161,13 @@ async def list_traces(
     return await queries.list_traces(ctx, wanted, cursor=cursor, limit=limit)
 
 
+async def list_spans(
+    ctx: Context, wanted: SpanFilter, *, after: tuple[int, str] | None = None, most: int
+) -> tuple[SpanRow, ...]:
+    """Ended spans of any traces, the one that began last first."""
+    return await span_lists.list_spans(ctx, wanted, after=after, most=most)
+
+
 async def count_traces(ctx: Context, *, since_ns: int = 0) -> TraceCounts:
     """How much there is in the project."""
     return await queries.count(ctx, since_ns=since_ns)
@@ -155,14 +195,19 @@ async def get_trace(ctx: Context, trace_id: str) -> TraceTree:
     return await tree.read_tree(ctx, trace_id)
 
 
+async def export_trace(ctx: Context, trace_id: str) -> Exported:
+    """One trace as what could be sent to any OTLP endpoint. Raises TraceNotFoundError or PayloadNotFoundError."""
+    return await export.export_trace(ctx, trace_id)
+
+
 async def get_texts(ctx: Context, span: SpanRow) -> Texts:
     """Both texts of a span that was read before: whole, or what is left of them."""
-    return await tree.read_texts(ctx, span)
+    return await texts.read_texts(ctx, span)
 
 
 async def get_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
     """A span's whole input or output. Raises TraceNotFoundError or PayloadNotFoundError."""
-    return await tree.read_text(ctx, trace_id, span_id, side)
+    return await texts.read_text(ctx, trace_id, span_id, side)
 
 
 async def list_scores(
@@ -170,6 +215,11 @@ async def list_scores(
 ) -> Page[Score]:
     """The project's scores, newest first."""
     return await scores.list_scores(ctx, name=name, trace_id=trace_id, cursor=cursor, limit=limit)
+
+
+async def find_scores(ctx: Context, wanted: ScoreFilter, *, most: int) -> tuple[Score, ...]:
+    """The project's scores that count and fit, newest first."""
+    return await scores.find(ctx, wanted, most=most)
 
 
 def _lately_of(ctx: Context) -> Lately[Any]:

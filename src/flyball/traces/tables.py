@@ -5,6 +5,8 @@ hash; texts above 64 KiB are blobs. Knows columns; knows neither batches nor que
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from time import gmtime, strftime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,17 +15,22 @@ import pyarrow as pa
 from flyball.infra.lake.schema import TableSchema
 from flyball.kit.hashing import bytes_hash
 
+from .attributes import attributes_from_json
 from .records import MAP_VERSION, PREVIEW, Score, Span, SpanRow, preview
 
 LARGEST_ROW_TEXT = 64 * 1024  # bytes; a longer text is a blob of its own
 _LARGEST = 2**63 - 1
+_DAY_NS = 86_400 * 1_000_000_000
 
 _text, _int = pa.string(), pa.int64()
 
 SPANS = TableSchema(
     name="spans",
+    unique=("project", "trace_id", "span_id"),
+    partition_by=("project", "day"),
     sort_by=("start_ns",),
     find_by=("trace_id",),
+    plain=("trace_id", "span_id", "parent_id", "input_preview", "output_preview", "attributes", "events", "links"),
     history_hours=1,
     arrow=pa.schema(
         [
@@ -74,12 +81,39 @@ SPANS = TableSchema(
             ("output_ref", _text),
             ("attributes", _text),
             ("map_version", _int),
+            ("day", _text),
+            ("received_ns", _int),
+            ("trace_state", _text),
+            ("flags", _int),
+            ("span_kind", _int),
+            ("status_code", _int),
+            ("status_message", _text),
+            ("events", _text),
+            ("links", _text),
+            ("dropped_attributes", _int),
+            ("dropped_events", _int),
+            ("dropped_links", _int),
+            ("resource", _text),
+            ("otel_scope", _text),
+            ("large", _text),
+            ("told_apart", _text),
+            ("dialect", _text),
+            ("version", _text),
+            ("agent", _text),
+            ("tool", _text),
+            ("response_id", _text),
+            ("finish_reason", _text),
+            ("first_token_ns", _int),
+            ("parameters", _text),
+            ("metadata", _text),
         ]
     ),
 )
 
 PAYLOADS = TableSchema(
     name="payloads",
+    partition_by=("project", "day"),
+    plain=("trace_id", "span_id", "hash", "text"),
     sort_by=("start_ns",),
     find_by=("trace_id",),
     history_hours=1,
@@ -92,12 +126,15 @@ PAYLOADS = TableSchema(
             ("start_ns", _int),
             ("hash", _text),
             ("text", _text),
+            ("day", _text),
         ]
     ),
 )
 
 SCORES = TableSchema(
     name="scores",
+    unique=("project", "score_id"),
+    partition_by=("project", "day"),
     sort_by=("created_ns",),
     find_by=("trace_id",),
     history_hours=1,
@@ -121,43 +158,14 @@ SCORES = TableSchema(
             ("weight", pa.float64()),
             ("propensity", pa.float64()),
             ("created_ns", _int),
+            ("attributes", _text),
+            ("day", _text),
         ]
     ),
 )
 
-_COPIED = [
-    "project",
-    "trace_id",
-    "span_id",
-    "parent_id",
-    "name",
-    "kind",
-    "kind_otel",
-    "start_ns",
-    "end_ns",
-    "status",
-    "error",
-    "service",
-    "scope",
-    "environment",
-    "key_id",
-    "session_id",
-    "user_id",
-    "trace_name",
-    "function",
-    "variant",
-    "variant_hash",
-    "release",
-    "provider",
-    "model_requested",
-    "model_response",
-    "price_version",
-    "prompt_name",
-    "prompt_version",
-    "experiment_id",
-    "item_id",
-    "item_version",
-]
+_MADE = frozenset({"input", "output", "usage", "usage_raw", "tags", "attributes", "parameters", "metadata"})
+_COPIED = tuple(name for name in Span.__struct_fields__ if name in SPANS.arrow.names and name not in _MADE)
 
 
 class Stored(NamedTuple):
@@ -170,7 +178,8 @@ class Stored(NamedTuple):
 
 def store_span(span: Span) -> Stored:
     """What is written for a span. It always fits: numbers are cut to 64 bits, text was checked when it became JSON."""
-    row: dict[str, Any] = {name: getattr(span, name) for name in _COPIED}
+    day = day_of(span.start_ns)
+    row: dict[str, Any] = {name: getattr(span, name) for name in _COPIED} | {"day": day}
     payloads: list[dict[str, Any]] = []
     blobs: list[bytes] = []
     for side, text in (("input", span.input), ("output", span.output)):
@@ -181,7 +190,7 @@ def store_span(span: Span) -> Stored:
             if len(data) > LARGEST_ROW_TEXT:
                 blobs.append(data)
             else:
-                place = {"project": span.project, "trace_id": span.trace_id, "span_id": span.span_id}
+                place = {"project": span.project, "trace_id": span.trace_id, "span_id": span.span_id, "day": day}
                 payloads.append(place | {"side": side, "start_ns": span.start_ns, "hash": reference, "text": text})
         row |= {f"{side}_preview": preview(text), f"{side}_ref": reference}
     usage = span.usage
@@ -200,19 +209,35 @@ def store_span(span: Span) -> Stored:
 
 def read_span(row: Mapping[str, Any]) -> SpanRow:
     """A row of `spans` as its record. Columns that are younger than the row read as empty."""
-    given = {name: row[name] for name in SpanRow.__struct_fields__ if row[name] is not None}
-    given["attributes"] = msgspec.json.decode(given.get("attributes") or "{}")
+    given = {name: row[name] for name in SpanRow.__struct_fields__ if row.get(name) is not None}
+    read = msgspec.json.decode if row.get("resource") is None else attributes_from_json
+    given["attributes"] = read(given.get("attributes") or "{}")
+    for name in ("parameters", "metadata"):
+        given[name] = attributes_from_json(given.get(name) or "{}")
     return msgspec.convert(given, SpanRow)
 
 
 def store_score(score: Score) -> dict[str, Any]:
     """What is written for a score."""
-    return msgspec.structs.asdict(score)
+    attributes = msgspec.json.encode(score.attributes).decode() if score.attributes else ""
+    return msgspec.structs.asdict(score) | {"attributes": attributes, "day": day_of(score.created_ns)}
 
 
 def read_score(row: Mapping[str, Any]) -> Score:
     """A row of `scores` as its record."""
-    return msgspec.convert({name: row[name] for name in SCORES.arrow.names if row[name] is not None}, Score)
+    given = {name: row[name] for name in SCORES.arrow.names if row[name] is not None}
+    given["attributes"] = msgspec.json.decode(given.get("attributes") or "{}")
+    return msgspec.convert(given, Score)
+
+
+def day_of(time_ns: int) -> str:
+    """The day, UTC, as `2026-11-21`. What lies together in files is of one day, and goes with it."""
+    return _day(time_ns // _DAY_NS)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return strftime("%Y-%m-%d", gmtime(number * 86_400))
 
 
 def _int64(number: int) -> int:

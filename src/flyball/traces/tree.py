@@ -1,65 +1,52 @@
-"""One trace whole: its spans in a tree, and the texts behind their previews.
+"""One trace whole: its spans in a tree, wherever they are: in an inbox, in the tables, or still running.
 
 Knows how to put spans in order, orphans included. Knows not who asks.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from flyball.infra.blobs.errors import BlobDamagedError, BlobMissingError
+import msgspec
+
 from flyball.infra.context import Context
+from flyball.infra.db.database import Row
 
-from . import inbox, mending
-from .errors import PayloadNotFoundError, TraceNotFoundError
+from . import inbox, mending, open_spans
+from .catching_up import catch_up, requests_wait
+from .errors import TraceNotFoundError
+from .normalising import normalise
 from .queries import of_project
-from .records import Score, Side, SpanNode, SpanRow, TraceRow, TraceTree
+from .records import Score, SpanNode, SpanRow, TraceRow, TraceTree
 from .scores import that_count
-from .tables import PAYLOADS, SCORES, SPANS, read_score, read_span, store_span
+from .tables import SCORES, SPANS, read_score, read_span, store_span
 
 _MOST_NODES = 5_000
 
-_SPANS = """
-    select * from spans where project = $project and trace_id = $trace_id
+_LONGEST_ATTRIBUTES = 16_384  # characters of what OTLP told that a tree shows of each span; one alone shows all
+_YOUNG_NS = 10 * 1_000_000_000  # a trace that began so lately may have more spans on the way
+
+_SPANS = f"""
+    select * exclude (events, links, large, status_message)
+        replace (case when resource is not null and strlen(attributes) > {_LONGEST_ATTRIBUTES} then '' else attributes end as attributes)
+    from spans where project = $project and trace_id = $trace_id
     qualify row_number() over (partition by span_id) = 1
 """
-_TEXTS = """
-    select side, text from payloads
-    where project = $project and start_ns = $start_ns and trace_id = $trace_id and span_id = $span_id
-"""
 _SCORES = "select * from scores where project = $project and trace_id = $trace_id"
-_TEXT = """
-    select text from payloads
-    where project = $project and start_ns = $start_ns and trace_id = $trace_id and span_id = $span_id and side = $side
-"""
-
-
-class Texts(NamedTuple):
-    """What went into a span and what came out."""
-
-    input: str
-    output: str
 
 
 async def read_tree(ctx: Context, trace_id: str) -> TraceTree:
-    """The trace.
+    """The trace, with what was sent before it is asked for, if that arrives in the tables within two seconds.
 
     Raises:
         TraceNotFoundError: no span of it is recorded in the project.
     """
-    async with ctx.db.connection() as connection:
-        waiting = await inbox.of_traces(connection, ctx.project, [trace_id])
-    stored, judged = await asyncio.to_thread(_read, ctx, trace_id)
-    spans = {row["span_id"]: read_span(row) for row in stored}
-    scores = {row["score_id"]: read_score(row) for row in judged}
-    for row in waiting:
-        if row["kind"] == "span":
-            span = mending.read_span(row)
-            spans[span.span_id] = read_span(store_span(span).row)
-        else:
-            score = mending.read_score(row)
-            scores[score.score_id] = score
+    on_the_way = await requests_wait(ctx)
+    spans, scores = await _gathered(ctx, trace_id)
+    if on_the_way and _may_grow(spans.values(), ctx.clock.now_ns()):
+        await catch_up(ctx)
+        spans, scores = await _gathered(ctx, trace_id)
     if not spans:
         raise TraceNotFoundError(
             f"the project has no trace {trace_id!r:.80}",
@@ -68,31 +55,36 @@ async def read_tree(ctx: Context, trace_id: str) -> TraceTree:
     return build(trace_id, spans.values(), scores.values())
 
 
-async def read_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
-    """A span's whole input or output.
+def _may_grow(spans: Collection[SpanRow], now_ns: int) -> bool:
+    return not spans or max(span.start_ns for span in spans) > now_ns - _YOUNG_NS
 
-    Raises:
-        TraceNotFoundError: there is no such span.
-        PayloadNotFoundError: its text is gone.
-    """
+
+async def _gathered(ctx: Context, trace_id: str) -> tuple[dict[str, SpanRow], dict[str, Score]]:
+    """Spans and scores by id, wherever they are. The inboxes are read before the tables, so that nothing is missed."""
     async with ctx.db.connection() as connection:
-        for row in await inbox.of_traces(connection, ctx.project, [trace_id]):
-            if row["key"] == f"{trace_id}/{span_id}":
-                span = mending.read_span(row)
-                return span.input if side == "input" else span.output
-    return await asyncio.to_thread(_read_text, ctx, trace_id, span_id, side)
+        waiting = await inbox.of_traces(connection, ctx.project, [trace_id])
+        running = await open_spans.of_traces(connection, ctx.project, [trace_id])
+    stored, judged = await asyncio.to_thread(_read, ctx, trace_id)
+    spans = {row["span_id"]: running_row(row, ctx.clock.now_ns()) for row in running}
+    spans |= {row["span_id"]: read_span(row) for row in stored}
+    scores = {row["score_id"]: read_score(row) for row in judged}
+    for row in waiting:
+        if row["kind"] == "span":
+            span = mending.read_span(row)
+            spans[span.span_id] = read_span(store_span(span).row)
+        else:
+            score = mending.read_score(row)
+            scores[score.score_id] = score
+    return spans, scores
 
 
-async def read_texts(ctx: Context, span: SpanRow) -> Texts:
-    """Both texts of a span, whole; its previews where they are not kept any more."""
-    if not span.input_ref and not span.output_ref:
-        return Texts(span.input_preview, span.output_preview)
-    async with ctx.db.connection() as connection:
-        for row in await inbox.of_traces(connection, ctx.project, [span.trace_id]):
-            if row["key"] == f"{span.trace_id}/{span.span_id}":
-                waiting = mending.read_span(row)
-                return Texts(waiting.input, waiting.output)
-    return await asyncio.to_thread(_read_texts, ctx, span)
+def running_row(row: Row, now_ns: int) -> SpanRow:
+    """An open span as a reader gets it."""
+    span = normalise(open_spans.told_of(row))
+    stored = store_span(msgspec.structs.replace(span, project=row["project"], key_id=row["key_id"], attributes={})).row
+    return msgspec.structs.replace(
+        read_span(stored), end_ns=max(now_ns, span.start_ns), running=True, attributes=span.attributes
+    )
 
 
 def build(trace_id: str, spans: Iterable[SpanRow], scores: Iterable[Score]) -> TraceTree:
@@ -157,54 +149,3 @@ def _read(ctx: Context, trace_id: str) -> tuple[list[dict[str, Any]], list[dict[
         ctx.lake.query(_SPANS, parameters, tables=(SPANS,), where={"spans": mine}),
         ctx.lake.query(_SCORES, parameters, tables=(SCORES,), where={"scores": mine}),
     )
-
-
-def _read_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
-    place = {"project": ctx.project, "trace_id": trace_id, "span_id": span_id}
-    mine = of_project(ctx.project)
-    found = ctx.lake.query(
-        f"select start_ns, {side}_preview as preview, {side}_ref as reference from spans "
-        "where project = $project and trace_id = $trace_id and span_id = $span_id limit 1",
-        place,
-        tables=(SPANS,),
-        where={"spans": mine},
-    )
-    if not found:
-        raise TraceNotFoundError(f"the project has no span {trace_id}/{span_id}", next_step="see `flyball traces show`")
-    (span,) = found
-    if not span["reference"]:
-        return str(span["preview"])
-    texts = ctx.lake.query(
-        _TEXT,
-        place | {"side": side, "start_ns": span["start_ns"]},
-        tables=(PAYLOADS,),
-        where={"payloads": f"{mine} and start_ns = {span['start_ns']}"},
-    )
-    if texts:
-        return str(texts[0]["text"])
-    try:
-        return ctx.blobs.get(span["reference"]).decode()
-    except BlobMissingError as error:
-        raise PayloadNotFoundError(
-            f"the {side} of span {trace_id}/{span_id} ({span['reference']}) is not kept any more",
-            next_step="restore it from a backup; its preview remains",
-        ) from error
-
-
-def _read_texts(ctx: Context, span: SpanRow) -> Texts:
-    mine = of_project(ctx.project)
-    place = {"project": ctx.project, "start_ns": span.start_ns, "trace_id": span.trace_id, "span_id": span.span_id}
-    where = {"payloads": f"{mine} and start_ns = {span.start_ns}"}
-    kept = {row["side"]: str(row["text"]) for row in ctx.lake.query(_TEXTS, place, tables=(PAYLOADS,), where=where)}
-    sides = (("input", span.input_ref, span.input_preview), ("output", span.output_ref, span.output_preview))
-    return Texts(*(kept.get(side) or _blob(ctx, reference, otherwise) for side, reference, otherwise in sides))
-
-
-def _blob(ctx: Context, reference: str, otherwise: str) -> str:
-    """A text of its own, or its preview where there is none."""
-    if not reference:
-        return otherwise
-    try:
-        return ctx.blobs.get(reference).decode()
-    except (BlobMissingError, BlobDamagedError):
-        return otherwise

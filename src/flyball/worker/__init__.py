@@ -1,1 +1,1 @@
-"""The door for background processes: the jobs worker and the runner."""
+"""The door for background processes: the jobs worker, the runner and the flusher."""

@@ -1,4 +1,4 @@
-"""`python -m flyball.worker jobs|runner`: which of the two background processes this one is."""
+"""`python -m flyball.worker jobs|runner|flusher`: which of the background processes this one is."""
 
 import sys
 from importlib import import_module
@@ -6,11 +6,11 @@ from importlib import import_module
 from flyball.infra.processes.reporting import report
 from flyball.settings import load_settings
 
-_PROCESSES = {"jobs": "flyball.worker.jobs", "runner": "flyball.worker.runner"}
+_PROCESSES = {"jobs": "flyball.worker.jobs", "runner": "flyball.worker.runner", "flusher": "flyball.worker.flusher"}
 
 
 def main(arguments: list[str]) -> None:
-    """Become the process that was asked for, and import nothing of the other: call `main(settings)` of its module."""
+    """Become the process that was asked for, and import nothing of the others: call `main(settings)` of its module."""
     module = _PROCESSES.get(arguments[0]) if len(arguments) == 1 else None
     if module is None:
         sys.exit(f"usage: python -m flyball.worker {'|'.join(_PROCESSES)}")

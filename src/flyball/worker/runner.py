@@ -25,11 +25,13 @@ from flyball.indexes import engines
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.db.database import Database
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
+from flyball.infra.processes.vitals import told
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.sockets.serving import Server, bind_unix
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError, InvalidInputError
 from flyball.kit.layout import Layout
+from flyball.kit.tally import Tally
 from flyball.models.reaching import Reach, following
 from flyball.secrets.following import FollowedSecrets
 from flyball.settings import Settings
@@ -60,6 +62,7 @@ async def serve(settings: Settings) -> None:
     blobs = Blobs(settings.blobs_url or layout.blobs.as_uri())
     clock = SystemClock()
     async with (
+        told(layout, "runner", clock, Tally()),
         _followed(settings, Keyring(settings, layout, clock)) as reach,
         open_tools(layout=layout, blobs=blobs, clock=clock, settings=settings, reach=reach) as tools,
     ):

@@ -3,6 +3,6 @@
 from flyball.datasets.rows import DATASET_ROWS
 from flyball.evaluations.results import EVALUATION_RESULTS
 from flyball.infra.lake.schema import TableSchema
-from flyball.traces.tables import PAYLOADS, SCORES, SPANS
+from flyball.traces.flusher import TABLES as TRACES
 
-TABLES: tuple[TableSchema, ...] = (SPANS, PAYLOADS, SCORES, DATASET_ROWS, EVALUATION_RESULTS)
+TABLES: tuple[TableSchema, ...] = (*TRACES, DATASET_ROWS, EVALUATION_RESULTS)

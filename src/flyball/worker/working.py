@@ -18,10 +18,12 @@ from flyball.infra.jobs import Job
 from flyball.infra.jobs.engine import JobEngine
 from flyball.infra.lake.schema import TableSchema
 from flyball.infra.processes.handshake import say_ready
+from flyball.infra.processes.vitals import told
 from flyball.kit.errors import UnavailableError
 from flyball.runs.ledger import RunLedger
 from flyball.settings import Settings
 
+from .retaining import retain
 from .upkeep import keep_in_order
 
 _LOCK = 0x666C790001  # one worker per database, for pg_advisory_lock
@@ -34,7 +36,11 @@ async def work(settings: Settings, jobs: tuple[Job, ...], tables: tuple[TableSch
     stop = asyncio.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    async with build_context(settings, process="worker") as ctx, _the_only_one(settings.database_url):
+    async with (
+        build_context(settings, process="worker") as ctx,
+        told(ctx.layout, "worker", ctx.clock, ctx.tally),
+        _the_only_one(settings.database_url),
+    ):
         ledger = RunLedger(ctx)
         engine = JobEngine(ctx, ledger, jobs)
         await engine.open()
@@ -42,7 +48,8 @@ async def work(settings: Settings, jobs: tuple[Job, ...], tables: tuple[TableSch
         tasks = [
             asyncio.create_task(_hear(settings.database_url, news)),
             asyncio.create_task(_serve(ledger, engine, news)),
-            asyncio.create_task(keep_in_order(ctx.lake, tables)),
+            asyncio.create_task(keep_in_order(ctx.lake, tables, ctx.tally, ctx.clock)),
+            asyncio.create_task(retain(ctx)),
         ]
         say_ready()
         stopped = asyncio.create_task(stop.wait())

@@ -1,0 +1,114 @@
+"""The inbox of OTLP's requests: one row per request, however many spans it holds, committed before anybody is answered.
+
+Requests that arrive while others are being written are written together. Knows rows and digests; knows neither what a
+body says nor the tables that it goes to.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from psycopg import Error as PsycopgError
+
+from flyball.infra.context import Context
+from flyball.infra.db.database import Database, execute
+from flyball.kit.errors import FlyballError
+
+_MOST_TOGETHER = 64
+_MOST_BYTES_TOGETHER = 16 * 1024 * 1024
+_WRITERS = 2  # transactions at once: one is prepared while the other waits for the disk
+_APPENDERS: "WeakKeyDictionary[Database, _Appender]" = WeakKeyDictionary()
+
+_APPEND = """
+    with given as (
+        select * from unnest(%b::bytea[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::int[], %b::int[], %b::bytea[])
+            as given (digest, project, signal, key_id, received_ns, records, size, body)
+    ), fresh as (
+        insert into inbox_keys (digest, received_ns) select digest, received_ns from given
+        on conflict do nothing returning digest
+    )
+    insert into inbox_batches (digest, project, signal, key_id, received_ns, records, size, body)
+    select digest, project, signal, key_id, received_ns, records, size, body from given join fresh using (digest)
+"""
+
+
+class NewBatch(NamedTuple):
+    """A request to be kept: `body` is its protobuf packed by zstd, `size` how large it is unpacked."""
+
+    digest: bytes
+    project: str
+    signal: str
+    key_id: str
+    received_ns: int
+    records: int
+    size: int
+    body: bytes
+
+
+async def append(ctx: Context, batch: NewBatch) -> None:
+    """Keep a request unless it was kept within the last hours; on return it is durable. Raises DatabaseAwayError."""
+    database = ctx.db.across_projects()
+    appender = _APPENDERS.get(database)
+    if appender is None:
+        appender = _APPENDERS[database] = _Appender(database)
+    await appender.append(batch)
+
+
+class _Appender:
+    """Those who wait for their requests to be written, and the tasks that write."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[NewBatch, asyncio.Future[None]]] = []
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def append(self, batch: NewBatch) -> None:
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((batch, written))
+        if len(self._writing) < _WRITERS:
+            task = asyncio.create_task(self._write_what_waits())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        await written
+
+    async def _write_what_waits(self) -> None:
+        while together := self._next():
+            error = await self._write([batch for batch, _ in together])
+            if error is None or len(together) == 1:
+                _answer(together, error)
+            else:  # one that cannot be written is no reason for the others
+                for one in together:
+                    _answer([one], await self._write([one[0]]))
+
+    def _next(self) -> list[tuple[NewBatch, asyncio.Future[None]]]:
+        size, count = 0, 0
+        for batch, _ in self._waiting[:_MOST_TOGETHER]:
+            size += len(batch.body)
+            count += 1
+            if size >= _MOST_BYTES_TOGETHER:
+                break
+        together, self._waiting = self._waiting[:count], self._waiting[count:]
+        return together
+
+    async def _write(self, batches: Sequence[NewBatch]) -> Exception | None:
+        # One order for everybody, so that two writers with the same digests wait for each other instead of blocking.
+        ordered = sorted({batch.digest: batch for batch in batches}.items())
+        columns = zip(*(batch for _, batch in ordered), strict=True)
+        try:
+            # One statement, so it is a transaction by itself; three round trips less for each.
+            async with self._database.connection() as connection:
+                await execute(connection, _APPEND, *map(list, columns))
+        except (FlyballError, PsycopgError) as error:
+            return error
+        return None
+
+
+def _answer(together: Sequence[tuple[NewBatch, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, written in together:
+        if written.done():  # whoever waited has left
+            continue
+        if error is None:
+            written.set_result(None)
+        else:
+            written.set_exception(error)

@@ -1,0 +1,159 @@
+"""Moves spans that OTLP told: decoded, understood, made columns, and stored once, whatever was sent how often.
+
+What has not ended yet is kept apart until it has. Knows the way of a batch; knows neither protobuf nor what attributes mean.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from flyball.infra.context import Context
+from flyball.infra.db.database import Connection
+from flyball.infra.lake.schema import TableSchema
+from flyball.traces import open_spans
+from flyball.traces.batches import Batch
+from flyball.traces.columns import Arrived, Origin, span_columns
+from flyball.traces.content_logs import ContentLogs
+from flyball.traces.counted_calls import CountedCalls, Heard
+from flyball.traces.dialects.judgements import of_project, scores_of
+from flyball.traces.lately_stored import MOST, LatelyStored, hashes_of
+from flyball.traces.open_spans import OpenSpan
+from flyball.traces.otlp.decoding import told_spans
+from flyball.traces.own_blobs import own_blobs
+from flyball.traces.records import Score, Span
+from flyball.traces.tables import SPANS
+from flyball.traces.told import Told, ToldLog
+
+from . import requests
+from .protocol import Claimable
+from .requests import Request
+
+Understand: TypeAlias = Callable[[str, Told, Sequence[ToldLog]], Span]
+Key: TypeAlias = tuple[str, str, str]  # project, trace id, span id
+
+_PIECE_BYTES = 16 * 1024 * 1024  # of requests, unpacked, that become rows at once
+_STORED = "select distinct project, trace_id, span_id from spans where trace_id in (select unnest($trace_ids))"
+
+
+@dataclass
+class _Moved:
+    """What a batch held, beside the rows that it became."""
+
+    open: dict[Key, OpenSpan] = field(default_factory=dict)
+    ended: set[Key] = field(default_factory=set)
+    fresh: list[Key] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+
+
+class ToldSpanMover:
+    """Spans of the table `inbox_batches`. `understand` makes our record of what a project was told."""
+
+    def __init__(self, ctx: Context, understand: Understand, logs: ContentLogs, calls: CountedCalls) -> None:
+        self.kind = "traces"
+        self.table: TableSchema = SPANS
+        self._ctx = ctx
+        self._understand = understand
+        self._logs = logs
+        self._calls = calls
+        self._lately = LatelyStored()
+        self._number = -1  # of the batch up to which `_lately` knows the table
+
+    async def oldest(self, connection: Connection) -> Claimable:
+        """The oldest requests, up to some ten thousand spans."""
+        return await requests.oldest(connection, self.kind)
+
+    async def move(self, connection: Connection, batch: Batch) -> None:
+        """Write the batch, then delete its requests."""
+        if self._number != batch.number - 1:  # begin of the process, or another one flushed meanwhile
+            self._lately = await asyncio.to_thread(self._remember)
+        packed = await requests.read(connection, batch)
+        moved = await asyncio.to_thread(self._write, batch, packed)
+        async with connection.transaction():
+            await open_spans.end(connection, moved.ended)
+            await open_spans.keep(connection, moved.open.values())
+            await requests.keep_scores(connection, moved.scores, now_ns=self._ctx.clock.now_ns())
+            await requests.delete(connection, batch)
+        self._lately.add(hashes_of(moved.fresh))
+        self._number = batch.number
+
+    def _remember(self) -> LatelyStored:
+        lately, names = LatelyStored(), ("project", "trace_id", "span_id")
+        found = [
+            hashes_of(zip(*(part[name].to_pylist() for name in names), strict=True))
+            for part in self._ctx.lake.newest(SPANS, names, most=MOST)
+        ]
+        for hashes in reversed(found):  # the oldest first, as they came
+            lately.add(hashes)
+        return lately
+
+    def _write(self, batch: Batch, packed: Sequence[Request]) -> _Moved:
+        moved = _Moved()
+
+        def pieces() -> Iterator[pa.Table]:
+            nonlocal moved
+            moved = _Moved()  # an append that fails for a moment begins again
+            for piece in requests.in_pieces(packed, size=_PIECE_BYTES):
+                arrived = list(self._understood(piece, moved))
+                if arrived:
+                    yield span_columns(self._counted_once(arrived), own_blobs(self._ctx).put)
+
+        if not self._ctx.lake.append(SPANS, pieces, writer=batch.writer, sequence=batch.number):
+            for _ in pieces():  # it was written before, and what it held beside is told again
+                pass
+        return moved
+
+    def _understood(self, piece: Sequence[Request], moved: _Moved) -> Iterator[Arrived]:
+        for origin, told in self._not_stored(self._ended(piece, moved), moved):
+            logs = self._logs.of(origin.project, told.trace_id, told.span_id)
+            yield Arrived(origin, told, self._understand(origin.project, told, logs))
+
+    def _counted_once(self, arrived: Sequence[Arrived]) -> list[Arrived]:
+        spans = self._calls.once([Heard(each.origin.project, each.told.scope.name, each.span) for each in arrived])
+        return [each._replace(span=span) for each, span in zip(arrived, spans, strict=True)]
+
+    def _ended(self, piece: Sequence[Request], moved: _Moved) -> list[tuple[Origin, Told]]:
+        ended = []
+        for request in piece:
+            for told in told_spans(request.body):
+                if told.end_ns:
+                    ended.append((request.origin, told))
+                    moved.scores += of_project(scores_of(told), request.origin.project)
+                else:
+                    key = (request.origin.project, told.trace_id, told.span_id)
+                    moved.open[key] = open_spans.opened(request.origin, told)
+        return ended
+
+    def _not_stored(self, ended: list[tuple[Origin, Told]], moved: _Moved) -> list[tuple[Origin, Told]]:
+        """Those that are new, each once; of what is open, what has ended before."""
+        keys = [(origin.project, told.trace_id, told.span_id) for origin, told in ended]
+        open_keys = list(moved.open)
+        maybe = np.flatnonzero(self._lately.maybe(hashes_of([*keys, *open_keys])))
+        times = [told.start_ns for _, told in ended] + [each.start_ns for each in moved.open.values()]
+        stored = self._stored({(keys + open_keys)[index]: times[index] for index in maybe.tolist()})
+        fresh = []
+        for key, each in zip(keys, ended, strict=True):
+            if key not in moved.ended and key not in stored:
+                fresh.append(each)
+                moved.fresh.append(key)
+            moved.ended.add(key)
+        for key in [key for key in moved.open if key in moved.ended or key in stored]:
+            del moved.open[key]
+        return fresh
+
+    def _stored(self, starts: Mapping[Key, int]) -> set[Key]:
+        """Which of the keys the table has. A span that is told again is told with the same start, nearly always."""
+        if not starts:
+            return set()
+        between = f"start_ns >= {min(starts.values())} and start_ns <= {max(starts.values())}"
+        found = self._found(starts, {"spans": between})
+        others = [key for key in starts if key not in found]
+        return found | self._found(others, {}) if others else found
+
+    def _found(self, keys: Iterable[Key], where: Mapping[str, str]) -> set[Key]:
+        trace_ids = sorted({trace_id for _, trace_id, _ in keys})
+        found = self._ctx.lake.query(_STORED, {"trace_ids": trace_ids}, tables=(SPANS,), where=where)
+        return {(row["project"], row["trace_id"], row["span_id"]) for row in found}
