@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -11,26 +11,36 @@ import pytest
 from flyball.sdk import telemetry as sdk_telemetry
 from flyball.sdk.client import AsyncClient
 
+TAKEN_WITHOUT_A_WORD = -1  # the batch is kept, the connection is cut before the answer
+
 
 class Listener:
-    """What was sent, as (path, body, headers); `answers` are statuses to give before all is well."""
+    """What was sent, as (path, body, headers); `answers` are statuses to give before all is well, then `judge` says."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, dict[str, str]]] = []
         self.answers: list[int] = []
+        self.judge: Callable[[Any], int] = lambda _: 200
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                status = outer.answers.pop(0) if outer.answers else 200
+                data = self.rfile.read(int(self.headers["content-length"]))
+                body = json.loads(data) if "json" in self.headers["content-type"] else {"bytes": data}
+                status = outer.answers.pop(0) if outer.answers else outer.judge(body)
+                if status == TAKEN_WITHOUT_A_WORD:
+                    outer.calls.append((self.path, body, {}))
+                    self.close_connection = True
+                    return
                 if status == 200:
                     outer.calls.append((self.path, body, {k.lower(): v for k, v in self.headers.items()}))
-                    answer: Any = {"taken": 1, "new": len(body.get("spans", ())), "echo": body}
+                    answer: Any = {"taken": 1, "new": len(body.get("spans", ()))}
+                    answer |= {} if "bytes" in body else {"echo": body}
                 else:
-                    answer = {"error": {"code": "refused", "message": f"status {status}", "next_step": "wait"}}
+                    code = "trace_not_found" if status == 404 else "refused"
+                    answer = {"error": {"code": code, "message": f"status {status}", "next_step": "wait"}}
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(data)))

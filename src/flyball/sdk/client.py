@@ -107,12 +107,17 @@ class AsyncClient:
         tree: dict[str, Any] = await self._send("GET", f"/api/traces/{trace_id}", None)
         return tree
 
+    async def post(self, path: str, body: bytes, content_type: str) -> bytes:
+        """Send bytes as they are, outside of any trace; the answer's. For what was written before."""
+        self._check()
+        headers = {"authorization": f"Bearer {self._key}", "content-type": content_type}
+        status, answer = await self._exchange("POST", self.server + path, headers, body)
+        if status >= 400:
+            raise _refusal("POST", path, status, answer)
+        return answer
+
     async def _send(self, method: str, path: str, body: Any) -> Any:
-        if not self.configured:
-            raise NotConfiguredError(
-                "the client knows no flyball",
-                next_step="set FLYBALL_SERVER and FLYBALL_KEY (`flyball keys create NAME`)",
-            )
+        self._check()
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json", **trace_headers()}
         data = None if body is None else msgspec.json.encode(body)
         status, answer = await self._exchange(method, self.server + path, headers, data)
@@ -128,12 +133,19 @@ class AsyncClient:
                 next_step="check that FLYBALL_SERVER names a flyball",
             ) from error
 
+    def _check(self) -> None:
+        if not self.configured:
+            raise NotConfiguredError(
+                "the client knows no flyball",
+                next_step="set FLYBALL_SERVER and FLYBALL_KEY (`flyball keys create NAME`)",
+            )
+
     async def _exchange(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
-        try:
-            if self._http is None:
-                self._http = ClientBuilder().timeout(timedelta(seconds=self._seconds)).build()
-        except RuntimeError:  # forked after the parent had used the client, whose threads are not here
+        if _Runtime.forked:
             return await _send_forked(method, url, headers, body, self._seconds)
+        _Runtime.used = True
+        if self._http is None:
+            self._http = ClientBuilder().timeout(timedelta(seconds=self._seconds)).build()
         try:
             request = self._http.request(method, url).headers(headers)
             response = await (request if body is None else request.body_bytes(body)).build().send()
@@ -190,6 +202,21 @@ class Client:
     def get_trace(self, trace_id: str) -> dict[str, Any]:
         """One trace with its spans and scores."""
         return bridge.run(self._core.get_trace(trace_id))
+
+
+class _Runtime:
+    """The HTTP client's threads: used in this process, or in the one it was forked from, whose threads and locks are not here."""
+
+    used = False
+    forked = False
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a forked child."""
+        cls.forked = cls.forked or cls.used
+
+
+os.register_at_fork(after_in_child=_Runtime.forget)
 
 
 def _refusal(method: str, path: str, status: int, data: bytes) -> RefusedError:
