@@ -8,7 +8,7 @@ from flyball.kit.paging import Page
 from flyball.runs.records import Run
 from flyball.surface.http import Body, ContextDep, Router
 
-from . import service
+from . import items, service
 from .errors import DatasetVersionNotFoundError, SourceNotFoundError
 from .records import DEFAULT_SPLIT, Dataset, DatasetVersion, Declaration, Row, SourceName
 from .service import Overview
@@ -59,6 +59,12 @@ async def list_versions(ctx: ContextDep, name: str) -> Page[DatasetVersion]:
     """Every version, newest first."""
     versions = await service.list_versions(ctx, name)
     return Page(items=versions, total=len(versions))
+
+
+@router.post("/{name}/versions", permission="datasets.write", returns=DatasetVersion, status=201)
+async def freeze_items(ctx: ContextDep, name: str) -> DatasetVersion:
+    """Make a version of the items that were put in one by one and are active; the newest one where it has them already."""
+    return await items.freeze(ctx, name)
 
 
 @router.get("/{name}/versions/{version}", permission="datasets.read", returns=DatasetVersion)

@@ -182,3 +182,9 @@ def _json_object(text: str) -> dict[str, Any]:
             "--row is not a JSON object", next_step='--row \'{"question": "...", "answer": "..."}\''
         )
     return found
+
+
+@app.command("freeze", permission="datasets.write")
+def freeze(name: Annotated[str, typer.Argument(help="The dataset's name.")]) -> None:
+    """Make a version of the items that were put into a dataset one by one."""
+    show_one(control().post(f"/api/datasets/{segment(name)}/versions"), _VERSION)

@@ -3,7 +3,9 @@
 FlyballError
 ├── NotFoundError
 │   ├── DatasetNotFoundError         no dataset of that name in this project
-│   └── DatasetVersionNotFoundError  the dataset has no such version
+│   ├── DatasetVersionNotFoundError  the dataset has no such version
+│   ├── ItemNotFoundError            no dataset has an item of that id
+│   └── ExperimentNotFoundError      the dataset has no experiment of that name
 ├── InvalidInputError
 │   ├── DatasetNameError             a name that cannot be used in addresses
 │   ├── SourceNotFoundError          the folder or file to import does not exist, or is not one
@@ -12,6 +14,8 @@ FlyballError
 │   └── RowInvalidError              a row that does not fit the dataset
 ├── ConflictError
 │   ├── DatasetKindError             documents are not rows
+│   ├── ItemTakenError               an item of another dataset has that id
+│   ├── NotCollectedError            the dataset is imported from a source: no item is put into it
 │   └── SourceChangedError           what is imported changed while it was
 ├── ForbiddenError
 │   ├── LocalPathError               only the server's operator may have files of the machine read
@@ -49,6 +53,49 @@ class DatasetVersionNotFoundError(NotFoundError):
         which = f"no version {version}" if version is not None else "no version yet"
         super().__init__(
             f"the dataset {name!r} has {which}", next_step=f"see `flyball datasets show {name}`, or import it"
+        )
+
+
+class ItemNotFoundError(NotFoundError):
+    """No dataset of the project has an item of that id."""
+
+    code = "dataset_item_not_found"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(
+            f"there is no item {item_id!r:.120}", next_step="list the dataset's items to see which there are"
+        )
+
+
+class ExperimentNotFoundError(NotFoundError):
+    """The dataset has no experiment of that name."""
+
+    code = "experiment_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no experiment {name!r:.120}", next_step="list the dataset's experiments")
+
+
+class ItemTakenError(ConflictError):
+    """An item of another dataset has this id."""
+
+    code = "dataset_item_taken"
+
+    def __init__(self, item_id: str, dataset: str) -> None:
+        super().__init__(
+            f"{item_id!r:.120} is an item of the dataset {dataset!r}", next_step="give the item an id of its own"
+        )
+
+
+class NotCollectedError(ConflictError):
+    """The dataset is imported from a source, so no item is put into it."""
+
+    code = "dataset_not_collected"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the dataset {name!r} is imported from a source, or holds documents, so no item is put into it",
+            next_step="put it into a dataset of its own, or change the source and import it again",
         )
 
 

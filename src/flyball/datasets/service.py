@@ -3,7 +3,6 @@
 The work of an import is in `importing`, done by the job `datasets.import`.
 """
 
-import re
 from pathlib import Path
 
 import msgspec
@@ -11,16 +10,15 @@ import msgspec
 from flyball.audit import service as audit
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
-from flyball.kit.ids import new_id
 from flyball.projects import tenants
 from flyball.runs import service as runs
 from flyball.runs.records import Run
 
 from . import store
+from .creating import create
 from .errors import (
     CapturedBytesError,
     DatasetKindError,
-    DatasetNameError,
     LocalPathError,
     NotDeclaredError,
     SourceNotFoundError,
@@ -37,7 +35,7 @@ from .reading import (
     read_rows,
     rows,
 )
-from .records import Dataset, DatasetVersion, Declaration, Kind
+from .records import Dataset, DatasetVersion, Declaration
 
 __all__ = [
     "Overview",
@@ -55,8 +53,6 @@ __all__ = [
     "rows",
 ]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
-
 
 async def declare(connection: Connection, ctx: Context, name: str, declaration: Declaration) -> Dataset:
     """The dataset of that name with this declaration, made or changed where it differs; in the caller's transaction.
@@ -69,7 +65,7 @@ async def declare(connection: Connection, ctx: Context, name: str, declaration: 
     await _permit(connection, ctx, declaration)
     before = await store.get(connection, ctx.project, name)
     if before is None:
-        return await _create(connection, ctx, name, declaration.kind, declaration)
+        return await create(connection, ctx, name, declaration.kind, declaration)
     if before.kind != declaration.kind:
         raise DatasetKindError(name, before.kind, declaration.kind)
     if before.declaration == declaration:
@@ -111,7 +107,7 @@ async def import_later(ctx: Context, name: str, declaration: Declaration | None 
         if chosen.location.startswith("blob:") and chosen.location != declared:
             raise CapturedBytesError(name, chosen.location)
         if dataset is None:
-            dataset = await _create(connection, ctx, name, chosen.kind, chosen)
+            dataset = await create(connection, ctx, name, chosen.kind, chosen)
         if dataset.kind != chosen.kind:
             raise DatasetKindError(name, dataset.kind, chosen.kind)
         run = await runs.enqueue(
@@ -138,28 +134,6 @@ async def record_reading(ctx: Context, version: DatasetVersion) -> None:
         object_id=version.id,
         object_name=version.title,
     )
-
-
-async def _create(
-    connection: Connection, ctx: Context, name: str, kind: Kind, declaration: Declaration | None
-) -> Dataset:
-    if not _NAME.fullmatch(name):
-        raise DatasetNameError(name)
-    now_ns = ctx.clock.now_ns()
-    dataset = Dataset(
-        id=new_id("ds", now_ns),
-        project=ctx.project,
-        name=name,
-        kind=kind,
-        declaration=declaration,
-        created_ns=now_ns,
-        created_by=ctx.actor.id,
-    )
-    await store.insert(connection, dataset)
-    await audit.record(
-        connection, ctx, action="datasets.create", object_kind="dataset", object_id=dataset.id, after=dataset
-    )
-    return dataset
 
 
 async def _permit(connection: Connection, ctx: Context, declaration: Declaration) -> None:

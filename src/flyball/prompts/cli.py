@@ -1,6 +1,6 @@
-"""`flyball prompts`: templates and their versions."""
+"""`flyball prompts`: templates, their versions and labels."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,11 @@ from flyball.surface.console import (
 
 app = Commands("prompts", help="Prompts: templates with versions.")
 
+
+def _as_labels(labels: Any) -> str:
+    return ", ".join(f"{one['label']}: {one['version']}" for one in labels)
+
+
 _LIST = (
     Column("name"),
     Column("version", right=True),
@@ -34,6 +39,7 @@ _ONE = (
     Column("prompt.path", "path"),
     Column("description"),
     Column("variables"),
+    Column("labels", reads=_as_labels),
     Column("prompt.created_ns", "created", as_ago),
     Column("prompt.created_by", "by"),
 )
@@ -63,3 +69,21 @@ def show(name: Name, version: Annotated[int | None, typer.Option(help="Not the n
 def versions(name: Name) -> None:
     """List a prompt's versions, newest first."""
     show_list(control().get(f"/api/prompts/{segment(name)}/versions"), _LIST, empty="")
+
+
+@app.command("label", permission="prompts.write")
+def label(
+    name: Name,
+    label: Annotated[str, typer.Argument(help="The label, such as production.")],
+    version: Annotated[int | None, typer.Option(help="Not the newest one.")] = None,
+) -> None:
+    """Have a label point to a version of a prompt."""
+    done = control().put(f"/api/prompts/{segment(name)}/labels/{segment(label)}", {"version": version})
+    show_one(done, (Column("name"), Column("label"), Column("version")))
+
+
+@app.command("unlabel", permission="prompts.write")
+def unlabel(name: Name, label: Annotated[str, typer.Argument(help="The label.")]) -> None:
+    """Take a label off a prompt."""
+    control().delete(f"/api/prompts/{segment(name)}/labels/{segment(label)}")
+    say(f"{name} has no label {label} any more")

@@ -5,8 +5,8 @@ import msgspec
 from flyball.surface.html import Pages
 from flyball.surface.http import ContextDep
 
-from . import service, template
-from .records import Prompt
+from . import labels, service, template
+from .records import Label, Prompt
 from .template import Section
 
 pages = Pages(tag="prompts", section="/prompts")
@@ -19,13 +19,14 @@ class PromptList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/show.html shows: one version parsed, and all versions, newest first."""
+    """What templates/show.html shows: one version parsed, all versions, newest first, and the labels of all."""
 
     prompt: Prompt
     description: str
     variables: dict[str, str]
     sections: tuple[Section, ...]
     versions: tuple[Prompt, ...]
+    labels: tuple[Label, ...]
 
 
 @pages.get("/prompts", permission="prompts.read", template="prompts/list.html")
@@ -45,4 +46,5 @@ async def show_prompt(ctx: ContextDep, name: str, version: int | None = None) ->
         variables=parsed.variables,
         sections=parsed.sections,
         versions=await service.list_versions(ctx, name),
+        labels=await labels.list_labels(ctx, name),
     )
