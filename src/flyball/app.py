@@ -41,7 +41,7 @@ async def build_context(settings: Settings, *, process: str) -> AsyncIterator[Co
         await _refuse_unmigrated(database)
         yield Context(
             db=database,
-            lake=Lake(settings.lake_url or layout.lake.as_uri()),
+            lake=Lake(settings.lake_url or layout.lake.as_uri(), copies=layout.lake),
             blobs=Blobs(settings.blobs_url or layout.blobs.as_uri()),
             layout=layout,
             clock=clock,

@@ -7,7 +7,7 @@ from flyball.kit.layout import Layout
 from flyball.kit.secrets import Secret
 from flyball.settings import KNOBS, Settings
 
-_GATEWAYS, _RUNNERS, _WORKERS, _CONTROL = range(4)  # what calls something else stops before it
+_GATEWAYS, _RUNNERS, _WORKERS, _CONTROL, _FLUSHER = range(5)  # what calls something else stops before it
 
 
 def children(settings: Settings, layout: Layout, database_url: str, listener: int) -> list[ChildSpec]:
@@ -41,6 +41,9 @@ def children(settings: Settings, layout: Layout, database_url: str, listener: in
         ),
         ChildSpec(
             name="worker", command=_python("flyball.worker", "jobs"), knobs=knobs, stop_wave=_WORKERS, later=True
+        ),
+        ChildSpec(
+            name="flusher", command=_python("flyball.worker", "flusher"), knobs=knobs, stop_wave=_FLUSHER, later=True
         ),
         *gateways,
     ]

@@ -77,6 +77,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("feedback", "Say what you think of an answer: a score about its trace.", "flyball.traces.cli", verb=True),
     Entry("runs", "Durable executions: imports, index builds, evaluations.", "flyball.runs.cli"),
     Entry("audit", "The chained record of who did what to which object.", "flyball.audit.cli"),
+    Entry("health", "Show how the server does: lag, flushing, disk, runs, processes.", "flyball.health.cli", verb=True),
     Entry("security", "Show how well this flyball is locked.", "flyball.security.cli", verb=True),
     Entry("sql", "Ask the tables a question in SQL.", "flyball.cli.sql", verb=True),
 )

@@ -13,6 +13,7 @@ from flyball.surface.console.options import options
 from .commands import load_server_part
 from .diagnosis import directory, machine
 from .diagnosis.finding import Finding, failed, not_checked, ok
+from .diagnosis.health import check_health
 from .errors import MissingExtraError
 
 verbs = Commands("doctor", help="Check everything that flyball needs and say what to do.")
@@ -48,13 +49,13 @@ def examine(settings: Settings) -> list[Finding]:
         directory.check_running(holder),
         directory.check_sockets(layout, holder),
         *_of_the_server(settings, layout, holder),
-        *([_control(settings)] if holder else []),
+        *(_running(settings) if holder else []),
     ]
 
 
 def examine_remote(settings: Settings) -> list[Finding]:
     """The checks that can be made from afar."""
-    return [machine.check_python(), _control(settings)]
+    return [machine.check_python(), *_running(settings)]
 
 
 def _holder(layout: Layout) -> Holder | None:
@@ -70,15 +71,22 @@ def _of_the_server(settings: Settings, layout: Layout, holder: Holder | None) ->
         refused = load_server_part("flyball.cli.diagnosis.refused")
         mail = load_server_part("flyball.cli.diagnosis.mail")
     except MissingExtraError as error:
-        names = ("port", "master key", "e-mail", "database", "refused records")
+        names = ("port", "otlp port", "master key", "e-mail", "database", "refused records")
         return [not_checked(name, error.message, error.next_step) for name in names]
     return [
         server.check_port(settings, holder),
+        server.check_otlp_port(settings, holder),
         server.check_master_key(settings, layout),
         mail.check_mail(settings, layout),
         *server.check_database(settings, layout, holder),
         *refused.check_refused(layout),
     ]
+
+
+def _running(settings: Settings) -> list[Finding]:
+    """What is asked of the server that runs; where it does not answer, that says it."""
+    control_ = _control(settings)
+    return [control_, *(check_health(settings) if control_.state == "ok" else [])]
 
 
 def _control(settings: Settings) -> Finding:

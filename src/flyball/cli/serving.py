@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from socket import socket
 
 import flyball
@@ -15,9 +16,11 @@ from flyball.infra.processes.lock import DataLock, Holder
 from flyball.infra.processes.logs import rotate
 from flyball.infra.processes.ports import bind, is_loopback, url_of
 from flyball.infra.processes.supervisor import Supervisor
+from flyball.infra.processes.vitals import told
 from flyball.kit.clock import SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+from flyball.kit.tally import Tally
 from flyball.kit.visible import for_terminal
 from flyball.settings import Settings
 from flyball.surface.console import print_json, wants_json
@@ -87,8 +90,14 @@ class _Start:
         self._supervisor = Supervisor(specs, layout.logs, tell)
         self._starting_postgres: asyncio.Future[str] | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._postgres_starts = 1
 
     async def run(self) -> None:
+        tally = Tally()
+        async with told(self._layout, "supervisor", SystemClock(), tally, partial(self._look, tally)):
+            await self._run()
+
+    async def _run(self) -> None:
         self._signals.listen()
         self._signals.on_hurry(self._supervisor.hurry)
         asked = asyncio.create_task(self._signals.asked.wait())
@@ -105,6 +114,12 @@ class _Start:
             tell("Stopping; a second signal hurries.")
         finally:
             await self._stop(starting)
+
+    def _look(self, tally: Tally) -> None:
+        self._supervisor.look(tally)
+        if self._postgres is not None:
+            tally.level("pid", self._postgres.pid or 0, of="postgres")
+            tally.total("starts", self._postgres_starts, of="postgres")
 
     async def _start(self) -> None:
         tell(f"flyball {flyball.__version__} on {self._layout.root}")
@@ -150,6 +165,7 @@ class _Start:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 pause = 0.1
+                self._postgres_starts += 1
                 tell(f"  {'postgres':<10} ready again (process {postgres.pid})")
 
     def _say_ready(self, greeting: Greeting) -> None:

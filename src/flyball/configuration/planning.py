@@ -11,7 +11,6 @@ from flyball.evaluations import service as evaluations
 from flyball.functions import service as functions
 from flyball.functions.records import FunctionSpec
 from flyball.ledger.declared import KnownQuota
-from flyball.prompts.records import source_hash
 
 from . import quotas
 from .caps import section_of
@@ -42,7 +41,7 @@ def _changes(loaded: Loaded, existing: Existing) -> Iterator[Change]:
         yield _change("model", name, model and model.spec, spec, same=same)
     for name in _names(declared.prompts, existing.prompts):
         prompt, source = existing.prompts.get(name), loaded.prompts.get(name)
-        same = bool(prompt and source is not None and prompt.hash == source_hash(source))
+        same = bool(prompt and source is not None and prompt.source == source)
         yield _change("prompt", name, prompt and prompt.source, source, same=same)
     for name in _names(declared.functions, existing.functions):
         function, wanted = existing.functions.get(name), loaded.functions.get(name)

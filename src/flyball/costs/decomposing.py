@@ -21,7 +21,6 @@ from typing import NamedTuple
 from .records import Moved
 
 _NAUGHT = Fraction(0)
-_HALF = Fraction(1, 2)
 
 
 class Cell(NamedTuple):
@@ -68,45 +67,46 @@ def _cost(cells: Mapping[object, Cell]) -> int:
 
 
 def _parts(pairs: Sequence[tuple[Cell, Cell]]) -> _Parts:
-    metered = [pair for pair in pairs if all(cell.tokens or not cell.nano_usd for cell in pair)]
-    others = [pair for pair in pairs if pair not in metered]
-    every = [_of_cell(*pair, total=_totals(metered)) for pair in metered] + [_of_attempts(*pair) for pair in others]
+    by_tokens = [all(cell.tokens or not cell.nano_usd for cell in pair) for pair in pairs]
+    metered = [pair for pair, is_metered in zip(pairs, by_tokens, strict=True) if is_metered]
+    total = sum(old.tokens for old, _ in metered), sum(new.tokens for _, new in metered)
+    every = [_of_cell(*pair, total=total) for pair in metered]
+    every += [_of_attempts(*pair) for pair, is_metered in zip(pairs, by_tokens, strict=True) if not is_metered]
     return _Parts(*(sum((part[at] for part in every), _NAUGHT) for at in range(3)))
 
 
-def _totals(pairs: Sequence[tuple[Cell, Cell]]) -> tuple[int, int]:
-    return sum(old.tokens for old, _ in pairs), sum(new.tokens for _, new in pairs)
-
-
 def _of_cell(old: Cell, new: Cell, *, total: tuple[int, int]) -> _Parts:
+    """Each part as one fraction, made of whole numbers alone: a page has thousands of cells."""
     prices = _prices((old.nano_usd, old.tokens), (new.nano_usd, new.tokens))
     if prices is None:
         return _Parts(_NAUGHT, _NAUGHT, _NAUGHT)
-    price, rise = (prices[0] + prices[1]) * _HALF, prices[1] - prices[0]
-    quantity = (Fraction(old.tokens) + new.tokens) * _HALF
-    shares = [Fraction(cell.tokens, whole) if whole else None for cell, whole in zip((old, new), total, strict=True)]
-    if shares[0] is None or shares[1] is None:  # the name used no tokens at all in one of them: there is no mix of none
-        return _Parts(rise * quantity, price * (new.tokens - old.tokens), _NAUGHT)
-    share, shift = (shares[0] + shares[1]) * _HALF, shares[1] - shares[0]
-    volume = (Fraction(total[0]) + total[1]) * _HALF
-    return _Parts(rise * quantity, price * share * (total[1] - total[0]), price * volume * shift)
+    doubled, rise, over = prices  # twice the mean price, and how it rose, of so many tokens
+    price = Fraction(rise * (old.tokens + new.tokens), 2 * over)
+    before, after = total
+    if not before or not after:  # the name used no tokens at all in one of them: there is no mix of none
+        return _Parts(price, Fraction(doubled * (new.tokens - old.tokens), 2 * over), _NAUGHT)
+    old_share, new_share = old.tokens * after, new.tokens * before  # both of `before * after`
+    over = 4 * over * before * after
+    volume = Fraction(doubled * (old_share + new_share) * (after - before), over)
+    return _Parts(price, volume, Fraction(doubled * (before + after) * (new_share - old_share), over))
 
 
 def _of_attempts(old: Cell, new: Cell) -> _Parts:
     prices = _prices((old.nano_usd, old.entries), (new.nano_usd, new.entries))
     if prices is None:
         return _Parts(_NAUGHT, _NAUGHT, _NAUGHT)
-    quantity = Fraction(old.entries + new.entries) * _HALF
-    return _Parts(
-        (prices[1] - prices[0]) * quantity, (prices[0] + prices[1]) * _HALF * (new.entries - old.entries), _NAUGHT
-    )
+    doubled, rise, over = prices
+    price = Fraction(rise * (old.entries + new.entries), 2 * over)
+    return _Parts(price, Fraction(doubled * (new.entries - old.entries), 2 * over), _NAUGHT)
 
 
-def _prices(old: tuple[int, int], new: tuple[int, int]) -> tuple[Fraction, Fraction] | None:
-    """What one costs in both windows; None: there was none in either."""
-    known = [Fraction(cost, count) if count else None for cost, count in (old, new)]
-    first, last = known[0] if known[0] is not None else known[1], known[1] if known[1] is not None else known[0]
-    return None if first is None or last is None else (first, last)
+def _prices(old: tuple[int, int], new: tuple[int, int]) -> tuple[int, int, int] | None:
+    """What one costs in both windows together, and how much more in the second, both of so many; None: there was none in either."""
+    first, last = old if old[1] else new, new if new[1] else old
+    if not first[1]:
+        return None
+    one, other = first[0] * last[1], last[0] * first[1]
+    return one + other, other - one, first[1] * last[1]
 
 
 def rounded(parts: Sequence[Fraction], whole: int) -> list[int]:

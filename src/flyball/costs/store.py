@@ -1,6 +1,7 @@
 """All SQL of costs: the ledger's sums of a window, grouped; and what keys, members and projects are called. Changes nothing.
 
-Whole days are read from the sums by the day, what is left at both ends from those by the hour. No clock, no authorisation.
+Whole days are read from the sums by the day, the narrowest that say what is asked; what is left at both ends from those by the
+hour, or as its day without the other hours where these are fewer. No clock, no authorisation.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,11 +18,17 @@ from .windows import DAY_NS, HOUR_NS
 _SUMS = ("nano_usd", "requests", "tokens", "entries", "unpriced", "estimated")
 Column: TypeAlias = Literal["function", "variant", "release", "model", "provider"]
 _KNOWN: dict[Column, str] = {
-    name: f"select distinct {name} as name from {'ledger_days' if name == 'release' else 'ledger_day_models'} "
+    name: f"select distinct {name} as name from {'ledger_day_keys' if name == 'release' else 'ledger_day_models'} "
     f"where project = any(%s) and {name} <> '' limit 1000"
     for name in get_args(Column)
 }
-_WHO = {"key_id", "member", "release"}
+_CACHE = ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+_EVERYWHERE = {"project", "at_ns", *_SUMS}
+_NARROW = {  # what days say beside what all of them say; the fewest rows first
+    "ledger_day_models": {"function", "variant", "model", "provider", "price_version", "state", *_CACHE},
+    "ledger_day_keys": {"key_id", "member", "function", "release", "model"},
+}
+_NARROW_TAGS = {"ledger_day_tags": {"function", "model", "tags"}}
 _LONG: dict[Step, int] = {"hour": HOUR_NS, "day": DAY_NS}
 
 
@@ -37,6 +44,21 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
 class _Query(NamedTuple):
     text: str
     parameters: list[object]
+
+
+class _Piece(NamedTuple):
+    """A part of a window, and the sums that it is read from: always, or `only` if some `hours` of a table have anything or not."""
+
+    table: str
+    window: Window
+    taken_away: bool = False
+    only: Literal["", "exists", "not exists"] = ""
+    of: str = ""  # the hours' table
+    hours: Window = Window(0, 0)
+
+    @property
+    def period(self) -> str:
+        return "hour_ns" if self.table.endswith("_hours") else "day_ns"
 
 
 @asynccontextmanager
@@ -69,20 +91,28 @@ async def grouped(
     query = f"select {asked}{marks} from ({source.text}) as sums group by grouping sets ({groups})"  # names of columns alone
     rows = await fetch_all(connection, query, *source.parameters)
     marked = [sum(1 << (len(columns) - 1 - at) for at, name in enumerate(columns) if name not in each) for each in sets]
-    return [[row for row in rows if row["mark"] == mark and row["entries"] is not None] for mark in marked]
+    return [[row for row in rows if row["mark"] == mark and row["entries"]] for mark in marked]
 
 
 def _source(where: Where, columns: Sequence[str], sums: Sequence[str], step: Step, *, tagged: bool) -> _Query:
     """The rows that are grouped. One tag of several is told apart when sets of tags are added up already: those are few."""
     kept = ["tags" if name == "tag" else name for name in columns]
     parts, parameters = [], list[object]()
-    for table, period, window in _pieces(where, columns, step, tagged=tagged):
-        start = f"{period} - {period} %% {_LONG[step]} as at_ns"
-        named = ", ".join([*(start if name == "at_ns" else name for name in kept), *sums])
+    for piece in _pieces(where, [*kept, *sums], step, tagged=tagged):
+        start = f"{piece.period} - {piece.period} %% {_LONG[step]} as at_ns"
+        amounts = [f"-{name} as {name}" for name in sums] if piece.taken_away else sums
+        named = ", ".join([*(start if name == "at_ns" else name for name in kept), *amounts])
         more = "".join(f" and {name} = %s" for name, _ in where.columns) + (" and %s = any(tags)" if where.tag else "")
-        parts.append(f"select {named} from {table} where project = any(%s) and {period} >= %s and {period} < %s{more}")
-        parameters += [list(where.projects), *window, *(value for _, value in where.columns)]
+        if piece.only:
+            more += (
+                f" and {piece.only} (select from {piece.of} where project = any(%s) and hour_ns >= %s and hour_ns < %s)"
+            )
+        parts.append(
+            f"select {named} from {piece.table} where project = any(%s) and {piece.period} >= %s and {piece.period} < %s{more}"
+        )
+        parameters += [list(where.projects), *piece.window, *(value for _, value in where.columns)]
         parameters += [where.tag] if where.tag else []
+        parameters += [list(where.projects), *piece.hours] if piece.only else []
     text = " union all ".join(parts)
     if "tag" in columns:
         added = ", ".join(f"sum({name})::bigint as {name}" for name in sums)
@@ -91,29 +121,47 @@ def _source(where: Where, columns: Sequence[str], sums: Sequence[str], step: Ste
     return _Query(text, parameters)
 
 
-def _pieces(where: Where, columns: Sequence[str], step: Step, *, tagged: bool) -> list[tuple[str, str, Window]]:
-    """From which tables a window is read: where nobody asks who called, days are a fraction of the rows."""
-    window = where.window
-    hours, days = ("ledger_tag_hours", "ledger_tag_days") if tagged else ("ledger_hours", "ledger_days")
-    days = days if tagged else _days(where, columns)
+def _pieces(where: Where, names: Sequence[str], step: Step, *, tagged: bool) -> list[_Piece]:
+    """From which tables a window is read."""
+    window, hours = where.window, "ledger_tag_hours" if tagged else "ledger_hours"
     first, last = window.since_ns + -window.since_ns % DAY_NS, window.until_ns - window.until_ns % DAY_NS
     if step == "hour" or first >= last:
-        return [(hours, "hour_ns", window)]
-    ends = [Window(window.since_ns, first), Window(last, window.until_ns)]
+        return [_Piece(hours, window)]
+    days = _days(where, names, tagged=tagged)
+    ends = [
+        (window.since_ns, first, first - DAY_NS, window.since_ns),
+        (last, window.until_ns, window.until_ns, last + DAY_NS),
+    ]
+    pieces = [_Piece(days, Window(first, last))]
+    for since_ns, until_ns, rest_ns, end_ns in ends:
+        if since_ns < until_ns:
+            pieces += _end(days, hours, Window(since_ns, until_ns), Window(rest_ns, end_ns))
+    return pieces
+
+
+def _end(days: str, hours: str, part: Window, rest: Window) -> list[_Piece]:
+    """A part of a day: its hours, or the whole day without the rest of it, which is nothing where the day is not over."""
+    day_ns = min(part.since_ns, rest.since_ns)
+    day = Window(day_ns, day_ns + DAY_NS)
+    if rest.until_ns - rest.since_ns <= part.until_ns - part.since_ns:
+        return [_Piece(days, day), _Piece(hours, rest, taken_away=True)]
     return [
-        (days, "day_ns", Window(first, last)),
-        *((hours, "hour_ns", end) for end in ends if end.since_ns < end.until_ns),
+        _Piece(days, day, only="not exists", of=hours, hours=rest),
+        _Piece(hours, part, only="exists", of=hours, hours=rest),
     ]
 
 
-def _days(where: Where, columns: Sequence[str]) -> str:
-    return "ledger_days" if _WHO & {*columns, *(name for name, _ in where.columns)} else "ledger_day_models"
+def _days(where: Where, names: Sequence[str], *, tagged: bool) -> str:
+    """The days with the fewest rows that say all of this."""
+    asked = {*names, *(name for name, _ in where.columns)} - _EVERYWHERE
+    fitting = [table for table, said in (_NARROW_TAGS if tagged else _NARROW).items() if asked <= said]
+    return fitting[0] if fitting else "ledger_tag_days" if tagged else "ledger_days"
 
 
 async def is_older(connection: Connection, where: Where, at_ns: int) -> bool:
     """Whether anything that is meant is in the ledger from before a day, whatever the window."""
     more = "".join(f" and {name} = %s" for name, _ in where.columns)
-    table, tagged = ("ledger_tag_days", " and %s = any(tags)") if where.tag else (_days(where, ()), "")
+    table, tagged = _days(where, (), tagged=bool(where.tag)), " and %s = any(tags)" if where.tag else ""
     query = f"select 1 as one from {table} where project = any(%s) and day_ns < %s{more}{tagged} limit 1"
     values = [value for _, value in where.columns]
     tags = [where.tag] if where.tag else []

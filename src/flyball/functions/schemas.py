@@ -33,7 +33,7 @@ def check_schema(place: str, schema: Schema) -> None:
 
 def check_input(function: str, schema: Schema, value: Mapping[str, Any]) -> None:
     """Raise InputMismatchError, naming the field, where the input does not fit."""
-    if problem := _problem(schema, value):
+    if problem := problem_of(schema, value):
         raise InputMismatchError(
             f"the input of {function!r} does not fit its schema: {problem}",
             next_step=f"see `flyball functions show {function}`",
@@ -42,11 +42,12 @@ def check_input(function: str, schema: Schema, value: Mapping[str, Any]) -> None
 
 def check_output(where: str, schema: Schema, value: Any) -> None:
     """Raise OutputMismatchError where an answer does not fit. `where` names function and variant."""
-    if problem := _problem(schema, value):
+    if problem := problem_of(schema, value):
         raise OutputMismatchError(f"{where}: the answer does not fit the output schema: {problem}")
 
 
-def _problem(schema: Schema, value: Any) -> str:
+def problem_of(schema: Schema, value: Any) -> str:
+    """Why the value does not fit, naming the field; empty where it does."""
     if not schema:
         return ""
     try:

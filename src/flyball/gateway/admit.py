@@ -17,6 +17,7 @@ class Gate:
         self._most_bytes = most_bytes
         self.calls = 0
         self.bytes = 0
+        self.admitted = 0
         self.refused = 0
 
     @contextmanager
@@ -26,6 +27,7 @@ class Gate:
             self.refused += 1
             raise OverloadedError(f"{self.calls} calls")
         self.calls += 1
+        self.admitted += 1
         try:
             yield
         finally:

@@ -22,7 +22,7 @@ _NOTHING = Usage()
 LEFT = frozenset({"client_closed_request", "interrupted"})
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
+class Tried(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt that has ended. `cost` is what its usage costs, unknown where a price or the usage is."""
 
     span_id: str
@@ -34,7 +34,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     answered: bool  # the upstream began to answer
 
 
-class Called(msgspec.Struct, frozen=True, kw_only=True):
+class Called(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call that has ended. `at_ns` is when it was admitted."""
 
     caller: ActiveKey

@@ -23,9 +23,11 @@ from .choose import FunctionRoute, ModelRoute, Route
 # Where each dialect says how long an answer may be. None of these names means anything else in another dialect.
 _LONGEST_ANSWER = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _GEMINI = ("generationConfig", "maxOutputTokens")
+_SAY_HOW_LONG = frozenset({*_LONGEST_ANSWER, _GEMINI[0]})
 _FIRST_OUTPUT = 1_000  # tokens that are expected of a model that has not answered yet
 _FORGETTING = 0.98  # of what was expected, with each call that took less
 _MOST_TOKENS = 10_000_000  # of one call; who allows more allows anything
+_ONE_EACH = frozenset({"requests", "parallel"})  # units of which a call takes one
 _GUESS = 8  # of a quota at most this part is promised to what is guessed alone: one long answer refuses nobody for good
 
 
@@ -42,11 +44,16 @@ class Worth(NamedTuple):
 
     def of(self, quota: Quota) -> int:
         """How much to promise it of a quota."""
-        if quota.unit in ("requests", "parallel"):
+        unit = quota.unit
+        if unit in _ONE_EACH:
             return 1
-        money = quota.unit == "nano_usd"
-        whole, guessed = (self.nano_usd, self.guessed_nano_usd) if money else (self.tokens, self.guessed_tokens)
-        return min(whole - max(0, guessed - quota.amount // _GUESS), MOST + 1)  # above MOST it never fits
+        if unit == "nano_usd":
+            whole, guessed = self.nano_usd, self.guessed_nano_usd
+        else:
+            whole, guessed = self.tokens, self.guessed_tokens
+        if guessed > (part := quota.amount // _GUESS):
+            whole -= guessed - part
+        return whole if whole <= MOST else MOST + 1  # which never fits
 
 
 class Expectations:
@@ -90,6 +97,8 @@ class Expectations:
 
 def _allowed(asked: Asked) -> int | None:
     """The longest answer that the caller allows; None: any."""
+    if _SAY_HOW_LONG.isdisjoint(asked.fields):
+        return None
     said: list[Any] = [field(asked.fields, name) for name in _LONGEST_ANSWER if name in asked.fields]
     if _GEMINI[0] in asked.fields:
         config = field(asked.fields, _GEMINI[0])

@@ -56,8 +56,7 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
             verb: Verb = "count_tokens" if route.verb == "count_tokens" else "generate"
             if verb == "generate":
                 project = snapshot.projects[entry.caller.project]
-                worth = house.expectations.of(entry.caller.project, chosen, asked)
-                await reserve(house.till, project, entry, asked, worth)
+                await reserve(house.till, project, entry, asked, house.expectations)
                 if entry.demands and (told := house.standings.after(entry.demands)):
                     entry.tells_limits = True
                     speech.headers += limit_headers(told, route.dialect.name, house.clock.now_ns())

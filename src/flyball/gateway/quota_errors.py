@@ -7,6 +7,7 @@ GatewayError
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from flyball.kit.clock import NANOSECONDS, to_datetime
@@ -89,13 +90,22 @@ def limit_headers(limits: Sequence[Told], dialect: str, now_ns: int) -> tuple[He
     anthropic = dialect == "anthropic_messages"
     headers: list[Header] = []
     for unit, limit, remaining, resets_ns in limits:
-        told = {"limit": str(limit), "remaining": str(remaining)}
+        limited, remains, resets = _NAMES[anthropic, unit]
+        headers.append((limited, b"%d" % limit))
+        headers.append((remains, b"%d" % remaining))
         if resets_ns is not None:
-            told["reset"] = _stamp(resets_ns) if anthropic else f"{_seconds(resets_ns, now_ns)}s"
-        for name, value in told.items():
-            named = f"anthropic-ratelimit-{unit}-{name}" if anthropic else f"x-ratelimit-{name}-{unit}"
-            headers.append((named.encode(), value.encode()))
+            headers.append((resets, _stamp(resets_ns) if anthropic else b"%ds" % _seconds(resets_ns, now_ns)))
     return tuple(headers)
+
+
+_NAMES = {
+    (anthropic, unit): tuple(
+        (f"anthropic-ratelimit-{unit}-{name}" if anthropic else f"x-ratelimit-{name}-{unit}").encode()
+        for name in ("limit", "remaining", "reset")
+    )
+    for anthropic in (True, False)
+    for unit in ("requests", "tokens")
+}
 
 
 def _whom(quota: Quota) -> str:
@@ -114,5 +124,10 @@ def _seconds(until_ns: int, now_ns: int) -> int:
     return max(1, min(-(-(until_ns - now_ns) // NANOSECONDS), _LONGEST_WAIT_SECONDS))
 
 
-def _stamp(at_ns: int) -> str:
-    return f"{to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}"
+def _stamp(at_ns: int) -> bytes:
+    return _written(at_ns // NANOSECONDS)
+
+
+@lru_cache(maxsize=256)  # many calls are told of the same end of a window
+def _written(second: int) -> bytes:
+    return f"{to_datetime(second * NANOSECONDS):%Y-%m-%dT%H:%M:%SZ}".encode()

@@ -11,15 +11,17 @@ from flyball.ledger.errors import QuotaAwayError, QuotaReachedError
 from flyball.ledger.records import Demand, Quota
 from flyball.llm.dialect import Asked
 
-from .choose import FunctionRoute, Route
-from .expecting import Worth
+from .choose import FunctionRoute, ModelRoute, Route
+from .expecting import Expectations
 from .quota_errors import LedgerFullError, QuotaExceededError, QuotaUnknownError
 from .record import Entry
 from .snapshot import KnownProject
 from .till import Till
 
+_MOST_KNOWN = 10_000  # pairs of a key and a name, of one project
 
-async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked, worth: Worth) -> None:
+
+async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked, expectations: Expectations) -> None:
     """Have a call admitted; the notes hold what it was promised, which their settlement gives back.
 
     Raises:
@@ -29,11 +31,11 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     """
     notes.organisation = project.organisation
     assert notes.route is not None  # noqa: S101 -- chosen before
-    tags = notes.tags
-    counting = quotas_of(project, notes.route, notes, tags) if project.quotas else ()
-    demands = notes.demands = tuple([Demand(quota, worth.of(quota)) for quota in counting])
+    if project.quotas and (counting := quotas_of(project, notes.route, notes, notes.tags)):
+        worth = expectations.of(notes.caller.project, notes.route, asked)
+        notes.demands = tuple([Demand(quota, worth.of(quota)) for quota in counting])
     try:
-        notes.reservation = await till.admit(demands)
+        notes.reservation = await till.admit(notes.demands)
     except QuotaReachedError as error:
         raise QuotaExceededError(error, asked.dialect) from None
     except QuotaAwayError as error:
@@ -42,8 +44,23 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
         raise LedgerFullError from None
 
 
-def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> list[Quota]:
-    """The quotas that count a call, each once."""
+def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Sequence[Quota]:
+    """The quotas that count a call, each once. Calls without tags of the same key to the same name have the same ones."""
+    if tags:
+        return _looked_up(project, route, notes, tags)
+    caller = notes.caller
+    name, variant = (
+        (route.model.name, "") if isinstance(route, ModelRoute) else (route.function.name, route.variant.hash)
+    )
+    who_asks_whom = (caller.counted_as, caller.member, name, variant)
+    if (known := project.counting.get(who_asks_whom)) is None:
+        if len(project.counting) >= _MOST_KNOWN:
+            project.counting.clear()
+        known = project.counting[who_asks_whom] = _looked_up(project, route, notes, ())
+    return known
+
+
+def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> tuple[Quota, ...]:
     caller = notes.caller
     places = [("organisation", ""), ("project", ""), ("key", caller.counted_as)]
     if caller.member:
@@ -55,4 +72,4 @@ def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[
     else:
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
-    return [quota for place in places if place in project.quotas for quota in project.quotas[place]]
+    return tuple([quota for place in places if place in project.quotas for quota in project.quotas[place]])

@@ -50,9 +50,13 @@ WAYS: Mapping[str, Way] = {
 _MODEL = re.compile(r"/(v1|v1beta|v1alpha)/models/(.+?)(:generateContent|:streamGenerateContent|:countTokens)?")
 
 
+# Under the same version, and not the model API's: where telemetry is sent to.
+_TELEMETRY = frozenset(("/v1/traces", "/v1/logs", "/v1/metrics"))
+
+
 def is_ours(path: str) -> bool:
     """Whether a path is the model API's, found or not."""
-    return path.startswith("/v1") and path.split("/", 2)[1] in ("v1", "v1beta", "v1alpha")
+    return path not in _TELEMETRY and path.startswith("/v1") and path.split("/", 2)[1] in ("v1", "v1beta", "v1alpha")
 
 
 def find(method: str, path: str, query: bytes, headers: Mapping[bytes, bytes]) -> Route:

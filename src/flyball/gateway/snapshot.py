@@ -47,6 +47,8 @@ class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
     functions: Mapping[str, KnownFunction] = MappingProxyType({})
     organisation: str = ""
     quotas: Mapping[tuple[str, str], tuple[Quota, ...]] = MappingProxyType({})  # by kind and name of their scope
+    # By key, member, name and variant: which of them count a call without tags. Filled by calls, and gone with the snapshot.
+    counting: dict[tuple[str, str, str, str], tuple[Quota, ...]] = msgspec.field(default_factory=dict)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

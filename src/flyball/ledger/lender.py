@@ -20,11 +20,10 @@ from .bank import AGAIN_NS, AWAY_NS, RENEW_NS, SECOND, Bank
 from .errors import LedgerFullError, QuotaAwayError, QuotaReachedError
 from .line import Line, Refusal, Waiting
 from .purse import Purse
-from .records import Demand, Entry, Reservation, Unit, measured
+from .records import Demand, Entry, Reservation, all_measured
 from .windows import ends_ns, is_rolling
 
 _log = logging.getLogger(__name__)
-_UNITS: tuple[Unit, ...] = ("nano_usd", "requests", "tokens")
 _LONGEST_ANSWER_SECONDS = 5.0  # of the bank; then the question is given up and asked anew
 _REAP_EVERY = 5  # renewals
 _NOTHING = Reservation(0, None, ())  # what a call is promised that falls under no quota: there is nothing to keep of it
@@ -102,7 +101,7 @@ class Lender:
         if not entries:
             self._purse.settle(reservation, {})
         for number, entry in enumerate(entries, 1):
-            used = {unit: measured(unit, entry) for unit in _UNITS} if reservation.holds else {}
+            used = all_measured(entry) if reservation.holds else {}
             charge = self._purse.settle if number == len(entries) else self._purse.draw
             charges = charge(reservation, used)
             if not self._entries.append(msgspec.structs.replace(entry, charges=charges) if charges else entry):

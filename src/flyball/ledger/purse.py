@@ -43,7 +43,8 @@ class _Pace:
     before: int = 0
 
     def add(self, amount: int, now_ns: int) -> None:
-        self._roll(now_ns)
+        if now_ns - self.since_ns >= RENEW_NS:
+            self._roll(now_ns)
         self.now += amount
 
     def recent(self, now_ns: int) -> int:
@@ -58,14 +59,11 @@ class _Pace:
             self.since_ns += stretches * RENEW_NS
 
 
-@dataclass(slots=True, eq=False)
-class _Part:
-    """What a reservation still holds of one lease (None: of none, while the bank was away)."""
+class _Part(Hold, gc=False, eq=False):
+    """What a reservation holds of one lease, and how much of that nothing was paid from yet."""
 
-    quota: str
-    unit: Unit
     held: _Held | None
-    amount: int
+    left: int
 
 
 @dataclass(slots=True)
@@ -75,7 +73,7 @@ class Purse:
     _held: dict[str, list[_Held]] = field(default_factory=dict)  # by quota, oldest first
     _by_id: dict[str, _Held] = field(default_factory=dict)
     _pace: dict[str, _Pace] = field(default_factory=dict)
-    _open: dict[int, list[_Part]] = field(default_factory=dict)  # reservations that are not settled
+    _open: dict[int, tuple[_Part, ...]] = field(default_factory=dict)  # reservations that are not settled
     _unleased: dict[str, int] = field(default_factory=dict)  # by quota, since the bank last answered
     _wanted: dict[str, _Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
     _bank_ns: int | None = None
@@ -89,6 +87,8 @@ class Purse:
         Each quota is demanded of once. `away`: the bank did not answer in time; what is short is then spent unleased within the
         quota's bound, or refused. What is held of a quota whose amount was lowered since lets nothing in.
         """
+        if (at_once := self._at_once(demands, now_ns)) is not None:
+            return at_once
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
         lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
         if lacking and not away:
@@ -97,11 +97,8 @@ class Purse:
             if not self._may_go_unleased(demand.quota, lack):
                 return Short((), refused=demand.quota.id)
         parts = [part for demand in hard for part in self._reserve(demand, now_ns)]
-        self._number += 1
-        self._open[self._number] = parts
-        times = [part.held.bank_ns + now_ns for part in parts if part.held is not None]
-        holds = tuple([Hold(p.quota, p.unit, p.held.id if p.held else UNLEASED, p.amount) for p in parts])
-        return Reservation(self._number, max(times) if times else None, holds)
+        times = [part.held.bank_ns for part in parts if part.held is not None]
+        return self._promise(parts, max(times) + now_ns if times else None)
 
     def draw(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge an attempt of a call that goes on; the rest stays reserved. Nothing for a call that is settled already.
@@ -116,14 +113,14 @@ class Purse:
                 if left:
                     charges.extend(self._excess(quota, left))
                 quota, left = part.quota, actual.get(part.unit, 0)
-            used = min(part.amount, left)
+            used = min(part.left, left)
             if used:
                 left -= used
-                part.amount -= used
-                if part.held is not None:
-                    part.held.reserved -= used
-                    part.held.drawn = True
-                charges.append(Charge(quota, part.held.id if part.held else UNLEASED, used))
+                part.left -= used
+                if (held := part.held) is not None:
+                    held.reserved -= used
+                    held.drawn = True
+                charges.append(Charge(quota, part.lease, used))
         if left:
             charges.extend(self._excess(quota, left))
         return tuple(charges)
@@ -131,12 +128,12 @@ class Purse:
     def settle(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge the last attempt and free the rest at once. Once: a second time charges nothing and frees nothing."""
         charges = self.draw(reservation, actual)
-        for part in self._open.pop(reservation.number, []):
-            if part.held is None:
-                self._unleased[part.quota] = max(0, self._unleased.get(part.quota, 0) - part.amount)
+        for part in self._open.pop(reservation.number, ()):
+            if (held := part.held) is None:
+                self._unleased[part.quota] = max(0, self._unleased.get(part.quota, 0) - part.left)
             else:
-                part.held.reserved -= part.amount
-                part.held.free += part.amount  # of a lost lease: seen by nobody
+                held.reserved -= part.left
+                held.free += part.left  # of a lost lease: seen by nobody
         return charges
 
     def free(self, quota: str, now_ns: int) -> int:
@@ -150,6 +147,42 @@ class Purse:
     def bank_ns(self, now_ns: int) -> int | None:
         """The bank's time, or a little before; None where the bank never answered."""
         return None if self._bank_ns is None else self._bank_ns + now_ns
+
+    def _at_once(self, demands: Sequence[Demand], now_ns: int) -> Reservation | None:
+        """What nearly every call gets: all that it needs of a quota from the first lease that has anything. None: it takes more thought."""
+        parts: list[_Part] = []
+        for quota, amount in demands:
+            if quota.stop != "hard" or amount <= 0:
+                continue
+            if (held := self._first(quota, now_ns)) is None or held.free < amount:
+                return None
+            parts.append(_Part(quota.id, quota.unit, held.id, amount, held, amount))
+        bank_ns = None
+        for part in parts:
+            held, amount = part.held, part.amount
+            assert held is not None  # noqa: S101 -- the first of each was found
+            held.free -= amount
+            held.reserved += amount
+            if bank_ns is None or held.bank_ns > bank_ns:
+                bank_ns = held.bank_ns
+            if (pace := self._pace.get(part.quota)) is None:
+                pace = self._pace[part.quota] = _Pace(now_ns)
+            pace.add(amount, now_ns)
+        return self._promise(parts, None if bank_ns is None else bank_ns + now_ns)
+
+    def _first(self, quota: Quota, now_ns: int) -> _Held | None:
+        """The first lease that has anything; None also where a limit has changed, which is heeded first."""
+        for held in self._held.get(quota.id, ()):
+            if held.limit != quota.amount:
+                return None
+            if held.free and now_ns < held.ends_ns and not held.stale:
+                return held
+        return None
+
+    def _promise(self, parts: Sequence[_Part], at_ns: int | None) -> Reservation:
+        self._number += 1
+        holds = self._open[self._number] = tuple(parts)
+        return Reservation(self._number, at_ns, holds)
 
     def _lack(self, demand: Demand, now_ns: int) -> int:
         """What is missing for it; most often one lease has enough."""
@@ -182,13 +215,13 @@ class Purse:
             part = min(held.free, left)
             held.free -= part
             held.reserved += part
-            parts.append(_Part(quota.id, quota.unit, held, part))
+            parts.append(_Part(quota.id, quota.unit, held.id, part, held, part))
             left -= part
             if not left:
                 break
         if left:
             self._unleased[quota.id] = self._unleased.get(quota.id, 0) + left
-            parts.append(_Part(quota.id, quota.unit, None, left))
+            parts.append(_Part(quota.id, quota.unit, UNLEASED, left, None, left))
         return parts
 
     def _heed(self, held: _Held, limit: int) -> None:

@@ -101,8 +101,8 @@ class Charge(NamedTuple):
     amount: int
 
 
-class Hold(NamedTuple):
-    """A part of a reservation: so much of one lease."""
+class Hold(msgspec.Struct, gc=False):
+    """A part of a reservation: so much of one lease (`UNLEASED`: of none, while the bank was away)."""
 
     quota: str
     unit: Unit
@@ -125,7 +125,7 @@ class Short(NamedTuple):
     refused: str = ""  # the quota that stays closed while the bank is away
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One settlement of one attempt: append-only, integers, never changed."""
 
     id: str  # the attempt's span id
@@ -189,6 +189,11 @@ def measured(unit: Unit, entry: Entry) -> int:
     if unit == "requests":
         return entry.requests
     return entry.tokens if unit == "tokens" else 0
+
+
+def all_measured(entry: Entry) -> dict[Unit, int]:
+    """How much an entry used of every unit that leaves something in the ledger."""
+    return {"nano_usd": entry.nano_usd or 0, "requests": entry.requests, "tokens": entry.tokens}
 
 
 def covers(quota: Quota, entry: Entry) -> bool:

@@ -41,9 +41,13 @@ class _Table(NamedTuple):
 
     def of(self, entries: str) -> str:
         """The sums that some entries make."""
+        return self.summed(f"select * from ({entries}) as entries{self.every}")
+
+    def summed(self, joined: str) -> str:
+        """The sums that some entries make which are joined already."""
         places = _places(len(self.group))
         values = ", ".join((*self.group.values(), *self.sums.values()))
-        return f"select {values} from ({entries}) as entries{self.every} group by {places} order by {places}"
+        return f"select {values} from ({joined}) as joined group by {places} order by {places}"
 
     def add(self, rows: str) -> str:
         """A statement that adds some sums to the stripe of this connection."""
@@ -107,8 +111,14 @@ _SUMS = {
     "nano_usd": "coalesce(sum(nano_usd), 0)",
     "unpriced": "count(*) filter (where nano_usd is null)",
 }
+_SPENT = {name: _SUMS[name] for name in ("entries", "requests", "estimated", "nano_usd", "unpriced")} | {
+    "tokens": "sum(tokens)"
+}
 _BY_MODEL = {name: value for name, value in _KEY.items() if name not in {"key_id", "member", "release"}}
-_BY_TAGS = {**_KEY, "tags_hash": "md5(to_jsonb(tag_set)::text)"}  # a set of tags may be longer than a key
+_BY_KEY = {name: _KEY[name] for name in ("key_id", "member", "function", "release", "model")}
+_TAGS_HASH = {"tags_hash": "md5(to_jsonb(tag_set)::text)"}  # a set of tags may be longer than a key
+_BY_TAGS = {**_KEY, **_TAGS_HASH}
+_BY_TAGS_ALONE = {"function": _KEY["function"], "model": _KEY["model"], **_TAGS_HASH}
 _TAG_SET = """
     join lateral (select array_agg(distinct tag collate "C" order by tag collate "C") as tag_set from unnest(tags) as tag) as each
         on tag_set is not null
@@ -117,14 +127,23 @@ _TABLES = (
     _Table("ledger_hours", "hour_ns", _KEY, {}, _SUMS),
     _Table("ledger_days", "day_ns", _KEY, {}, _SUMS),
     _Table("ledger_day_models", "day_ns", _BY_MODEL, {}, _SUMS),
+    _Table("ledger_day_keys", "day_ns", _BY_KEY, {}, _SPENT),
     _Table("ledger_tag_hours", "hour_ns", _BY_TAGS, {"tags": "tag_set"}, _SUMS, _TAG_SET),
     _Table("ledger_tag_days", "day_ns", _BY_TAGS, {"tags": "tag_set"}, _SUMS, _TAG_SET),
+    _Table("ledger_day_tags", "day_ns", _BY_TAGS_ALONE, {"tags": "tag_set"}, _SPENT, _TAG_SET),
 )
 _AGAIN = [(table.period, *table.again()) for table in _TABLES]
 _FOLD = [table.fold() for table in _TABLES]
 
 _FRESH = "select * from ledger where (project, id) in (select project, id from json_to_recordset(%s::json) as fresh (project text, id text))"
-_ADD = [(table.add(table.of(_FRESH)), bool(table.every)) for table in _TABLES]
+# One statement, so that entries are looked up once. PostgreSQL runs the last part first: tables are written in the order of `fold`.
+_ADDED = ", ".join(
+    f"{table.name}_added as ({table.add(table.summed('select * from tagged' if table.every else 'select * from fresh'))})"
+    for table in reversed(_TABLES)
+)
+_ADD = f"""
+    with fresh as materialized ({_FRESH}), tagged as materialized (select * from fresh {_TAG_SET}), {_ADDED} select 1
+"""
 
 
 class Periods(NamedTuple):
@@ -136,20 +155,9 @@ class Periods(NamedTuple):
 
 async def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add entries that were appended in this transaction."""
-    every = _named(entries)
-    tagged = _named([entry for entry in entries if entry.tags])
-    for statement, of_tags in _ADD:
-        if summed := tagged if of_tags else every:
-            await execute(connection, statement, summed)
-
-
-def _named(entries: Sequence[Entry]) -> str:
-    """Their keys as one value, which takes a fraction of the time that lists take; nothing, if there are none."""
-    return (
-        msgspec.json.encode([{"project": entry.project, "id": entry.id} for entry in entries]).decode()
-        if entries
-        else ""
-    )
+    # Their keys as one value, which takes a fraction of the time that lists take.
+    fresh = msgspec.json.encode([{"project": entry.project, "id": entry.id} for entry in entries]).decode()
+    await execute(connection, _ADD, fresh)
 
 
 async def differing(connection: Connection, project: str) -> Periods:

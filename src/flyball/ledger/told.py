@@ -22,6 +22,7 @@ LOOK_SECONDS = 1.0
 _KEPT_NS = 5 * NANOSECONDS  # what was looked at longer ago is not told
 _ASKED_NS = 10 * NANOSECONDS  # what no call fell under for so long is not looked at
 _MOST_LOOKED_AT = 500
+_TOLD = frozenset({"requests", "tokens"})  # units
 _PATIENCE_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
@@ -38,10 +39,11 @@ class Told(NamedTuple):
 class _Known:
     """One limit, as it was at the last look."""
 
-    __slots__ = ("asked_ns", "ends_ns", "free", "looked_ns", "quota", "taken")
+    __slots__ = ("asked_ns", "ends_ns", "free", "looked_ns", "quota", "rolls_ns", "taken")
 
     def __init__(self, quota: Quota) -> None:
-        self.quota = quota
+        self.quota = quota  # whose window never changes
+        self.rolls_ns = int(quota.window.removeprefix("rolling:")) * NANOSECONDS if is_rolling(quota.window) else 0
         self.asked_ns = 0
         self.looked_ns: int | None = None
         self.free = 0
@@ -60,32 +62,31 @@ class Standings:
     def after(self, demands: Sequence[Demand]) -> tuple[Told, ...]:
         """How it stands after a call with these demands was let in; nothing of what is not known. Cheap where there is no limit."""
         tightest: dict[str, Told] = {}
-        now_ns = 0
+        now_ns = asked_ns = 0
         for quota, amount in demands:
             unit = quota.unit
-            if unit not in ("requests", "tokens") or quota.stop != "hard":
+            if unit not in _TOLD or quota.stop != "hard":
                 continue
-            now_ns = now_ns or self._clock.now_ns()
-            told = self._told(quota, amount, now_ns)
+            if not now_ns:
+                now_ns, asked_ns = self._clock.now_ns(), self._clock.monotonic_ns()
+            told = self._told(quota, amount, now_ns, asked_ns)
             if told is not None and (unit not in tightest or told.remaining < tightest[unit].remaining):
                 tightest[unit] = told
         return tuple(tightest.values())
 
-    def _told(self, quota: Quota, amount: int, now_ns: int) -> Told | None:
+    def _told(self, quota: Quota, amount: int, now_ns: int, asked_ns: int) -> Told | None:
         known = self._known.get(quota.id)
         if known is None:
             known = self._known[quota.id] = _Known(quota)
         known.quota = quota
-        known.asked_ns = self._clock.monotonic_ns()
+        known.asked_ns = asked_ns
         if known.ends_ns is not None and now_ns >= known.ends_ns:  # another window has begun
             known.free, known.taken, known.ends_ns = quota.amount, 0, ends_ns(quota.window, now_ns)
         known.taken += amount
         if known.looked_ns is None or known.asked_ns - known.looked_ns > _KEPT_NS:
             return None
         remaining = max(0, min(quota.amount, known.free) - known.taken)
-        resets_ns = known.ends_ns
-        if is_rolling(quota.window):
-            resets_ns = now_ns + int(quota.window.removeprefix("rolling:")) * NANOSECONDS
+        resets_ns = now_ns + known.rolls_ns if known.rolls_ns else known.ends_ns
         return Told("requests" if quota.unit == "requests" else "tokens", quota.amount, remaining, resets_ns)
 
     async def look(self) -> None:

@@ -50,7 +50,7 @@ PERMISSIONS: frozenset[str] = (
     _READ
     | _WRITE
     | {f"{noun}.{deed}" for noun in GUARDED_NOUNS for deed in ("read", "write")}
-    | {"gateway.call", "ledger.write", "releases.approve", "security.read"}
+    | {"gateway.call", "health.read", "ledger.write", "releases.approve", "security.read", "traces.erase"}
 )
 
 ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -59,7 +59,16 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "maintainer": _READ
         | _WRITE
         | _SEES_WHO
-        | {"gateway.call", "keys.read", "keys.write", "secrets.read", "audit.read", "security.read"},
+        | {
+            "gateway.call",
+            "health.read",
+            "keys.read",
+            "keys.write",
+            "secrets.read",
+            "audit.read",
+            "security.read",
+            "traces.erase",
+        },
         "reviewer": _READ | _SEES_WHO | {"scores.write", "releases.approve", "audit.read"},
         "viewer": _READ,
         "application": frozenset({"gateway.call", "traces.write", "scores.write", "prompts.read", "functions.read"}),

@@ -1,38 +1,36 @@
-"""The control process: its API and pages on two Unix sockets, with the flusher and what the audit record, the ledger and notifications do by themselves.
+"""The control process: its API and pages on two Unix sockets, with what the audit record, the ledger and notifications do by themselves.
 
 The admin socket carries the authority of the operating-system user who owns the data directory; the public one carries
 what the gateway passes on, and every caller there proves who they are.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
 
 import uvloop
 
 from flyball.app import build_context
 from flyball.audit.keeping import keeping as keeping_audit
-from flyball.infra.context import Context
+from flyball.health.watching import watching as watching_health
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
+from flyball.infra.processes.vitals import told
 from flyball.kit.errors import FlyballError
 from flyball.ledger.keeping import keeping as keeping_ledger
 from flyball.notifications.delivering import delivering
 from flyball.projects.key_refusals import refusals_of
 from flyball.projects.key_uses import uses_of
 from flyball.projects.noting import written
-from flyball.projects.refusing import recording_refused_keys
+from flyball.projects.refusing import record_missing_permission, recording_refused_keys
 from flyball.settings import Settings, load_settings
 from flyball.surface.http.shield import Shield
-from flyball.traces.flusher import Flusher
+from flyball.traces.otlp import grpc_server
+from flyball.traces.otlp.gate import watching
 
 from .application import build_application
 from .listening import Listening
 
 logger = logging.getLogger("flyball.control")
-
-_PAUSE_SECONDS = 5.0
 
 
 def main() -> None:
@@ -48,7 +46,7 @@ def main() -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Open everything, serve until told to stop, and close in the reverse order: requests, flusher, database."""
+    """Open everything, serve until told to stop, and close in the reverse order: requests, database."""
     async with build_context(settings, process="control") as ctx:
         app = build_application(ctx)
         listening = Listening(
@@ -60,13 +58,16 @@ async def serve(settings: Settings) -> None:
         ready = asyncio.Event()
         announcing = asyncio.create_task(_announce(ready))
         async with (
+            told(ctx.layout, "control", ctx.clock, ctx.tally),
+            watching_health(ctx),
             keeping_audit(ctx),
             keeping_ledger(ctx),
             delivering(ctx),
-            _flushing(ctx),
             recording_refused_keys(ctx),
+            watching(ctx),
             written(uses_of(ctx.db), ctx.db, ctx.clock),
             written(refusals_of(ctx.db), ctx.db, ctx.clock),
+            grpc_server.serving(ctx, app.state.prover_of_telemetry, record_missing_permission),
         ):
             await listening.serve_until_told(ready)
         announcing.cancel()
@@ -76,25 +77,3 @@ async def _announce(ready: asyncio.Event) -> None:
     await ready.wait()
     logger.info("control listens")
     say_ready()
-
-
-@contextlib.asynccontextmanager
-async def _flushing(ctx: Context) -> AsyncIterator[None]:
-    flusher = Flusher(ctx)
-    running = asyncio.create_task(_keep_flushing(flusher))
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        if not await flusher.finish():
-            logger.warning("some spans or scores wait in the inbox; the next start moves them into the tables")
-
-
-async def _keep_flushing(flusher: Flusher) -> None:
-    while True:
-        try:
-            await flusher.run()
-        except Exception:  # -- the door of a task that nobody awaits: it must neither end nor fail in silence
-            logger.exception("the flusher failed and begins again")
-            await asyncio.sleep(_PAUSE_SECONDS)

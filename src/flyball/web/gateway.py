@@ -8,8 +8,9 @@ import asyncio
 import gc
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import uvloop
 
@@ -21,20 +22,25 @@ from flyball.gateway.house import House
 from flyball.gateway.read import Limits
 from flyball.infra.db.database import Database
 from flyball.infra.egress.client import Egress
+from flyball.infra.processes.companion import companion
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.reporting import report
+from flyball.infra.processes.vitals import told
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.sockets.guarded import Allowance
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.infra.sockets.serving import Server
-from flyball.infra.spool.drain import Drain
-from flyball.infra.spool.opening import drained, take_spool
+from flyball.infra.spool.drain import Drain, dropped_words
+from flyball.infra.spool.opening import take_spool
+from flyball.infra.spool.spool import Spool
 from flyball.kit.addresses import networks_in
 from flyball.kit.clock import Clock, SystemClock
 from flyball.kit.errors import FlyballError
 from flyball.kit.layout import Layout
+from flyball.kit.tally import Tally
 from flyball.ledger.bank_postgres import PostgresBank
-from flyball.ledger.opening import open_till
+from flyball.ledger.opening import open_till_over
+from flyball.ledger.settling import deliver_entries
 from flyball.ledger.told import Standings
 from flyball.llm.connections import Connections
 from flyball.llm.wire import Wire
@@ -43,6 +49,8 @@ from flyball.projects.key_uses import uses_of
 from flyball.projects.noting import written
 from flyball.settings import Settings, load_settings
 from flyball.traces.spooled import SpooledSpans, deliver_spans
+
+from .courier import SPOOLS, courier_of
 
 _GRACE_SECONDS = 25
 _KEPT_SECONDS = 75  # a caller's idle connection
@@ -98,10 +106,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         await database.open()
         snapshots = CurrentSnapshot(database, Keyring(settings, layout, clock))
         await snapshots.reload()
-        spool = take_spool(layout, "gateway", settings.spool_bytes)
-        stack.callback(spool.close)
-        await stack.enter_async_context(drained(Drain(spool, database, clock, deliver_spans)))
-        till = await stack.enter_async_context(open_till(layout, settings, clock))
+        spans, entries = await stack.enter_async_context(_spools(layout, settings, clock, database))
+        till = await stack.enter_async_context(open_till_over(entries, settings, clock))
         standings = Standings(PostgresBank(database), clock)
         await stack.enter_async_context(standings.at_work())
         await stack.enter_async_context(snapshots.kept_fresh())
@@ -113,10 +119,14 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         runner, control = HttpOverUnix(layout.runner_socket), HttpOverUnix(layout.public_socket)
         stack.callback(runner.close)
         stack.callback(control.close)
+        gate, tally = Gate(most_calls=settings.most_calls, most_bytes=settings.most_body_bytes), Tally()
+        await stack.enter_async_context(
+            told(layout, spans.writer, clock, tally, partial(_look, tally, gate, (spans, entries)))
+        )
         yield House(
             clock=clock,
             snapshots=snapshots,
-            gate=Gate(most_calls=settings.most_calls, most_bytes=settings.most_body_bytes),
+            gate=gate,
             limits=Limits(settings.max_body_bytes, settings.max_json_depth),
             deadline_seconds=settings.request_deadline_seconds,
             keep_alive_seconds=settings.keep_alive_seconds,
@@ -127,13 +137,57 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             wire=wire,
             runner=runner,
             control=control,
-            recorder=SpooledSpans(spool),
+            recorder=SpooledSpans(spans),
             till=till,
             standings=standings,
             proxies=networks_in(settings.trusted_proxies, knob="trusted_proxies"),
             uses=uses_of(database),
             refusals=refusals_of(database),
         )
+
+
+@asynccontextmanager
+async def _spools(
+    layout: Layout, settings: Settings, clock: Clock, database: Database
+) -> AsyncIterator[tuple[Spool, Spool]]:
+    """What this worker records into, spans and entries of the ledger; a process beside it delivers both."""
+    with (
+        take_spool(layout, "gateway", settings.spool_bytes, adopts=False) as spans,
+        take_spool(layout, "ledger", settings.ledger_spool_bytes, adopts=False) as entries,
+    ):
+        async with companion(courier_of(spans, entries, settings, layout), layout.logs):
+            telling = asyncio.create_task(_tell_dropped(spans, entries))
+            try:
+                yield spans, entries
+            finally:
+                telling.cancel()
+        # The courier may have died or never begun; what cannot be delivered now waits for the next start.
+        for spool, deliver in ((spans, deliver_spans), (entries, deliver_entries)):
+            if not await Drain(spool, database, clock, deliver).finish(seconds=1):
+                _logger.warning("some records of %s wait in the spool; the next start delivers them", spool.writer)
+
+
+async def _tell_dropped(*spools: Spool) -> None:
+    """Say aloud how much was lost, whenever it has become more."""
+    told = [0 for _ in spools]
+    while True:
+        await asyncio.sleep(1)
+        for number, spool in enumerate(spools):
+            if spool.dropped > told[number]:
+                told[number] = spool.dropped
+                _logger.error("%s", dropped_words(spool))
+
+
+def _look(tally: Tally, gate: Gate, spools: Sequence[Spool]) -> None:
+    """What this worker tells of itself: numbers that are kept anyhow, read apart from every call."""
+    tally.total("calls", gate.admitted)
+    tally.total("calls_refused", gate.refused)
+    tally.level("calls_in_flight", gate.calls)
+    tally.level("body_bytes", gate.bytes)
+    for of, spool in zip(SPOOLS, spools, strict=True):
+        tally.total("spool_dropped", spool.dropped, of=of)
+        tally.level("spool_bytes", spool.waiting_bytes, of=of)
+        tally.level("spool_room", spool.capacity, of=of)
 
 
 def _linger(settings: Settings) -> Linger:

@@ -27,6 +27,7 @@ SITE = Site(
                 Link("Secrets", "/secrets"),
                 Link("Audit", "/audit"),
                 Link("Security", "/security"),
+                Link("Health", "/health"),
                 Link("Account", "/account"),
                 Link("API", "/reference"),
             ),

@@ -9,6 +9,7 @@ from flyball.datasets import service as datasets
 from flyball.evaluations import service as evaluations
 from flyball.evaluations.reports import Metric, ReportLine
 from flyball.functions import service as functions
+from flyball.health import service as health
 from flyball.indexes import service as indexes
 from flyball.infra.context import Context
 from flyball.kit.clock import NANOSECONDS
@@ -46,7 +47,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverviewPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/overview.html shows. `command` is the next one to run, empty when the loop is closed."""
+    """What templates/overview.html shows. `command` is the next one to run, empty when the loop is closed; `lag` what is wrong with it."""
 
     stops: tuple[Stop, ...]
     command: str
@@ -56,6 +57,7 @@ class OverviewPage(msgspec.Struct, frozen=True, kw_only=True):
     traces: tuple[TraceRow, ...]
     activity: Activity
     window: str
+    lag: str
 
 
 @pages.get("/", permission="traces.read", template="web/overview.html")
@@ -77,6 +79,7 @@ async def overview(ctx: ContextDep) -> OverviewPage:
         traces=recent.items,
         activity=activity,
         window=window,
+        lag=await health.warning_of(ctx),
     )
 
 

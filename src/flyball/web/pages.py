@@ -5,6 +5,7 @@ from flyball.costs.pages import pages as costs
 from flyball.datasets.pages import pages as datasets
 from flyball.evaluations.pages import pages as evaluations
 from flyball.functions.pages import pages as functions
+from flyball.health.pages import pages as health
 from flyball.identity.account_pages import pages as account
 from flyball.identity.member_pages import pages as members
 from flyball.identity.provider_pages import pages as providers
@@ -28,6 +29,7 @@ from flyball.surface.html import Pages
 from flyball.traces.pages import pages as traces
 from flyball.traces.pages import score_pages as scores
 
+from .compat.langfuse.pages import pages as langfuse
 from .navigation import SITE
 from .overview import pages as overview
 from .reference import pages as reference
@@ -59,8 +61,10 @@ PAGES: tuple[Pages, ...] = (
     secrets,
     audit,
     security,
+    health,
     account,
     account_keys,
     sign_in,
     reference,
+    langfuse,
 )

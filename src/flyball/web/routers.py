@@ -6,6 +6,8 @@ from flyball.costs.api import router as costs
 from flyball.datasets.api import router as datasets
 from flyball.evaluations.api import router as evaluations
 from flyball.functions.api import router as functions
+from flyball.health.api import metrics_router as metrics
+from flyball.health.api import router as health
 from flyball.identity.api import router as identity
 from flyball.identity.member_api import router as members
 from flyball.identity.provider_api import router as providers
@@ -27,11 +29,14 @@ from flyball.secrets.api import router as secrets
 from flyball.security.api import router as security
 from flyball.surface.http import Router
 from flyball.traces.api import router as traces
+from flyball.traces.otlp_api import router as otlp
 
+from .compat.langfuse.routers import ROUTERS as LANGFUSE
 from .permissions import router as permissions
 from .sql_api import router as questions
 
 ROUTERS: tuple[Router, ...] = (
+    otlp,  # first, because paths are looked through in this order and exporters come most often
     configuration,
     owners,
     projects,
@@ -59,5 +64,8 @@ ROUTERS: tuple[Router, ...] = (
     runs,
     audit,
     security,
+    health,
+    metrics,
     permissions,
+    *LANGFUSE,
 )

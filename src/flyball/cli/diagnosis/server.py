@@ -10,7 +10,7 @@ import psycopg
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.db.migrate import list_migrations
 from flyball.infra.processes.lock import Holder
-from flyball.infra.processes.ports import bind
+from flyball.infra.processes.ports import bind, holder_of_port
 from flyball.infra.secrets.errors import MasterKeyError
 from flyball.infra.secrets.files import master_file
 from flyball.infra.secrets.master import origin_of
@@ -35,6 +35,25 @@ def check_port(settings: Settings, holder: Holder | None) -> Finding:
     except FlyballError as error:
         return (warning if holder else failed)("port", error.message, error.next_step)
     return ok("port", f"{port} on {settings.host} is free")
+
+
+def check_otlp_port(settings: Settings, holder: Holder | None) -> Finding:
+    """OTLP over gRPC has its port, or wants none."""
+    port = settings.otlp_grpc_port
+    if not port:
+        return ok("otlp port", "OTLP over gRPC is off; over HTTP it is taken on the public port")
+    held_by = holder_of_port(port)
+    if holder is None:
+        if not held_by:
+            return ok("otlp port", f"{port} on {settings.host} is free")
+    elif "flyball.web control" in held_by:
+        return ok("otlp port", f"{port} takes OTLP over gRPC")
+    found = f"{port} is held by {held_by}" if held_by else f"nothing listens on {port}, or it may not be seen who does"
+    return warning(
+        "otlp port",
+        f"{found}: OTLP is taken over HTTP alone",
+        "free the port, or set FLYBALL_OTLP_GRPC_PORT (0: none)",
+    )
 
 
 def check_master_key(settings: Settings, layout: Layout) -> Finding:

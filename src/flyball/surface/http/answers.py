@@ -1,7 +1,10 @@
-"""How errors become answers: the envelope under `/api`, a page elsewhere. Knows statuses; knows no noun and no template."""
+"""How errors become answers: the envelope under `/api`, a page elsewhere, a foreign face's own shape under its addresses.
+
+Knows statuses; knows no noun and no template.
+"""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
@@ -25,54 +28,60 @@ logger = logging.getLogger("flyball.http")
 
 SIGN_IN = "/sign-in"
 ErrorPage: TypeAlias = Callable[[Request, FlyballError], Response]
+_NO_FACES: Mapping[str, ErrorPage] = {}
 
 
-def install_error_answers(app: FastAPI, page: ErrorPage | None = None) -> None:
-    """Answer every error of the application. `page` renders one for people; without it they get plain text."""
+def install_error_answers(
+    app: FastAPI, page: ErrorPage | None = None, faces: Mapping[str, ErrorPage] = _NO_FACES
+) -> None:
+    """Answer every error of the application. `page` renders one for people; without it they get plain text.
+
+    `faces`, by how their addresses begin, render errors for clients of other products.
+    """
     render = page or _plain_text
+
+    def answer(request: Request, error: FlyballError) -> Response:
+        shape = next((shape for begin, shape in faces.items() if request.scope["path"].startswith(begin)), None)
+        return _answer(request, error, render, shape)
 
     async def on_flyball_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, FlyballError)  # noqa: S101 -- registered for this class below
         if isinstance(error, PermissionMissingError):
             await _record_refusal(request, error)
-        return _answer(request, error, render)
+        return answer(request, error)
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- likewise
-        answer = _answer(request, _from_http(request, error), render)
-        answer.headers.update(error.headers or {})
-        return answer
+        answered = answer(request, _from_http(request, error))
+        answered.headers.update(error.headers or {})
+        return answered
 
     async def on_invalid_parameters(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 -- likewise
-        return _answer(request, _from_validation(error), render)
+        return answer(request, _from_validation(error))
 
     async def on_unique_violation(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- it names columns
         twin = ChangedMeanwhileError(
             "somebody made the same thing at this very moment", next_step="look at what is there, and repeat it"
         )
-        return _answer(request, twin, render)
+        return answer(request, twin)
 
     async def on_unfit_value(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- it may hold content
-        return _answer(
+        return answer(
             request,
             UnfitValueError(
                 "a value of the request can be neither kept nor looked for: a character that no text holds, a number "
                 "beyond all bounds, or a name that is too long",
                 next_step="correct the value and send it again",
             ),
-            render,
         )
 
     async def on_anything(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- its text may hold content
-        return _answer(
-            request,
-            FlyballError(
-                f"flyball failed at this request ({request.scope.get('flyball.request_id', '')})",
-                next_step="look for this request id in the log of the control process",
-            ),
-            render,
+        failed = FlyballError(
+            f"flyball failed at this request ({request.scope.get('flyball.request_id', '')})",
+            next_step="look for this request id in the log of the control process",
         )
+        return answer(request, failed)
 
     app.add_exception_handler(FlyballError, on_flyball_error)
     app.add_exception_handler(HTTPException, on_http_exception)
@@ -94,9 +103,13 @@ async def _record_refusal(request: Request, error: PermissionMissingError) -> No
         logger.warning("a refusal is not in the audit record: %s", trouble)
 
 
-def _answer(request: Request, error: FlyballError, render: ErrorPage) -> Response:
+def _answer(request: Request, error: FlyballError, render: ErrorPage, shape: ErrorPage | None) -> Response:
     if error.status >= 500:
         logger.warning("request %s: %s", request.scope.get("flyball.request_id", ""), error)
+    if shape is not None:
+        shaped = shape(request, error)
+        shaped.headers.update(headers_of(error))
+        return shaped
     if not _for_people(request):
         return failure(error)
     if error.status == 401 and request.method == "GET":

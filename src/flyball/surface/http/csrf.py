@@ -37,13 +37,13 @@ def form_token(request: Request) -> str:
 async def refuse_forgery(request: Request, *, by_cookie: bool) -> None:
     """Raise ForgedRequestError for a state-changing browser request that none of our pages sent.
 
-    `/api` with a cookie needs the header or a matching Origin; a page's form needs its token, and an Origin that matches
-    where there is one. `/api` without a cookie acts on the browser's behalf in nothing, beyond what its JSON body proves.
+    `/api` (and `/v1`, where telemetry is sent to) with a cookie needs the header or a matching Origin; a page's form needs its token, and an Origin that matches
+    where there is one. Without a cookie it acts on the browser's behalf in nothing, beyond what its JSON body proves.
     """
     if request.method in _SAFE_METHODS:
         return
-    _refuse_other_origin(request)
-    is_api = request.scope["path"].startswith("/api/")
+    refuse_other_origin(request)
+    is_api = request.scope["path"].startswith(("/api/", "/v1/"))
     if is_api and (not by_cookie or "origin" in request.headers):
         return
     if not await _carries_token(request):
@@ -53,7 +53,10 @@ async def refuse_forgery(request: Request, *, by_cookie: bool) -> None:
         )
 
 
-def _refuse_other_origin(request: Request) -> None:
+def refuse_other_origin(request: Request) -> None:
+    """Raise ForgedRequestError for a state-changing request that a page of another site had a browser send."""
+    if request.method in _SAFE_METHODS:
+        return
     origin = request.headers.get("origin") or request.headers.get("referer", "")
     host = request.headers.get("host", "").lower()
     fetched_from = request.headers.get("sec-fetch-site", "same-origin")

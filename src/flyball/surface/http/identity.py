@@ -1,9 +1,14 @@
 """Who sends a request, and whether they may. Knows how credentials travel; what they prove is told by a `Prover`.
 
+A key travels as `Authorization: Bearer KEY`, as `x-api-key: KEY`, or as the password of `Authorization: Basic`, whatever the
+user's name: exporters and SDKs of others know no other way.
+
 The control process gives the prover (rooms above this floor know keys and sessions). Authorisation happens on the
 matched route, never on a path.
 """
 
+import base64
+import binascii
 import getpass
 import os
 from collections.abc import Callable, Coroutine
@@ -20,11 +25,12 @@ from flyball.kit.secrets import Secret
 
 from .capping import BODY
 from .cookies import session_token
-from .csrf import refuse_forgery
+from .csrf import refuse_forgery, refuse_other_origin
 from .errors import PermissionMissingError
 
 PUBLIC = "public"  # the route answers anyone
 PROJECT_HEADER = "x-flyball-project"  # by which the operator, who belongs to none, says where a command acts
+TELEMETRY = "/v1/"  # how the addresses begin where telemetry is sent to
 AUTHENTICATED = "authenticated"  # any known caller, whatever their permissions
 ANONYMOUS = Actor(id="anonymous", kind="anonymous", name="anonymous", permissions=frozenset())
 
@@ -112,9 +118,9 @@ async def _prove(request: Request) -> Context:
     if request.scope.get("flyball.door") == "admin":
         proof: Proof | None = Proof(actor=local_user(), project=await _named_project(request, base))
     else:
-        bearer = _bearer(request)
+        bearer = _key(request)
         session = "" if bearer else session_token(request)
-        prover: Prover = request.app.state.prover
+        prover = _prover(request)
         proof = None
         if bearer or session:
             proof = await prover(
@@ -125,12 +131,21 @@ async def _prove(request: Request) -> Context:
             )
         if not bearer:
             await refuse_forgery(request, by_cookie=proof is not None)
+        elif _scheme(request) == "basic":  # which a browser sends by itself, for other sites too
+            refuse_other_origin(request)
     found = proof or Proof(actor=ANONYMOUS, project=DEFAULT_PROJECT)
     ctx = replace(
         base, actor=found.actor, project=found.project, request_id=request.scope.get("flyball.request_id", "")
     )
     request.scope["flyball.context"] = ctx
     return ctx
+
+
+def _prover(request: Request) -> Prover:
+    """Who proves callers; exporters of telemetry, who come hundreds of times a second, by one that remembers for a second."""
+    state = request.app.state
+    found: Prover = state.prover_of_telemetry if request.scope["path"].startswith(TELEMETRY) else state.prover
+    return found
 
 
 async def _named_project(request: Request, base: Context) -> str:
@@ -141,9 +156,26 @@ async def _named_project(request: Request, base: Context) -> str:
     return await find(base, unquote(name))
 
 
-def _bearer(request: Request) -> str:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else ""
+def _key(request: Request) -> str:
+    value = request.headers.get("authorization", "").partition(" ")[2].strip()
+    match _scheme(request):
+        case "bearer":
+            return value
+        case "basic":
+            return _password(value)
+        case _:
+            return request.headers.get("x-api-key", "").strip()
+
+
+def _scheme(request: Request) -> str:
+    return request.headers.get("authorization", "").partition(" ")[0].lower()
+
+
+def _password(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2].strip()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 async def _context(request: Request) -> Context:

@@ -11,7 +11,7 @@ from flyball import __version__
 
 from .bodies import OCTETS
 from .identity import AUTHENTICATED, PUBLIC
-from .responses import Failure, Json
+from .responses import Json
 from .router import RegisteredRoute, registered
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -23,7 +23,6 @@ class _Schemas:
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
         self._schemas: dict[Any, Any] = {}
-        self.add(Failure, "")
 
     def add(self, shape: Any, tag: str) -> None:
         """Describe a shape and everything in it."""
@@ -51,7 +50,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     routes = [found for route in app.routes if (found := registered(route)) is not None and found.documented]
     schemas = _Schemas()
     for route in routes:
-        for shape in (route.returns, route.body):
+        for shape in (route.returns, route.body, route.failure):
             if shape not in (None, bytes):
                 schemas.add(shape, route.tag)
 
@@ -109,7 +108,7 @@ def _responses(route: RegisteredRoute, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if route.returns is not None and route.status != 204:
         success["content"] = _content(route.returns, schemas)
-    problem = {"application/json": {"schema": schemas.of(Failure)}}
+    problem = {"application/json": {"schema": schemas.of(route.failure)}}
     return {str(route.status): success, "default": {"description": "What went wrong.", "content": problem}}
 
 

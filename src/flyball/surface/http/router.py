@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Mount
 
 from .bodies import BodyReader
 from .identity import AUTHENTICATED, PUBLIC, guard
-from .responses import Json
+from .responses import Failure, Json
 
 Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 E = TypeVar("E", bound=Endpoint)
@@ -31,7 +31,7 @@ class UnguardedRouteError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredRoute:
-    """One route as declared. `returns` and `body` are types for the OpenAPI document; None where there is nothing."""
+    """One route as declared. `returns`, `body` and `failure` are types for the OpenAPI document; None where there is nothing."""
 
     method: str
     path: str
@@ -42,15 +42,17 @@ class RegisteredRoute:
     status: int
     tag: str
     documented: bool
+    failure: Any
 
 
 class Router:
-    """The routes of one room. `documented=False` keeps pages out of the OpenAPI document."""
+    """The routes of one room. `documented=False` keeps pages out of the OpenAPI document; `failure` is how errors look there."""
 
-    def __init__(self, prefix: str = "", *, tag: str, documented: bool = True) -> None:
+    def __init__(self, prefix: str = "", *, tag: str, documented: bool = True, failure: Any = Failure) -> None:
         self.prefix = prefix
         self.tag = tag
         self.documented = documented
+        self.failure = failure
         self.routes: list[RegisteredRoute] = []
 
     def get(self, path: str = "", *, permission: str, returns: Any, status: int = 200) -> Callable[[E], E]:
@@ -86,6 +88,7 @@ class Router:
                 status=status,
                 tag=self.tag,
                 documented=self.documented,
+                failure=self.failure,
             )
             self.routes.append(route)
             return endpoint
