@@ -31,6 +31,8 @@ from flyball.settings import Settings
 # Tests start hundreds of Pythons; without byte code, half of what each costs is compiling what was compiled before.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Servers of tests that run side by side would want the same port; tests of OTLP over gRPC ask for one of their own.
+os.environ.setdefault("FLYBALL_OTLP_GRPC_PORT", "0")
 
 _TEMPLATE = "flyball_template"
 _ROOM = 2 * 1024**3  # bytes; a session takes a few hundred million

@@ -10,11 +10,13 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from flyball.cli.diagnosis import directory, machine
+from flyball.cli.diagnosis import directory, health, machine
 from flyball.cli.root import app
 from flyball.infra.processes.lock import DataLock, Holder
 from flyball.infra.secrets.files import master_file
+from flyball.kit.errors import ForbiddenError
 from flyball.kit.layout import Layout
+from flyball.settings import Settings
 
 
 def examine(data: Path, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -211,3 +213,47 @@ def test_records_that_were_refused_are_shown_with_their_reason_and_a_torn_line_c
     )
     assert str(aside / "refused.jsonl") in found["refused spans"]["next_step"]
     assert "refused records" not in found
+
+
+def test_what_the_running_server_says_of_itself_is_told_with_the_next_step(monkeypatch):
+    told = {
+        "findings": [
+            {"name": "objective for lag", "state": "bad", "found": "missed: 20 of 1,440", "next_step": "do this"},
+            {"name": "lag now", "state": "warn", "found": "9 s", "next_step": ""},
+            {"name": "flusher", "state": "bad", "found": "no room", "next_step": "make room"},
+            {"name": "runs", "state": "note", "found": "2 failed", "next_step": ""},
+            {"name": "disk", "state": "bad", "found": "looked at by the doctor itself", "next_step": ""},
+        ]
+    }
+    monkeypatch.setattr(health, "control", lambda _: Answering(told))
+
+    rows = {row.check: (row.state, row.next_step) for row in health.check_health(Settings())}
+
+    assert rows == {
+        "objective for lag": ("warning", "do this"),
+        "lag now": ("warning", "`flyball health` shows more"),
+        "flusher": ("failed", "make room"),
+        "runs": ("ok", ""),
+    }
+
+
+def test_whoever_may_not_read_health_is_told_that_it_was_not_checked(monkeypatch):
+    refusal = ForbiddenError("you lack the permission 'health.read'", next_step="ask an owner")
+    monkeypatch.setattr(health, "control", lambda _: Answering(refusal))
+
+    [row] = health.check_health(Settings())
+
+    assert (row.state, row.found) == ("not checked", "you lack the permission 'health.read'")
+
+
+class Answering:
+    """A server that answers every question alike."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def get(self, path: str, *, timeout: float) -> Any:
+        assert (path, timeout) == ("/api/health", 10)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer

@@ -98,6 +98,6 @@ def test_the_whole_of_flyball_starts_serves_survives_a_kill_and_stops_in_order(d
     assert second.process.returncode == 0
     stopped = [line.split()[0] for line in said.splitlines() if "stopped after" in line]
     assert sorted(stopped[:2]) == ["gateway-1", "gateway-2"]
-    assert stopped[2:] == ["runner", "worker", "control", "postgres"]
+    assert stopped[2:] == ["runner", "worker", "control", "flusher", "postgres"]
     assert "killed" not in said
     assert not list((data_dir / "run").glob("*.sock"))

@@ -79,6 +79,50 @@ async def test_spend_by_any_dimension_is_what_the_entries_add_up_to(ctx, by):
         assert [row.name for row in found.rows] == ["default"]
 
 
+@pytest.mark.parametrize(
+    ("by", "filters"),
+    [
+        ("key", Filters()), ("member", Filters(release="rel_1")), ("tag", Filters()), ("tag", Filters(model="fast")),
+        ("model", Filters(tag="a")), ("state", Filters(key="desk")), ("variant", Filters(tag="b")), ("tag", Filters(key="desk")),
+    ],
+)  # fmt: skip
+async def test_a_window_that_begins_and_ends_in_the_middle_of_days_is_exact_from_whichever_sums_it_is_read(
+    ctx, by, filters
+):
+    key = (await keys.create_key(ctx, "desk")).key
+    entries = await settle(ctx, *some_entries(random.Random(5), key.line))
+    means = {"key": lambda each: each.key_id == key.line, "tag": lambda each: filters.tag in each.tags}
+    for name in Filters.__struct_fields__:
+        if value := getattr(filters, name):
+            meant = means.get(name, lambda each, name=name, value=value: getattr(each, name) == value)
+            entries = [each for each in entries if meant(each)]
+    for began, ended in ((3, 100), (9, 110), (21, 95), (12, 120), (15, 25), (2, 47), (24, 96)):
+        window = Window(NOON - 8 * DAY + began * HOUR, NOON - 8 * DAY + ended * HOUR)
+        expected = {}
+        for each in inside(entries, window):
+            for name in VALUE.get(by, lambda each: [getattr(each, by) or ""])(each):
+                expected.setdefault(name, []).append(each)
+
+        found = await service.spend(at(ctx), window, by, filters)
+
+        assert {(row.id, row.of) if by == "variant" else row.id: told(row.sums) for row in found.rows} == {
+            name: summed(each) for name, each in expected.items()
+        }
+        assert told(found.total) == summed(inside(entries, window))
+        assert sum(point.nano_usd for point in found.series) == found.total.nano_usd
+
+
+async def test_a_name_that_stands_in_the_rest_of_a_day_alone_is_not_shown(ctx):
+    await settle(ctx, entry(model="early", at_ns=NOON - 2 * DAY - HOUR), entry(model="late", at_ns=NOON + 2 * HOUR))
+    await settle(ctx, entry(model="meant", at_ns=NOON - DAY))
+
+    for hours in range(-1, 3):
+        found = await service.spend(at(ctx, NOON + DAY), Window(NOON - 2 * DAY, NOON + hours * HOUR))
+
+        assert [row.name for row in found.rows] == ["meant"]
+        assert found.names == 1
+
+
 async def test_filters_narrow_and_may_be_combined_with_any_dimension(ctx):
     key = (await keys.create_key(ctx, "desk")).key
     entries = inside(await settle(ctx, *some_entries(random.Random(4), key.line)))

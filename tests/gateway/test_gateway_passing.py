@@ -124,7 +124,7 @@ async def test_models_are_served_while_the_control_process_is_away(gateway):
 async def test_no_path_reaches_the_control_process_as_one_of_the_model_api(gateway, control):
     control.answer = echo
 
-    assert (await gateway.send("GET", "/v1/traces")).status == 404
+    assert (await gateway.send("GET", "/v1/wombats")).status == 404
     assert (await gateway.send("GET", "/v12")).status == 201
     assert [scope["path"] for scope, _ in control.requests] == ["/v12"]
 

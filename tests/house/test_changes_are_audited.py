@@ -17,6 +17,7 @@ UNAUDITED = {
     "flyball.audit.sealing.seal": "signs what is recorded, and changes nothing of it",
     "flyball.costs.store.at_one_moment": "reads",
     "flyball.gateway.load": "reads",
+    "flyball.health.watching._write": "what was measured of the server itself",
     "flyball.traces.": "what happened, not what somebody changed: spans and scores are append-only records themselves",
     "flyball.ledger.bank_postgres.": "what was used, not what somebody changed: an append-only record itself",
     "flyball.ledger.alerts.": "tells what was used; who is told, and at which thresholds, is audited where it is decided",
@@ -34,6 +35,10 @@ UNAUDITED_ROUTES = {
     "flyball.audit.api.seal": "likewise",
     "flyball.configuration.api.": "diff only compares",
     "flyball.traces.": "spans and scores are append-only records themselves",
+    "flyball.web.compat.langfuse.media.": "likewise: what belongs to spans is appended",
+    "flyball.web.compat.langfuse.traces.": "likewise, as Langfuse's clients send them",
+    "flyball.web.compat.langfuse.ingestion.": "likewise",
+    "flyball.web.compat.langfuse.scores.create_scores": "likewise",
 }
 
 

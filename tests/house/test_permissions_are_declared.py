@@ -19,6 +19,9 @@ ANYBODY = {
     "GET /readyz": "likewise",
     "GET /api/openapi.json": "it describes, and tells nothing of what is kept",
     "POST /api/sessions": "this is how one proves who one is",
+    "PUT /api/public/media/content/{ticket}": "the ticket in the address says who may send what was announced",
+    "GET /api/public/media/content/{ticket}": "likewise who may fetch it",
+    "GET /api/public/health": "a probe of Langfuse's clients",
 }
 
 

@@ -37,6 +37,7 @@ HARMLESS = {
     "projects/key_refusals.py Refused.key": "the id of one",
     "projects/key_pages.py ShownKey.state": "active, expired, replaced",
     "runs/records.py Run.": "of an error, and of a run",
+    "sdk/options.py Told.key": "the names of a function's arguments",
     "secrets/records.py": "names of keys",
     "settings.py Settings.tls_key": "a file",
     "settings.py Settings.audit_webhook_secret": "a reference",
@@ -45,6 +46,7 @@ HARMLESS = {
     "surface/http/responses.py Problem.code": "of an error",
     "testing/": "never holds a real one",
     "traces/inbox.py Item.key": "what an item is told apart by",
+    "traces/told.py": "the W3C trace state",
 }
 
 

@@ -22,6 +22,7 @@ OPEN = {
     "flyball.evaluations.pages.list_": "names and verdicts",
     "flyball.evaluations.pages.show_evaluation": "what is declared; verdicts",
     "flyball.functions.": "what is declared",
+    "flyball.health.": "numbers of the server, and errors of its own work",
     "flyball.identity.": "the caller's own account, the ways to sign in, and open invitations and sessions",
     "flyball.indexes.api.list_": "names, hashes and counts",
     "flyball.indexes.api.show_index": "what is declared",
@@ -36,9 +37,23 @@ OPEN = {
     "flyball.secrets.": "hosts and hashes of one name that is known already, and the state of the master key",
     "flyball.security.": "settings",
     "flyball.traces.api.count_traces": "counts",
+    "flyball.traces.api.get_retention": "a number of days",
+    "flyball.traces.pages.show_kept": "likewise",
     "flyball.traces.api.list_traces": "the first words of texts, which cannot be told apart from looking for one",
     "flyball.traces.pages.list_traces": "likewise",
-    "flyball.web.": "the overview, and what this server is",
+    "flyball.web.compat.langfuse.account.": "that it lives, and the caller's own project",
+    "flyball.web.compat.langfuse.datasets.get_dataset": "what is declared",
+    "flyball.web.compat.langfuse.datasets.list_datasets": "what is declared",
+    "flyball.web.compat.langfuse.runs.list_": "names and ids",
+    "flyball.web.compat.langfuse.experiments.list_experiments": "names and ids",
+    "flyball.web.compat.langfuse.media.fetch_content": "a file at an address that was given for it, which is recorded",
+    "flyball.web.compat.langfuse.pages.": "only sends the browser on",
+    "flyball.web.compat.langfuse.prompts.": "what is declared",
+    "flyball.web.compat.langfuse.scores.get_config": "what is declared",
+    "flyball.web.compat.langfuse.scores.list_configs": "what is declared",
+    "flyball.web.overview.": "counts, and names",
+    "flyball.web.permissions.": "what this server is",
+    "flyball.web.reference.": "likewise",
 }
 
 
@@ -58,7 +73,7 @@ def test_what_holds_texts_of_people_is_recorded():
         "configuration.api.export_configuration", "datasets.api.list_rows", "datasets.pages.show_row",
         "evaluations.api.list_results", "evaluations.pages.show_report", "identity.member_api.list_members",
         "indexes.api.search_index", "indexes.pages.show_index", "lineage.api.why", "secrets.api.list_secrets",
-        "traces.api.get_text", "traces.api.get_trace", "traces.api.list_scores", "traces.pages.list_scores",
+        "traces.api.export_trace", "traces.api.get_text", "traces.api.get_trace", "traces.api.list_scores", "traces.pages.list_scores",
     ):  # fmt: skip
         assert f"flyball.{name}" in recording, name
 

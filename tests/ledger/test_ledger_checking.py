@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from declaring import declare, make_projects
 
 from flyball.audit import service as audit
@@ -18,6 +19,9 @@ from flyball.ledger.records import Drift, Entry, Quota
 NOON = 1_780_315_200_000_000_000  # 2026-06-01 12:00 UTC, a Monday
 HOUR = 3_600_000_000_000
 DAY = NOON - 12 * HOUR
+TABLES = (
+    "ledger_hours", "ledger_days", "ledger_day_models", "ledger_day_keys", "ledger_tag_hours", "ledger_tag_days", "ledger_day_tags",
+)  # fmt: skip
 
 
 def quota(**differently):
@@ -101,8 +105,7 @@ async def test_a_drift_says_what_was_counted_and_what_it_is(ctx):
 
 async def test_sums_that_drifted_are_derived_again(ctx):
     await settled_in_many_ways(ctx)
-    tables = ("ledger_hours", "ledger_tag_hours", "ledger_days", "ledger_day_models", "ledger_tag_days")
-    before = [await without_stripes(ctx, name) for name in tables]
+    before = [await without_stripes(ctx, name) for name in TABLES]
     async with ctx.db.owner_connection() as connection:
         await execute(connection, "update ledger_hours set nano_usd = nano_usd + 1 where hour_ns = %s", NOON)
         await execute(connection, "delete from ledger_tag_hours where hour_ns = %s", NOON + HOUR)
@@ -111,7 +114,19 @@ async def test_sums_that_drifted_are_derived_again(ctx):
     assert (await check(at_noon(ctx))).hours_ns == (NOON, NOON + HOUR)
     assert (await repair(at_noon(ctx))) == ((), (NOON, NOON + HOUR), (DAY,))
     assert (await repair(at_noon(ctx).within("sister", ctx.actor))).hours_ns == (NOON, NOON + HOUR)
-    assert [await without_stripes(ctx, name) for name in tables] == before
+    assert [await without_stripes(ctx, name) for name in TABLES] == before
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if "_day" in name])
+async def test_a_sum_by_the_day_that_drifted_is_told_and_derived_again(ctx, table):
+    await settled_in_many_ways(ctx)
+    before = await without_stripes(ctx, table)
+    async with ctx.db.owner_connection() as connection:
+        await execute(connection, f"update {table} set entries = entries + 1 where project = 'default'")
+
+    assert await check(at_noon(ctx)) == ((), (), (DAY,))
+    assert await repair(at_noon(ctx)) == ((), (), (DAY,))
+    assert await without_stripes(ctx, table) == before
 
 
 async def without_stripes(ctx, table):
@@ -130,23 +145,25 @@ async def without_stripes(ctx, table):
 async def test_stripes_are_brought_together_and_the_sums_stay(ctx):
     await settled_in_many_ways(ctx)
     async with ctx.db.owner_connection() as connection:  # as if other connections had written some of it
-        for table in ("ledger_hours", "ledger_days", "ledger_day_models", "ledger_tag_hours", "ledger_tag_days"):
+        for table in TABLES:
             await execute(connection, f"update {table} set stripe = 1 where stripe <> 1")
     await PostgresBank(ctx.db).settle([entry(number, id=f"late{number}") for number in range(5)], NOON)
     async with ctx.db.owner_connection() as connection:
-        await execute(connection, "update ledger_days set stripe = 2 where stripe <> 1")
-        await execute(connection, "update ledger_day_models set stripe = 2 where stripe <> 1")
-    tables = ("ledger_hours", "ledger_days", "ledger_day_models", "ledger_tag_hours", "ledger_tag_days")
-    before = [await without_stripes(ctx, name) for name in tables]
+        for table in TABLES:
+            await execute(connection, f"update {table} set stripe = 2 where stripe <> 1")
+    before = [await without_stripes(ctx, name) for name in TABLES]
 
     async with ctx.db.across_projects().connection() as connection:
         await fold(replace(ctx, clock=FixedClock(NOON + 24 * HOUR)), connection)
-        rows = await fetch_all(
-            connection, "select stripe from ledger_day_models where project = %s and stripe <> 0", "default"
-        )
+        striped = [
+            name
+            for name in TABLES
+            if "_day" in name
+            if await fetch_all(connection, f"select 1 from {name} where project = %s and stripe <> 0", "default")
+        ]
 
-    assert rows == []
-    assert [await without_stripes(ctx, name) for name in tables] == before
+    assert striped == []
+    assert [await without_stripes(ctx, name) for name in TABLES] == before
     assert (await check(at_noon(ctx))).ok
 
 

@@ -11,7 +11,23 @@ from flyball.ledger.records import Entry
 NOON = 1_780_315_200_000_000_000  # 2026-06-01 12:00 UTC
 HOUR = 3_600_000_000_000
 BEFORE = "0025"
-TABLES = ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_day_models")
+TABLES = ("ledger_hours", "ledger_days", "ledger_tag_hours", "ledger_day_models", "ledger_day_keys", "ledger_day_tags")
+IN_ORDER = [
+    "ledger_hours",
+    "ledger_days",
+    "ledger_day_models",
+    "ledger_day_keys",
+    "ledger_tag_hours",
+    "ledger_tag_days",
+    "ledger_day_tags",
+]
+WRITTEN = """
+    create table written (number int generated always as identity, name text);
+    grant all on written to public;
+    create function note_written() returns trigger language plpgsql as
+        'begin if tg_table_name is distinct from (select name from written order by number desc limit 1) then
+        insert into written (name) values (tg_table_name); end if; return null; end'
+"""
 
 
 def entry(number, **differently):
@@ -62,3 +78,28 @@ async def test_what_was_in_the_ledger_before_the_sums_by_day_is_in_them(empty_da
     assert counts[1] == 4
     assert counts[2] == 20
     assert counts[3] >= 4
+    assert counts[4:] == [2, 4]
+
+
+async def test_those_who_settle_and_who_fold_write_the_tables_in_the_same_order_so_that_neither_waits_for_the_other(
+    database,
+):
+    async with database.owner_connection() as connection:
+        await connection.execute(WRITTEN)
+        for name in IN_ORDER:
+            await connection.execute(
+                f"create trigger noted after insert or update or delete on {name} for each row execute function note_written()"
+            )
+
+    async with database.transaction() as connection:
+        await settling.settle(connection, [entry(1), entry(2, at_ns=NOON + HOUR)], NOON)
+        settled = [row["name"] for row in await fetch_all(connection, "select name from written order by number")]
+        await execute(connection, "delete from written")
+        for name in IN_ORDER:  # as if another connection had written it
+            await execute(connection, f"update {name} set stripe = 1 where stripe = 0")
+        await execute(connection, "delete from written")
+        await sum_store.fold(connection, "default", NOON - 24 * HOUR, NOON + 24 * HOUR)
+        folded = [row["name"] for row in await fetch_all(connection, "select name from written order by number")]
+
+    assert settled == IN_ORDER
+    assert folded == IN_ORDER

@@ -92,4 +92,5 @@ async def _owning_elsewhere(ctx, member):
 
 
 def refused_for_lack_of_rights(answered) -> bool:
-    return answered.status == 403 and "permission_missing" in answered.text
+    # OTLP's errors have no room for a code of ours, and say it in words.
+    return answered.status == 403 and ("permission_missing" in answered.text or "lacks the permission" in answered.text)

@@ -42,6 +42,20 @@ UNSEEN = {  # by a key, in a place without a network
     "/signed-out/{name}": 303,
     "/invitations/{token}": 303,  # whose tokens nobody can list
     "/static/{digest}/{name}": 404,  # belongs to nobody
+    "/project/{project}/traces/{trace_id}": 303,  # only leads to the trace's page
+    # What Langfuse's clients make: tests/web/compat/test_langfuse_bounds.py has it seen by its own tenant and by no other.
+    "/api/public/dataset-items/{item_id:path}": 404,
+    "/api/public/datasets/{name:path}/runs": 404,
+    "/api/public/datasets/{name:path}/runs/{run:path}": 404,
+    "/api/public/media/content/{ticket}": 403,
+    "/api/public/media/{media_id}": 404,
+    "/api/public/observations/{observation_id}": 404,
+    "/api/public/score-configs/{config_id}": 404,
+    "/api/public/sessions/{session_id:path}": 404,
+    "/api/public/traces/{trace_id}": 404,
+    "/api/public/v2/datasets/{name:path}": 404,
+    "/api/public/v2/prompts/{name:path}": 404,
+    "/api/public/v2/scores/{score_id}": 404,
 }
 BY_PASSWORD = {"POST /api/sessions"}
 _PASSING = re.compile(r'name="csrf_token" value="[0-9a-f]*"|<time[^>]*>[^<]*</time>')

@@ -19,6 +19,7 @@ ALWAYS_FULL = {
     "/roles",
     "/projects",
     "/security",
+    "/health",
 }  # what a new flyball has as well
 INSPECTION = (Path(__file__).parent / "works" / "inspection.js").read_text()
 LINK = re.compile(r'<a [^>]*href="([^"]*)"')

@@ -156,7 +156,11 @@ async def test_costs_are_asked_by_another_name_narrowed_and_taken_along_as_a_fil
         await page.get_by_role("link", name="Not only the function ask-works").click()
         await expect(page.locator("dl.figures dd").first).to_have_text(whole)
         await page.get_by_text("In numbers").click()
-        await expect(page.locator("details[open] tbody tr")).to_have_count(31)
+        await expect(page.locator("details[open] tbody tr").first).to_be_visible()
+        assert await page.locator("details[open] tbody tr").count() in {
+            30,
+            31,
+        }  # late in the day the first has no entry
         async with page.expect_download() as taken:
             await page.get_by_role("link", name="Export FOCUS").click()
 

@@ -21,7 +21,7 @@ from flyball.projects import keys
 from flyball.surface.http.shield import Shield
 from flyball.testing.asgi import AsgiClient
 
-NO_CHANGES = (".read", ".export", ".show", ".list", ".refuse")
+NO_CHANGES = (".read", ".read_rows", ".export", ".show", ".list", ".refuse")
 _FORM = re.compile(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from .routes import address, all_routes, named
 
-TYPES = {"application/json", "application/octet-stream", "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml", "application/x-ndjson", "application/jsonl", "application/x-ndjson; charset=utf-8"}  # fmt: skip
+TYPES = {"application/json", "application/octet-stream", "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml", "application/x-ndjson", "application/jsonl", "application/x-ndjson; charset=utf-8", "text/plain; version=0.0.4; charset=utf-8"}  # fmt: skip
 MUST = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

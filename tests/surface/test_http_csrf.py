@@ -1,5 +1,7 @@
 """surface.http: a browser's request counts only when one of our own pages sent it."""
 
+import base64
+
 import msgspec
 import pytest
 from fastapi import FastAPI
@@ -117,6 +119,22 @@ async def test_the_api_with_a_cookie_needs_the_origin_or_the_header(member):
 async def test_a_key_needs_neither(browser):
     assert (await browser.post("/api/things", headers={"authorization": "Bearer the-key"})).status == 200
     assert (await browser.post("/form", headers={"authorization": "Bearer the-key"})).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"authorization": "Basic " + base64.b64encode(b"anybody:the-key").decode()}, {"x-api-key": "the-key"}],
+    ids=["as a password", "as x-api-key"],
+)
+async def test_a_key_travels_as_clients_of_others_send_it(browser, headers):
+    assert (await browser.post("/api/things", headers=headers)).status == 200
+
+
+async def test_a_password_that_a_browser_sends_by_itself_serves_no_other_site(browser):
+    basic = {"authorization": "Basic " + base64.b64encode(b"anybody:the-key").decode()}
+
+    assert (await browser.post("/api/things", headers=basic | {"origin": "https://evil.example"})).status == 403
+    assert (await browser.post("/form", headers=basic | {"sec-fetch-site": "cross-site"})).status == 403
 
 
 async def test_signing_in_needs_a_token_of_the_same_browser(browser):

@@ -57,6 +57,7 @@ def test_every_template_of_a_room_is_some_page_or_a_part_of_one():
     parts = {
         "costs/cost-parts.html",
         "evaluations/parts.html",
+        "health/parts.html",
         "ledger/entry-parts.html",
         "ledger/quota-parts.html",
         "projects/key-parts.html",

@@ -197,6 +197,44 @@ async def test_what_a_killed_worker_had_not_recorded_the_next_one_records_once(
     assert len({span["span_id"] for span in spans}) == len(spans)
 
 
+async def test_a_courier_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    start_gateway, client, key, database_url
+):
+    gateway, killed = await start_gateway(), set()
+    async with client() as calling:
+        for _ in range(6):
+            await asyncio.gather(*(calling.chat.completions.create(model="fast", messages=MESSAGES) for _ in range(10)))
+            for courier in psutil.Process(gateway.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    courier.kill()
+                    killed.add(courier.pid)
+            await asyncio.sleep(0.3)
+
+    spans, calls = await recorded(database_url, 60, seconds=20)
+    assert len(killed) > 2
+    assert len(calls) == 60
+    assert len({span["span_id"] for span in spans}) == len(spans)
+    async with asyncio.timeout(20), await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        counted = "select count(*), count(distinct id) from ledger"
+        while (await (await connection.execute(counted)).fetchone()) != (60, 60):
+            await asyncio.sleep(0.05)
+
+
+async def test_what_a_worker_had_recorded_before_it_was_told_to_stop_is_there_when_it_has_ended(
+    start_gateway, client, database_url
+):
+    gateway = await start_gateway()
+    async with client() as calling:
+        await asyncio.gather(*(calling.chat.completions.create(model="fast", messages=MESSAGES) for _ in range(10)))
+    for courier in psutil.Process(gateway.pid).children():
+        courier.suspend()  # it delivers nothing any more, and ends of nothing but a kill
+        courier.kill()
+    gateway.send_signal(signal.SIGTERM)
+
+    assert await asyncio.wait_for(gateway.wait(), 20) == 0
+    assert len((await recorded(database_url, 10, seconds=1))[1]) == 10
+
+
 async def test_told_to_stop_it_lets_a_stream_end_and_records_it(start_gateway, client, upstream, database_url):
     upstream.otherwise = Turn(pause_seconds=0.1)
     gateway = await start_gateway()

@@ -8,8 +8,8 @@ from declaring import declare
 from flyball.kit.clock import SystemClock
 from flyball.ledger.bank import SECOND
 from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.opening import open_till
 from flyball.ledger.records import Demand, Lease, Quota, Standing, Take
-from flyball.web.gateway import open_till
 
 
 @pytest.mark.timeout(60)

@@ -1,0 +1,50 @@
+"""`python run.py INSTRUMENTOR`: one instrumentor switched on, its library's scenes played, everything sent by OTLP."""
+
+import importlib
+import sys
+
+import telling
+
+INSTRUMENTORS = {
+    "openinference-openai": ("openinference.instrumentation.openai:OpenAIInstrumentor", "openai_calls"),
+    "openinference-anthropic": ("openinference.instrumentation.anthropic:AnthropicInstrumentor", "anthropic_calls"),
+    "openinference-langchain": ("openinference.instrumentation.langchain:LangChainInstrumentor", "langchain_calls"),
+    "openinference-llama-index": ("openinference.instrumentation.llama_index:LlamaIndexInstrumentor", "llama_index_calls"),
+    "openinference-litellm": ("openinference.instrumentation.litellm:LiteLLMInstrumentor", "litellm_calls"),
+    "openinference-google": ("openinference.instrumentation.google_genai:GoogleGenAIInstrumentor", "google_calls"),
+    "openllmetry-openai": ("opentelemetry.instrumentation.openai:OpenAIInstrumentor", "openai_calls"),
+    "openllmetry-anthropic": ("opentelemetry.instrumentation.anthropic:AnthropicInstrumentor", "anthropic_calls"),
+    "openllmetry-langchain": ("opentelemetry.instrumentation.langchain:LangchainInstrumentor", "langchain_calls"),
+    "openllmetry-llama-index": (
+        "opentelemetry.instrumentation.llamaindex:LlamaIndexInstrumentor opentelemetry.instrumentation.openai:OpenAIInstrumentor",
+        "llama_index_calls"),
+    "openllmetry-google": (
+        "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor", "google_calls"),
+    "opentelemetry-openai": ("opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor", "openai_calls"),
+    "pydantic-ai": ("", "pydantic_ai_calls"),
+    "litellm-callback": ("", "litellm_calls"),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Instrument first, then import what is instrumented."""
+    name = sys.argv[1]
+    paths, scenes = INSTRUMENTORS[name]
+    for path in paths.split():
+        module, _, kind = path.partition(":")
+        made = getattr(importlib.import_module(module), kind)()
+        arguments = {"logger_provider": telling.logs} if name.startswith("opentelemetry") else {}
+        made.instrument(tracer_provider=telling.provider, **arguments)
+    if name == "pydantic-ai":
+        from pydantic_ai import Agent, InstrumentationSettings
+
+        Agent.instrument_all(InstrumentationSettings(tracer_provider=telling.provider))
+    if name == "litellm-callback":
+        import litellm
+
+        litellm.callbacks = ["otel"]
+    telling.play(*importlib.import_module(scenes).SCENES)
+
+
+if __name__ == "__main__":
+    main()
