@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from flyball.infra.blobs.store import Blobs
 from flyball.infra.context import Actor, Context
 from flyball.infra.db.database import Database, fetch_one
@@ -97,9 +99,19 @@ def gateway(upstream_port: int, *, ledger: bool = True, quotas: int = 0) -> Iter
             command = [sys.executable, *program, "--fd", str(listening.fileno())]
             environment = {"FLYBALL_DATA": folder, "FLYBALL_DATABASE_URL": settings.database_url}
             with _process(command, MEASURED, port, environment, (listening.fileno(),)) as process:
+                _move_couriers(process.pid)
                 yield port, key, process.pid
         finally:
             server.stop()
+
+
+def _move_couriers(pid: int) -> None:
+    """What runs beside the worker runs beside it: not on the core where the worker is measured."""
+    for _ in range(500):
+        if couriers := psutil.Process(pid).children():
+            return couriers[0].cpu_affinity([OTHERS])
+        time.sleep(0.02)
+    sys.exit("the worker has no courier")
 
 
 async def _prepare(settings: Settings, upstream_port: int, quotas: int) -> str:

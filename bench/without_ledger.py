@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from flyball.gateway import handle, record
-from flyball.gateway.expecting import Expectations, Worth
+from flyball.gateway.expecting import Expectations
 from flyball.ledger.records import Demand, Entry, Reservation
 from flyball.web import gateway
 
@@ -33,18 +33,13 @@ async def _let_in(till: FreeTill, _: object, notes: record.Entry, *__: object) -
     notes.reservation = await till.admit(())
 
 
-def _no_worth(*_: object) -> Worth:
-    return Worth(0, 0)
-
-
 def _nothing(*_: object) -> tuple[Entry, ...]:
     return ()
 
 
 if __name__ == "__main__":
-    gateway.open_till = _no_till  # type: ignore[assignment]
+    gateway.open_till_over = _no_till  # type: ignore[assignment]
     handle.reserve = _let_in
     record.entries_of = _nothing  # type: ignore[attr-defined]
-    Expectations.of = _no_worth  # type: ignore[method-assign, assignment]
     Expectations.learn = _nothing  # type: ignore[method-assign, assignment]
     gateway.main(sys.argv[1:])
