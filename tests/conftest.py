@@ -9,7 +9,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -37,6 +39,31 @@ os.environ.setdefault("FLYBALL_OTLP_GRPC_PORT", "0")
 _TEMPLATE = "flyball_template"
 _ROOM = 2 * 1024**3  # bytes; a session takes a few hundred million
 _numbers = itertools.count(1)
+
+
+@pytest.fixture
+def costs_at_most() -> Callable[[float], AbstractContextManager[None]]:
+    """A block that hostile input must not make dear: `with costs_at_most(units): ...`.
+
+    A unit is what a fixed piece of Python costs this process at this moment (about 0.1 s of an idle core), so that a
+    slow or busy machine allows more; only processor time counts. What a bound forbids costs a hundred times more.
+    """
+
+    def known_work() -> float:
+        began = time.process_time()
+        for number in range(300_000):
+            str(number).encode().hex()
+        return max(time.process_time() - began, 0.04)
+
+    @contextmanager
+    def block(units: float) -> Iterator[None]:
+        before = known_work()
+        began = time.process_time()
+        yield
+        took = time.process_time() - began
+        assert took < 2 * units * max(before, known_work())
+
+    return block
 
 
 @pytest.fixture(scope="session")

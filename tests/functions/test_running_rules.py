@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import sys
 import threading
-import time
 
 import pytest
 
@@ -158,14 +157,13 @@ async def test_a_rule_that_takes_too_long_is_given_up_and_its_thread_ends(rule, 
 
 @pytest.mark.alone
 async def test_a_slow_rule_holds_up_nobody_else(rule, tools):
-    slow = rule("import time\ndef answer(input, tools):\n    time.sleep(0.5)\n    return 'slow'")
+    slow = rule("import time\ndef answer(input, tools):\n    time.sleep(2)\n    return 'slow'")
     waiting = asyncio.create_task(run_variant(slow, ASKED, tools=tools))
     await asyncio.sleep(0.05)
-    started = time.monotonic()
 
     await run_variant(rule(BEST_PASSAGE), ASKED, tools=tools)
 
-    assert time.monotonic() - started < 0.4
+    assert not waiting.done()
     assert (await waiting).text == "slow"
 
 

@@ -1,7 +1,5 @@
 """Patterns of schemas are matched in linear time, and a schema cannot hold up who holds values against it."""
 
-import time
-
 import pytest
 
 from flyball.functions import patterns
@@ -33,12 +31,9 @@ def test_a_pattern_is_searched_as_json_schema_says(pattern, text, fits):
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "^(a|a)*$", "(a|aa)+$", "(.*a){25}$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
-def test_no_pattern_takes_for_ever_on_a_text_that_a_caller_chose(pattern):
-    began = time.monotonic()
-
-    with pytest.raises(InputMismatchError):
+def test_no_pattern_takes_for_ever_on_a_text_that_a_caller_chose(pattern, costs_at_most):
+    with costs_at_most(20), pytest.raises(InputMismatchError):
         check_input("f", with_pattern(pattern), {"a": "a" * 5000 + "!"})
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -65,10 +60,8 @@ def test_a_schema_that_refers_to_itself_without_end_is_told():
         check_input("f", {"$ref": "#"}, {"a": 1})
 
 
-def test_a_thousand_times_wrong_input_costs_no_more_than_a_few_times_wrong():
+def test_a_thousand_times_wrong_input_costs_no_more_than_a_few_times_wrong(costs_at_most):
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}
-    began = time.monotonic()
 
-    with pytest.raises(InputMismatchError):
+    with costs_at_most(20), pytest.raises(InputMismatchError):
         check_input("f", schema, {"a": list(range(300_000))})
-    assert time.monotonic() - began < 2

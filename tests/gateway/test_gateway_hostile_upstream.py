@@ -1,7 +1,6 @@
 """Upstreams that lie, shout, repeat what they were told in confidence, or never come to an end."""
 
 import contextlib
-import time
 
 import msgspec
 import pytest
@@ -117,12 +116,10 @@ async def test_counts_that_make_no_sense_never_reach_the_record(gateway, saying,
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
-def test_an_event_without_end_costs_its_length_and_not_its_square(end):
+def test_an_event_without_end_costs_its_length_and_not_its_square(end, costs_at_most):
     parser = EventParser()
     piece = b"data: " + b"x" * 40 + end
-    began = time.monotonic()
 
-    with contextlib.suppress(EventTooLongError):
+    with costs_at_most(60), contextlib.suppress(EventTooLongError):
         for _ in range(400_000):
             parser.feed(piece)
-    assert time.monotonic() - began < 6

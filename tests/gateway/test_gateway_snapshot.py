@@ -58,7 +58,7 @@ async def put_live_function(ctx, name="triage"):
     return variant
 
 
-async def until(condition, seconds=1.0):
+async def until(condition, seconds=20.0):
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, "it took too long"

@@ -76,7 +76,7 @@ def test_a_server_that_hangs_between_a_crash_and_its_shutdown_is_not_waited_for_
     after = EmbeddedPostgres(data_dir / "postgres", data_dir / "run")
     try:
         assert ask(after.start(), "select one from kept") == 1
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
     finally:
         after.stop()
 

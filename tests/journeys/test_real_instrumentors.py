@@ -23,7 +23,7 @@ from flyball.traces.records import Span
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 HERE = Path(__file__).parents[1] / "instrumentors"
-ENVIRONMENT = HERE / "env"
+ENVIRONMENT = Path(__file__).parents[2] / ".venv-instrumentors"
 NAMES = (
     "openinference-openai", "openinference-anthropic", "openinference-langchain", "openinference-llama-index",
     "openinference-litellm", "openinference-google", "openllmetry-openai", "openllmetry-anthropic",

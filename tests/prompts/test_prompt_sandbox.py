@@ -1,7 +1,6 @@
 """What a template may say, and that nothing which it says grows: neither when it is read nor when it is rendered."""
 
 import contextlib
-import time
 import tracemalloc
 
 import jinja2
@@ -148,15 +147,13 @@ BOMBS = [
 
 
 @pytest.mark.parametrize("text", BOMBS)
-def test_nothing_swells_neither_when_it_is_read_nor_when_it_is_rendered(text):
+def test_nothing_swells_neither_when_it_is_read_nor_when_it_is_rendered(text, costs_at_most):
     tracemalloc.start()
-    began = time.monotonic()
-    with contextlib.suppress(PromptTemplateError, PromptVariableError):
+    with costs_at_most(100), contextlib.suppress(PromptTemplateError, PromptVariableError):
         rendered(text)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 120_000_000
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -175,12 +172,9 @@ def test_nothing_swells_neither_when_it_is_read_nor_when_it_is_rendered(text):
         "---\na: 0x" + "f" * 10_000 + "\n---\nx",
     ],
 )
-def test_a_file_that_is_too_deep_or_too_wide_is_a_clear_error_and_soon(source):
-    began = time.monotonic()
-
-    with pytest.raises(PromptTemplateError):
+def test_a_file_that_is_too_deep_or_too_wide_is_a_clear_error_and_soon(source, costs_at_most):
+    with costs_at_most(50), pytest.raises(PromptTemplateError):
         parse(source)
-    assert time.monotonic() - began < 3
 
 
 def test_the_lists_name_what_this_jinja_has():

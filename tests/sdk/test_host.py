@@ -95,24 +95,30 @@ def test_a_server_that_hangs_holds_nobody_up(tmp_path) -> None:
         assert not flyball.flush(0.3)
         sdk_telemetry.reset()
 
-    assert took < 2  # 3,000 times what a call costs, on a machine that is busy
+    assert took < 30  # the first call alone that waited for the server would take longer
 
 
 def test_the_application_does_not_wait_while_batches_are_written(listener) -> None:
     """A slow mask is the background's trouble: calls go on beside it."""
-    sdk_telemetry.reset(AsyncClient(listener.url, "key"), mask=lambda text: time.sleep(0.01) or text)
+    masked = []
+
+    def slow_mask(text):
+        time.sleep(0.01)
+        masked.append(text)
+        return text
+
+    sdk_telemetry.reset(AsyncClient(listener.url, "key"), mask=slow_mask)
 
     @flyball.observe
     def work(text: str) -> str:
         return text
 
-    began = time.monotonic()
     for _ in range(100):
         work("x")
-    took = time.monotonic() - began
+    masked_meanwhile = len(masked)
     assert flyball.flush(20)
 
-    assert took < 0.5  # the mask alone takes 2 s
+    assert masked_meanwhile < len(masked)
     assert len(listener.spans) == 100
 
 

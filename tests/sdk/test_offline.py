@@ -68,7 +68,7 @@ def test_what_a_process_could_not_send_the_next_one_sends(listener, tmp_path) ->
     run(NOWHERE, tmp_path, 0, 300)
     took = time.monotonic() - began
     assert waiting(tmp_path)
-    assert took < 5  # it does not wait at its end for a flyball that is away
+    assert took < 30  # it does not wait at its end for a flyball that is away
 
     run(listener.url, tmp_path, 300, 10)
 

@@ -25,7 +25,7 @@ from flyball.traces.told import Told, ToldResource
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-ENVIRONMENT = Path(__file__).parent / "spark-env"
+ENVIRONMENT = Path(__file__).parents[2] / ".venv-spark"
 SPARK = "pyspark==3.5.5"
 NOW = 1_763_750_000_000_000_000
 READ = """

@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import random
-import time
 import zlib
 
 import pytest
@@ -128,34 +127,33 @@ def test_a_value_of_twenty_megabytes_is_kept_whole():
     assert told.attributes == {"input": text}
 
 
-def test_what_would_take_a_gigabyte_when_decoded_is_not_decoded():
+def test_what_would_take_a_gigabyte_when_decoded_is_not_decoded(costs_at_most):
     ids = trace_request().resource_spans[0].scope_spans[0].spans[0].SerializeToString()
     dense = ids + b"\x4a\x00" * (4 * MOST_VALUES)
     good = trace_request({"name": "good"}).SerializeToString()
-    began = time.process_time()
 
-    checked = check("traces", good + field_of(1, field_of(2, field_of(2, dense))), now_ns=NOW)
+    with costs_at_most(50):
+        checked = check("traces", good + field_of(1, field_of(2, field_of(2, dense))), now_ns=NOW)
 
-    assert time.process_time() - began < 5
     assert checked.message == "1 span was not kept: a span holds more than 200,000 values"
     assert [span.name for span in told_spans(checked.body)] == ["good"]
 
 
 @pytest.mark.parametrize("megabytes", [0.9, 16])
 @pytest.mark.parametrize("floor", ["resources", "scopes", "records"])
-def test_millions_of_empty_records_are_refused_before_they_fill_the_memory(floor, megabytes):
+def test_millions_of_empty_records_are_refused_before_they_fill_the_memory(floor, megabytes, costs_at_most):
     many = b"\x12\x00" * int(megabytes * 500_000)
     bodies = {
         "resources": b"\x0a\x00" * (len(many) // 2),
         "scopes": field_of(1, many),
         "records": field_of(1, field_of(2, many)),
     }
-    began = time.process_time()
 
-    with pytest.raises(OtlpTooLargeError, match=f"more than {MOST_RECORDS:,} resources, scopes and records"):
+    with (
+        costs_at_most(50),
+        pytest.raises(OtlpTooLargeError, match=f"more than {MOST_RECORDS:,} resources, scopes and records"),
+    ):
         check("logs", bodies[floor], now_ns=NOW)
-
-    assert time.process_time() - began < 5
 
 
 def test_a_request_of_as_many_records_as_may_be_is_kept():
@@ -165,14 +163,11 @@ def test_a_request_of_as_many_records_as_may_be_is_kept():
 
 
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_members_without_end_cost_no_more_than_their_length(encoding, compress):
+def test_members_without_end_cost_no_more_than_their_length(encoding, compress, costs_at_most):
     member = compress(b"")
-    began = time.process_time()
 
-    with pytest.raises(OtlpCompressionError, match="more than 1,000 members"):
+    with costs_at_most(20), pytest.raises(OtlpCompressionError, match="more than 1,000 members"):
         decoded(member * 300_000, encoding, most=1_000)
-
-    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -287,7 +282,7 @@ def test_numbers_on_the_wire_are_protobufs(number):
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
-def test_a_bomb_is_unpacked_no_further_than_what_is_read(encoding):
+def test_a_bomb_is_unpacked_no_further_than_what_is_read(encoding, costs_at_most):
     import pyarrow as pa
 
     plain = b"\0" * (200 * 1024 * 1024)
@@ -298,13 +293,11 @@ def test_a_bomb_is_unpacked_no_further_than_what_is_read(encoding):
     }
     bomb = pack[encoding](plain)
     del plain
-    began = time.process_time()
 
-    with pytest.raises(OtlpTooLargeError, match="larger than 1000000 bytes"):
+    with costs_at_most(2), pytest.raises(OtlpTooLargeError, match="larger than 1000000 bytes"):
         decoded(bomb, encoding, most=1_000_000)
 
     assert len(bomb) < 1_000_000
-    assert time.process_time() - began < 0.2
 
 
 @UNHURRIED
