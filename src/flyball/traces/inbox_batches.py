@@ -5,6 +5,7 @@ body says nor the tables that it goes to.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -12,12 +13,18 @@ from weakref import WeakKeyDictionary
 from psycopg import Error as PsycopgError
 
 from flyball.infra.context import Context
-from flyball.infra.db.database import Database, execute
+from flyball.infra.db.database import Database, DatabaseAwayError, execute
 from flyball.kit.errors import FlyballError
+from flyball.kit.redaction import redact
+
+from .otlp.errors import IngestUnansweredError
+
+PATIENCE_SECONDS = 4.0  # for PostgreSQL, until whoever sent a request is told to come again: exporters wait for ten
 
 _MOST_TOGETHER = 64
 _MOST_BYTES_TOGETHER = 16 * 1024 * 1024
 _WRITERS = 2  # transactions at once: one is prepared while the other waits for the disk
+_log = logging.getLogger(__name__)
 _APPENDERS: "WeakKeyDictionary[Database, _Appender]" = WeakKeyDictionary()
 
 _APPEND = """
@@ -47,7 +54,12 @@ class NewBatch(NamedTuple):
 
 
 async def append(ctx: Context, batch: NewBatch) -> None:
-    """Keep a request unless it was kept within the last hours; on return it is durable. Raises DatabaseAwayError."""
+    """Keep a request unless it was kept within the last hours; on return it is durable.
+
+    Raises:
+        DatabaseAwayError: PostgreSQL cannot be reached, or cannot do it now.
+        IngestUnansweredError: it has not said for seconds whether it did. The same request may be sent again: it is kept once.
+    """
     database = ctx.db.across_projects()
     appender = _APPENDERS.get(database)
     if appender is None:
@@ -61,47 +73,78 @@ class _Appender:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[tuple[NewBatch, asyncio.Future[None]]] = []
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: dict[asyncio.Task[None], float] = {}  # and since when each waits for PostgreSQL
 
     async def append(self, batch: NewBatch) -> None:
+        if len(self._writing) == _WRITERS and _now() - max(self._writing.values()) > PATIENCE_SECONDS:
+            raise _unanswered()  # nobody is answered now: who comes later need not wait to hear it
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, written))
         if len(self._writing) < _WRITERS:
             task = asyncio.create_task(self._write_what_waits())
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
-        await written
+            self._writing[task] = _now()
+            task.add_done_callback(self._writing.pop)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await written
+        except TimeoutError:
+            raise _unanswered() from None
 
     async def _write_what_waits(self) -> None:
         while together := self._next():
             error = await self._write([batch for batch, _ in together])
-            if error is None or len(together) == 1:
+            if error is None or len(together) == 1 or isinstance(error, DatabaseAwayError | IngestUnansweredError):
                 _answer(together, error)
             else:  # one that cannot be written is no reason for the others
                 for one in together:
                     _answer([one], await self._write([one[0]]))
 
     def _next(self) -> list[tuple[NewBatch, asyncio.Future[None]]]:
+        """Those who wait first; who was told to come again, or has left, waits no more."""
+        waiting = [one for one in self._waiting if not one[1].done()]
         size, count = 0, 0
-        for batch, _ in self._waiting[:_MOST_TOGETHER]:
+        for batch, _ in waiting[:_MOST_TOGETHER]:
             size += len(batch.body)
             count += 1
             if size >= _MOST_BYTES_TOGETHER:
                 break
-        together, self._waiting = self._waiting[:count], self._waiting[count:]
+        together, self._waiting = waiting[:count], waiting[count:]
         return together
 
     async def _write(self, batches: Sequence[NewBatch]) -> Exception | None:
+        self._writing[_this_task()] = _now()
         # One order for everybody, so that two writers with the same digests wait for each other instead of blocking.
         ordered = sorted({batch.digest: batch for batch in batches}.items())
         columns = zip(*(batch for _, batch in ordered), strict=True)
         try:
             # One statement, so it is a transaction by itself; three round trips less for each.
-            async with self._database.connection() as connection:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._database.connection() as connection:
                 await execute(connection, _APPEND, *map(list, columns))
+        except TimeoutError:
+            return _unanswered()
         except (FlyballError, PsycopgError) as error:
             return error
+        except Exception as error:  # noqa: BLE001 -- whoever waits is answered, whatever it was
+            _log.error("requests could not be written: %s: %s", type(error).__name__, redact(str(error))[:500])
+            return error
         return None
+
+
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 -- a coroutine runs in one
+    return task
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _unanswered() -> IngestUnansweredError:
+    return IngestUnansweredError(
+        f"PostgreSQL has not said within {PATIENCE_SECONDS:.0f} seconds whether the request is kept",
+        next_step="send the same request again: it is kept once",
+    )
 
 
 def _answer(together: Sequence[tuple[NewBatch, asyncio.Future[None]]], error: Exception | None) -> None:

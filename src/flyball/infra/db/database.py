@@ -28,6 +28,7 @@ class DatabaseAwayError(UnavailableError):
     """PostgreSQL cannot be reached."""
 
     code = "database_away"
+    retry_after = 5
 
 
 EVERY_PROJECT = "*"

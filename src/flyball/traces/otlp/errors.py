@@ -8,7 +8,8 @@ FlyballError
 │   └── OtlpMediaTypeError        415: a Content-Type or Content-Encoding that OTLP does not have
 └── UnavailableError (503)
     ├── IngestBehindError         429: more waits to be stored than may wait
-    └── IngestDiskFullError       the disk has no room for more
+    ├── IngestDiskFullError       the disk has no room for more
+    └── IngestUnansweredError     PostgreSQL does not say whether a request is kept
 """
 
 from flyball.kit.errors import InvalidInputError, UnavailableError
@@ -53,3 +54,10 @@ class IngestDiskFullError(UnavailableError):
 
     code = "ingest_disk_full"
     retry_after = 30
+
+
+class IngestUnansweredError(UnavailableError):
+    """PostgreSQL does not say whether the request is kept; sent again, it is kept once."""
+
+    code = "ingest_unanswered"
+    retry_after = 5
