@@ -5,7 +5,7 @@ that stored spans can be read again with a newer mapping; never raises, so that 
 fields; the names that fill them are in `dialects/`. Knows neither tables nor the clock.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,10 +15,11 @@ from flyball.llm.usage import Usage
 
 from .dialects.contents import DETAILS, content_of, event_of
 from .dialects.providers import models_of, provider_of
+from .dialects.reading import Read, read, together
 from .dialects.reasons import reason_of
-from .dialects.tables import BEHIND, DIALECTS, PLAINLY, Table, table_of
+from .dialects.tables import DIALECTS, PLAINLY
 from .dialects.texts import parsed, unquoted
-from .dialects.usages import told_cost, usage_of, usage_told
+from .dialects.usages import tells_money, told_cost, usage_of, usage_told
 from .records import APPLICATION, TOLD, Span, Status
 from .told import CLIENT, KINDS, Told, ToldEvent, ToldLog, ToldResource
 
@@ -43,32 +44,23 @@ def normalise(told: Told, logs: Sequence[ToldLog] = (), *, price: Price | None =
         return Span(**_certain(told), attributes=told.attributes, dialect=UNREAD)
 
 
-class _Read(NamedTuple):
-    """The values of the fields that were told, the gathered ones, and the numbers of the dialects that told them."""
-
-    found: dict[str, Any]
-    gathered: dict[str, dict[str, Any]]
-    label: int
-
-
 def _normalise(told: Told, logs: Sequence[ToldLog], price: Price | None) -> Span:
-    details = [one.attributes for one in told.events if one.name == DETAILS] if told.events else []
-    details += [log.attributes for log in logs if event_of(log) == DETAILS]
-    read = _read((told.attributes, *details), table_of(told.scope.name))
-    found, gathered = read.found, read.gathered
-    kind = _kind(found)
+    found, gathered, _, _, label = read = _read(told, logs)
+    kind = _kind(read)
     content = content_of(found, gathered, told.events, logs)
     fields = _certain(told)
     fields.update(_RESOURCES.fields_of(told.resource))
-    fields.update(_names(found))
+    for field, value in found.items():
+        if field in _TEXTS:
+            plain = type(value) is str and value[0] != '"' and len(value) <= _LONGEST
+            fields[field] = value if plain else _name(value)
+    if "provider" in found:
+        fields["provider"] = provider_of(fields["provider"])
     if kind in CALLS:
         fields.update(models_of(fields))
+    spent = _spent(told, read, kind, fields, price=price) if gathered["tokens"] or tells_money(found) else _NOTHING
     status, error = _failure(told, found)
-    spent = (
-        _spent(told, read, kind, fields, price=price)
-        if gathered["tokens"] or not _MONEY.isdisjoint(found)
-        else _NOTHING
-    )
+    reason = (_reason(found["finish_reason"]) if "finish_reason" in found else "") or content.finish_reason[:_LONGEST]
     return Span(
         **fields,
         kind=kind,
@@ -78,16 +70,24 @@ def _normalise(told: Told, logs: Sequence[ToldLog], price: Price | None) -> Span
         usage_raw=spent.raw,
         cost_nano_usd=spent.cost,
         price_version=spent.price_version,
-        tags=_tags(found.get("tags")),
-        finish_reason=reason_of(_reason(found.get("finish_reason")) or content.finish_reason[:_LONGEST]),
+        tags=_tags(found["tags"]) if "tags" in found else (),
+        finish_reason=reason_of(reason) if reason else "",
         first_token_ns=_first_token(told, found),
         parameters=_table("parameters", read),
         metadata=_table("metadata", read),
         input=content.input,
         output=content.output,
         attributes=told.attributes,
-        dialect=DIALECTS[read.label].name,
+        dialect=DIALECTS[label].name,
     )
+
+
+def _read(told: Told, logs: Sequence[ToldLog]) -> Read:
+    """What the span's attributes tell, and those of the event or record that has them in its place."""
+    details = [one.attributes for one in told.events if one.name == DETAILS] if told.events else []
+    details += [log.attributes for log in logs if event_of(log) == DETAILS]
+    attributes = together((told.attributes, *details)) if details else told.attributes
+    return read(attributes, told.scope.name)
 
 
 def _certain(told: Told) -> dict[str, Any]:
@@ -116,10 +116,9 @@ class _Spent(NamedTuple):
 
 
 _NOTHING = _Spent(Usage(), None, None, "")
-_MONEY = frozenset({"cost.total", "cost.input", "cost.output", "cost.json", "cost.details"})
 
 
-def _spent(told: Told, read: _Read, kind: str, fields: Mapping[str, Any], *, price: Price | None) -> _Spent:
+def _spent(told: Told, read: Read, kind: str, fields: Mapping[str, Any], *, price: Price | None) -> _Spent:
     """What the span's own call used and cost. Of others, that repeat what their children used, the counts are kept as told."""
     found = read.found
     raw = usage_told(read.gathered["tokens"], found)
@@ -141,60 +140,16 @@ def _spent(told: Told, read: _Read, kind: str, fields: Mapping[str, Any], *, pri
     return _Spent(usage or Usage(), raw, *(priced or (None, "")))
 
 
-# -- one look at each attribute
+# -- field by field
 
 
-def _read(tables: Iterable[Mapping[str, Any]], table: Table) -> _Read:
-    """What is told in the span's attributes, and in those of events and records that stand for them."""
-    ranks: dict[str, int] = {}
-    found: dict[str, Any] = {}
-    tokens: dict[str, Any] = {}
-    gathered = {"tokens": tokens}
-    labels = {table.label}
-    for attributes in tables:
-        for name, value in attributes.items():
-            rule = table[name]
-            if rule is None or value is None or value == "":
-                continue
-            field, rank, cut, words, number, also = rule
-            labels.add(number)
-            if cut > 0:
-                gathered.setdefault(field, {}).setdefault(name if field == "tokens" else name[cut:], value)
-                continue
-            said = value
-            if cut:
-                tokens[name] = value
-            elif words is not None:
-                rank, said = _spoken(rank, value, words)
-                if also:
-                    found.setdefault(also, value)
-            if rank < ranks.get(field, _NEVER):
-                ranks[field] = rank
-                found[field] = said
-    if "kind" in found:
-        found["kind.rank"] = ranks["kind"]
-    return _Read(found, gathered, min(labels))
-
-
-_NEVER = 2 * BEHIND
-
-
-def _spoken(rank: int, value: Any, words: Any) -> tuple[int, str]:
-    """A kind in our words; one that no table knows in the producer's, behind all others."""
-    if isinstance(words, str):
-        return rank, words
-    said = str(value).lower().strip('"')[:_LONGEST]
-    ours = words.get(said) or words.get("*")
-    return (rank, ours) if ours else (rank + BEHIND, said)
-
-
-def _kind(found: Mapping[str, Any]) -> str:
+def _kind(read: Read) -> str:
     """What was said, else what there is to see."""
-    kind: str = found.get("kind", "")
-    if kind and found["kind.rank"] < PLAINLY:
+    kind = read.kind
+    if kind and read.rank < PLAINLY:
         return kind
     for sign, seen in _SIGNS:
-        if sign in found:
+        if sign in read.found:
             return seen
     return "span" if kind in _NO_KIND else kind
 
@@ -210,16 +165,6 @@ _SIGNS = (
     ("model_requested", "llm"),
     ("agent", "agent"),
 )
-
-
-# -- field by field
-
-
-def _names(found: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field: _name(found[field]) for field in found if field in _TEXTS}
-    if "provider" in names:
-        names["provider"] = provider_of(names["provider"])
-    return names
 
 
 _TEXTS = {
@@ -278,8 +223,6 @@ _OF_RESOURCE = (
 
 
 def _tags(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
     if isinstance(value, str):
         value = parsed(value)
     if isinstance(value, str):
@@ -295,7 +238,7 @@ def _reason(value: Any) -> str:
     return _name(value)
 
 
-def _table(field: str, read: _Read) -> dict[str, Any]:
+def _table(field: str, read: Read) -> dict[str, Any]:
     """A table that came as one attribute, with what came name by name."""
     gathered = read.gathered.get(field, {})
     whole = read.found.get(field)
@@ -329,11 +272,12 @@ def _exception(event: ToldEvent) -> str:
 
 def _first_token(told: Told, found: Mapping[str, Any]) -> int | None:
     """Nanoseconds from the start to the first piece of the answer."""
-    for field, unit in (("first_token.seconds", 1e9), ("first_token.milliseconds", 1e6)):
-        value = found.get(field)
-        if isinstance(value, (int, float)) and 0 <= value < _LATEST / unit:
-            return round(value * unit)
-    moment = _moment(found.get("first_token.at"))
+    for field, unit in _FIRST_TOKEN:
+        if field in found:
+            value = found[field]
+            if isinstance(value, (int, float)) and 0 <= value < _LATEST / unit:
+                return round(value * unit)
+    moment = _moment(found["first_token.at"]) if "first_token.at" in found else None
     if moment is not None:
         return max(0, moment - told.start_ns)
     event = next((event for event in told.events if event.name in _FIRST), None) if told.events else None
@@ -351,4 +295,5 @@ def _moment(at: Any) -> int | None:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6) * 1_000
 
 
+_FIRST_TOKEN = (("first_token.seconds", 1e9), ("first_token.milliseconds", 1e6))
 _FIRST = frozenset({"First Token Stream Event", "ai.stream.firstChunk", "gen_ai.first_token"})

@@ -41,8 +41,8 @@ class Content(NamedTuple):
 
 def content_of(found: Found, gathered: Gathered, events: Sequence[ToldEvent], logs: Sequence[ToldLog]) -> Content:
     """The texts of a span."""
-    asked = _told(found, "input", "user")
-    answered = _told(found, "output", "assistant")
+    asked = _told(found, _INPUT, "user")
+    answered = _told(found, _OUTPUT, "assistant")
     if asked is None and (numbered := gathered.get("input.indexed")):
         asked = _numbered(numbered, "user")
     finish = ""
@@ -55,12 +55,22 @@ def content_of(found: Found, gathered: Gathered, events: Sequence[ToldEvent], lo
     return Content(_input(found, gathered, asked), _output(found, gathered, answered), finish)
 
 
-def _told(found: Found, side: str, role: str) -> list[Message] | str | None:
+class _Side(NamedTuple):
+    messages: str
+    json: str
+    calls: str
+
+
+_INPUT = _Side("input.messages", "input.json", "")
+_OUTPUT = _Side("output.messages", "output.json", "output.calls")
+
+
+def _told(found: Found, side: _Side, role: str) -> list[Message] | str | None:
     """The messages of one attribute; its text where they are none."""
-    value = found.get(f"{side}.messages")
+    value = found.get(side.messages)
     if value is None:
-        value = _unwrapped(found.get(f"{side}.json"))
-    if side == "output" and (calls := _unwrapped(found.get("output.calls"))):
+        value = _unwrapped(found.get(side.json))
+    if side.calls in found and (calls := _unwrapped(found[side.calls])):
         return read_messages({"role": role, "content": written(value or ""), "tool_calls": calls}, role)
     if value is None:
         return None

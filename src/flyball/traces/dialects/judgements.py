@@ -35,6 +35,8 @@ _LATEST = 2**62  # nanoseconds; a later time is in no list
 
 def scores_of(told: Told, logs: Sequence[ToldLog] = ()) -> list[Score]:
     """The scores that a span brings, its own and those of its events and log records. Never raises."""
+    if not (told.events or logs or _may_annotate(told)):  # as nearly always
+        return []
     found = [
         *_annotations(told),
         *(_result(told, one.attributes, one.time_ns, {}) for one in told.events if one.name == EVENT),
@@ -55,6 +57,12 @@ def scores_of_log(log: ToldLog) -> list[Score]:
 def of_project(scores: list[Score], project: str) -> list[Score]:
     """The scores as the project's."""
     return [msgspec.structs.replace(score, project=project) for score in scores]
+
+
+def _may_annotate(told: Told) -> bool:
+    """Whether it is worth looking at each name."""
+    names = " ".join(told.attributes)
+    return any(kind in names for kind in _LISTS)
 
 
 def _annotations(told: Told) -> Iterable[Score | None]:

@@ -47,12 +47,12 @@ class Counts(NamedTuple):
 
 def usage_of(found: Found, additive: Additive = "") -> Usage | None:
     """The usage that a span tells; None where it tells none. A table of counts is believed before single ones."""
-    for field in _TABLES if not _TABLES.keys().isdisjoint(found) else ():
+    for field in _TABLES if "tokens.json" in found or "tokens.metadata" in found else ():
         usage = _from_table(_table(found.get(field)), _TABLES[field], additive)
         if usage is not None:
             return usage
-    counts = Counts(*[_count(found[name]) if name in found else None for name in _FIELDS])
-    if not _DETAILS.keys().isdisjoint(found):
+    counts = Counts(*[None if value is None else _count(value) for value in map(found.get, _FIELDS)])
+    if "tokens.uncached" in found or "tokens.input_details" in found or "tokens.output_details" in found:
         counts = _with_details(counts, found)
         additive = "" if "tokens.uncached" in found else additive
     if counts.input is None and counts.output is None and counts.total is None:
@@ -222,9 +222,21 @@ _SHAPES: tuple[tuple[str, _Read], ...] = (
 # -- money
 
 
+def tells_money(found: Found) -> bool:
+    """Whether a span says anything of what it cost."""
+    # Spelled out: every span is asked.
+    return (
+        "cost.total" in found
+        or "cost.input" in found
+        or "cost.output" in found
+        or "cost.json" in found
+        or "cost.details" in found
+    )
+
+
 def told_cost(found: Found) -> int | None:
     """What a span says that it cost, in nano-dollars: the whole, else its parts together. None where it says nothing."""
-    if _MONEY.isdisjoint(found):
+    if not tells_money(found):
         return None
     known = {field: found[field] for field in _COSTS if field in found}
     table = _table(found.get("cost.json")) or _table(found.get("cost.details"))
@@ -241,7 +253,6 @@ def told_cost(found: Found) -> int | None:
     return sum(parts) if parts else None
 
 
-_MONEY = frozenset({"cost.total", "cost.input", "cost.output", "cost.json", "cost.details"})
 _COSTS: Mapping[str, tuple[str, ...]] = {
     "cost.total": ("total_cost", "total", "response_cost"),
     "cost.input": ("input_cost", "input"),
