@@ -83,6 +83,14 @@ def test_answers_with_ids_that_differ_are_two_calls_however_alike_they_are():
     assert used(once(CountedCalls(), span(1), one, other, libraries="abc")) == [0, 48, 48]
 
 
+def test_a_moment_that_tells_of_a_call_which_another_library_told_before_it_counts_nothing():
+    call, moment = span(2, 1, used=USED), msgspec.structs.replace(span(3, 1, used=USED), start_ns=999, end_ns=999)
+
+    assert used(once(CountedCalls(), span(1), call, moment, libraries="abc")) == [0, 48, 0]
+    assert used(once(CountedCalls(), span(1), call, moment, libraries="abb")) == [0, 48, 48]  # a call of its own
+    assert used(once(CountedCalls(), span(1), moment, libraries="ab")) == [0, 48]
+
+
 def test_calls_that_differ_are_both_counted():
     other = Usage(input_tokens=700, output_tokens=3)
 

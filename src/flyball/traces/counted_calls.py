@@ -2,7 +2,8 @@
 
 What was used stands on the innermost span; those around it keep what they told in `usage_raw`. An inner span lies below its
 outer one, or beside it within its time where the outer library does not tell the inner one of itself. It ends before its
-outer one and is told before it, or with it. Knows spans in the order in which they arrive; knows no table.
+outer one and is told before it, or with it. A moment tells of a call that ended before it: Logfire does so of streams.
+Knows spans in the order in which they arrive; knows no table.
 """
 
 from collections import OrderedDict
@@ -63,18 +64,23 @@ class CountedCalls:
                     below = {**(below or {}), span.span_id: _call(scope, span)}
             if below and span.parent_id:
                 self._note((project, span.trace_id, span.parent_id), below)
+        for index, (project, scope, span) in enumerate(heard):
+            if span.start_ns == span.end_ns and counted[index].usage.total_tokens:
+                before = self._around(project, scope, span)
+                if same := _repeated(span, [call for call in before if call.end_ns <= span.start_ns]):
+                    counted[index] = _counting_nothing(span, priced=any(call.priced for call in same))
         return counted
 
     def _beside(self, project: str, scope: str, span: Span) -> list[_Call]:
         """Calls under the same parent, within the span's time, of which another library told. Its own are calls at the same time."""
+        around = self._around(project, scope, span)
+        return [call for call in around if span.start_ns <= call.start_ns and call.end_ns <= span.end_ns]
+
+    def _around(self, project: str, scope: str, span: Span) -> list[_Call]:
         if not span.parent_id or not self._below:
             return []
         around = self._below.get((project, span.trace_id, span.parent_id), {})
-        return [
-            call
-            for call in around.values()
-            if call.scope != scope and span.start_ns <= call.start_ns and call.end_ns <= span.end_ns
-        ]
+        return [call for call in around.values() if call.scope != scope]
 
     def _note(self, place: _Place, calls: dict[str, _Call]) -> None:
         known = self._below.setdefault(place, {})

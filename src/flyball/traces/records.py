@@ -11,7 +11,7 @@ from flyball.llm.usage import Usage
 
 PREVIEW = 200  # characters of a payload that lists show; longer payloads lie in blobs
 APPLICATION = "application"  # the scope of spans that an application sent: what they say of releases is no evidence
-MAP_VERSION = 2  # of the mapping that made the columns from the producer's own attributes
+MAP_VERSION = 3  # of the mapping that made the columns from the producer's own attributes
 TOLD = "told"  # the price version of a cost that the span itself brought
 
 # A pattern's `$` would let a line feed follow; the length does not.

@@ -46,13 +46,19 @@ def content_of(found: Found, gathered: Gathered, events: Sequence[ToldEvent], lo
     if asked is None and (numbered := gathered.get("input.indexed")):
         asked = _numbered(numbered, "user")
     finish = ""
-    if answered is None and (numbered := gathered.get("output.indexed")):
-        answered = _numbered(numbered, "assistant")
+    # LiteLLM tells of tools that were called one by one alone, beside a message without any content.
+    if answered in (None, _NOTHING_SAID) and (numbered := gathered.get("output.indexed")):
+        answered = _numbered(numbered, "assistant") or answered
         finish = _reason({"finish_reason": numbered.get("0.finish_reason")})
     if (asked is None or answered is None) and (events or logs or "events" in found):
         heard, spoken, reason = _overheard(found, events, logs)
         asked, answered, finish = asked or heard, answered or spoken, finish or reason
+    if not finish and answered and "finish_reason" not in found:
+        finish = _ending(found)
     return Content(_input(found, gathered, asked), _output(found, gathered, answered), finish)
+
+
+_NOTHING_SAID = [{"role": "assistant", "content": ""}]
 
 
 class _Side(NamedTuple):
@@ -117,6 +123,26 @@ def _parts(system: Any) -> Any:
     """Instructions are parts, or their JSON, or words."""
     return system if isinstance(system, (str, list)) else [system]
 
+
+# -- why it ended, where only the provider's answer tells it
+
+
+def _ending(found: Found) -> str:
+    value = found.get(_OUTPUT.messages, found.get(_OUTPUT.json))
+    if isinstance(value, str):
+        value = parsed(value) if "_reason" in value else ""
+    for _ in range(_DEEPEST):
+        if isinstance(value, list):
+            value = value[0] if value else ""
+        elif isinstance(value, dict):
+            if said := next((value[name] for name in _REASONS if isinstance(value.get(name), str)), ""):
+                return str(said)
+            value = next((value[name] for name in _AROUND_REASONS if name in value), "")
+    return ""
+
+
+_REASONS = ("finish_reason", "stop_reason")
+_AROUND_REASONS = ("choices", "generations", "generation_info")
 
 # -- numbered one by one: `0.role`, `0.tool_calls.1.name`
 

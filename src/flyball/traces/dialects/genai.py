@@ -22,6 +22,7 @@ _OPERATIONS = {
     "execute_tool": "tool",
     "invoke_workflow": "chain",
     "plan": "agent",
+    "agent_step": "chain",  # the AI SDK's
     "search_memory": "retrieval",
     "create_memory": "memory",
     "update_memory": "memory",
@@ -49,14 +50,22 @@ GENAI = Dialect(
         "model_requested": ("gen_ai.request.model",),
         "model_response": ("gen_ai.response.model",),
         "response_id": ("gen_ai.response.id",),
-        "finish_reason": ("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason"),
+        "finish_reason": (
+            "gen_ai.response.finish_reasons",
+            "gen_ai.response.finish_reason",
+            "anthropic.message.stop_reason",  # of the spans that Anthropic's own client makes
+        ),
         "session_id": ("gen_ai.conversation.id",),
         "agent": ("gen_ai.agent.name",),
         "tool": ("gen_ai.tool.name",),
         "trace_name": ("gen_ai.workflow.name",),
         "prompt_name": ("gen_ai.prompt.name",),
         "prompt_version": ("gen_ai.prompt.version",),
-        "first_token.seconds": ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"),
+        "first_token.seconds": (
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.client.operation.time_to_first_chunk",
+            "gen_ai.server.time_to_first_token",
+        ),
         "tokens.input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
         "tokens.output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
         "tokens.total": ("gen_ai.usage.total_tokens",),

@@ -35,6 +35,7 @@ LANGFUSE = Dialect(
         "parameters": ("langfuse.observation.model.parameters",),
         "prompt_name": ("langfuse.observation.prompt.name",),
         "prompt_version": ("langfuse.observation.prompt.version",),
+        "finish_reason": ("langfuse.observation.metadata.finish_reason",),
         "level": ("langfuse.observation.level",),
         "error": ("langfuse.observation.status_message",),
         "first_token.at": ("langfuse.observation.completion_start_time",),

@@ -11,6 +11,13 @@ LIVEKIT = Dialect(
     speaks=("lk.",),
     scopes=("livekit",),
     kinds={"lk.function_tool.id": "tool"},
+    # These name a model as well; the request that lies between them calls it.
+    own_kinds={
+        "lk.generation_id": "agent",
+        "lk.function_tools": "chain",
+        "lk.retry_count": "span",
+        "lk.agent_label": "span",  # what goes on around an agent
+    },
     fields={
         "agent": ("lk.agent_name", "lk.agent_label"),
         "tool": ("lk.function_tool.name",),

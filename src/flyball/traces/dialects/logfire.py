@@ -15,6 +15,7 @@ LOGFIRE = Dialect(
         "tags": ("logfire.tags",),
         "cost.total": ("operation.cost",),
         "input.messages": ("pydantic_ai.all_messages",),
+        "tokens.json": ("gen_ai.usage.raw",),  # as the provider counts
         "tokens.cache_read": (
             "gen_ai.usage.details.cache_read_tokens",
             "gen_ai.usage.details.cache_read_input_tokens",

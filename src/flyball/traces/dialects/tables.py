@@ -21,13 +21,13 @@ from .vercel import VERCEL
 
 DIALECTS: tuple[Dialect, ...] = (
     OURS,
+    LIVEKIT,  # writes a name of Langfuse's beside its own
     LANGFUSE,
     VERCEL,
     LOGFIRE,
     MLFLOW,
     LITELLM,
     LANGSMITH,
-    LIVEKIT,
     OPENINFERENCE,
     OPENLLMETRY,
     GENAI,

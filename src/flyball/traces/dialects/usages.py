@@ -28,6 +28,7 @@ _DEAREST = 10**14  # nano-dollars of one call; dearer is no price
 
 # Whether parts come on top of their wholes: "" they do not, "parts" they do, "caches" those of the input do, and a total
 # that was told is input and output alone. A total that adds up some other way is believed, save in the last case.
+# "parts" is said of tables alone: single counts beside them are another library's, which follows the conventions.
 Additive: TypeAlias = Literal["", "parts", "caches"]
 
 
@@ -51,8 +52,9 @@ def usage_of(found: Found, additive: Additive = "") -> Usage | None:
         usage = _from_table(_table(found.get(field)), _TABLES[field], additive)
         if usage is not None:
             return usage
+    additive = "" if additive == "parts" else additive
     counts = Counts(*[None if value is None else _count(value) for value in map(found.get, _FIELDS)])
-    if "tokens.uncached" in found or "tokens.input_details" in found or "tokens.output_details" in found:
+    if any(field in found for field in _DETAILS):
         counts = _with_details(counts, found)
         additive = "" if "tokens.uncached" in found else additive
     if counts.input is None and counts.output is None and counts.total is None:
@@ -66,6 +68,7 @@ _DETAILS: Mapping[str, str] = {
     "tokens.input_details": "input",
     "tokens.output_details": "output",
     "tokens.uncached": "",
+    "tokens.metadata": "",
 }
 
 
@@ -76,7 +79,7 @@ def _from_table(table: Mapping[str, Any], path: tuple[str, ...], additive: Addit
         return None
     if path:
         return usage_from_anthropic(table)
-    read = next((read for mark, read in _SHAPES if mark in table), None)
+    read = next((read for marks, read in _SHAPES if marks <= table.keys()), None)
     usage = read(table) if read is not None else None
     if usage is not None:
         return usage
@@ -88,10 +91,8 @@ def _with_details(counts: Counts, found: Found) -> Counts:
     """Counts with those of tables beside them, and with the input that was in no cache, where that is told."""
     more: dict[str, int] = {}
     for field, side in _DETAILS.items():
-        for name, value in _table(found.get(field)).items():
-            bucket, count = _bucket(f"{side}_{name}"), _count(value)
-            if count is not None and bucket not in {None, "input", "output", "total"}:
-                more[str(bucket)] = count
+        table = _table(found.get(field))
+        more |= _parts_of(_table(table.get("openai")) if field == "tokens.metadata" else table, side)
     whole = counts._replace(**{name: count for name, count in more.items() if getattr(counts, name) is None})
     uncached = _count(found.get("tokens.uncached"))
     if uncached is None:
@@ -99,6 +100,13 @@ def _with_details(counts: Counts, found: Found) -> Counts:
     return whole._replace(input=uncached + sum(part or 0 for part in (whole[3:6])))
 
 
+def _parts_of(table: Mapping[str, Any], side: str) -> dict[str, int]:
+    """The parts of a side that a table of details counts; what is no part of a bucket of ours is left out."""
+    counted = ((_bucket(f"{side}_{name}"), _count(value)) for name, value in table.items())
+    return {bucket: count for bucket, count in counted if bucket and bucket not in _WHOLE and count is not None}
+
+
+_WHOLE = frozenset({"input", "output", "total"})
 _FIELDS = (
     "tokens.input",
     "tokens.output",
@@ -176,10 +184,16 @@ def _counts_of(table: Mapping[str, Any]) -> Counts:
     for name, value in table.items():
         count = _count(value)
         field = _bucket(name) if count is not None else None
-        if count is None or field is None:
-            continue
-        sums[field] = sums.get(field, 0) + count
+        if count is not None and field is not None:
+            sums[field] = sums.get(field, 0) + count
+        elif isinstance(value, dict) and "detail" in name:
+            sums = _parts_of(value, name) | sums
+    if _OF_WRITTEN in table:
+        sums["cache_write"] = max(0, sums.get("cache_write", 0) - sums.get("cache_write_1h", 0))
     return Counts(**sums)
+
+
+_OF_WRITTEN = "cache_creation_input_tokens_above_1hr"  # MLflow's: a part of what was written
 
 
 def _bucket(name: str) -> str | None:
@@ -206,16 +220,17 @@ _SIGNS = (
 )
 
 _Read: TypeAlias = Callable[[Any], Usage | None]
-# By a name that only this provider's counts have.
-_SHAPES: tuple[tuple[str, _Read], ...] = (
-    ("prompt_tokens_details", usage_from_openai),
-    ("completion_tokens_details", usage_from_openai),
-    ("input_tokens_details", usage_from_responses),
-    ("output_tokens_details", usage_from_responses),
-    ("cache_creation", usage_from_anthropic),
-    ("server_tool_use", usage_from_anthropic),
-    ("promptTokenCount", usage_from_gemini),
-    ("inputTokens", usage_from_bedrock),
+# By names that only this provider's counts have.
+_SHAPES: tuple[tuple[frozenset[str], _Read], ...] = (
+    (frozenset({"prompt_tokens_details"}), usage_from_openai),
+    (frozenset({"completion_tokens_details"}), usage_from_openai),
+    (frozenset({"input_tokens_details"}), usage_from_responses),
+    (frozenset({"output_tokens_details", "cache_read_input_tokens"}), usage_from_anthropic),
+    (frozenset({"output_tokens_details"}), usage_from_responses),
+    (frozenset({"cache_creation"}), usage_from_anthropic),
+    (frozenset({"server_tool_use"}), usage_from_anthropic),
+    (frozenset({"promptTokenCount"}), usage_from_gemini),
+    (frozenset({"inputTokens"}), usage_from_bedrock),
 )
 
 
@@ -273,8 +288,13 @@ def _nano(value: Any) -> int | None:
 
 def _table(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):
-        value = parsed(value)
+        value = parsed(_as_json(value) if value[:2] == "{'" else value)
     return value if isinstance(value, dict) else {}
+
+
+def _as_json(text: str) -> str:
+    """A table of counts that was written as Python writes it: LangSmith and LiteLLM do."""
+    return text.replace("'", '"').replace(": None", ": null").replace(": True", ": true").replace(": False", ": false")
 
 
 def _count(value: Any) -> int | None:
