@@ -23,6 +23,7 @@ WEATHER_QUESTION, WEATHER, WEATHER_ANSWER = (
 ARGUMENTS = {"city": "Kraków"}
 USED = Usage(input_tokens=19, cache_read_tokens=12, output_tokens=12, reasoning_tokens=5)
 WITHOUT_REASONING = Usage(input_tokens=19, cache_read_tokens=12, output_tokens=17)
+WITHOUT_PARTS = Usage(input_tokens=31, output_tokens=17)
 MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 
 _opening = [("system", SYSTEM), ("user", QUESTION)]
@@ -37,7 +38,7 @@ CALLS = (
 
 PROVIDERS = {
     "openinference-anthropic": "anthropic", "openllmetry-anthropic": "anthropic", "openinference-google": "gemini",
-    "openllmetry-google": "gemini",
+    "openllmetry-google": "gemini", "logfire-anthropic": "anthropic", "mlflow-anthropic": "anthropic",
 }  # fmt: skip
 
 # (instrumentor, number of the call) -> what of its record is otherwise, and why
@@ -60,10 +61,24 @@ _otherwise("openllmetry-google", [2], reason="stop")
 _otherwise("openllmetry-google", range(4), usage=msgspec.structs.replace(USED, estimated=True))
 # It tells Python's words for the last piece of the stream in place of the text.
 _otherwise("openllmetry-google", [1], output=None)
-# LiteLLM's callback tells no content, and all of the prompt as fresh.
-_otherwise(
-    "litellm-callback", range(4), usage=Usage(input_tokens=31, output_tokens=17), input=[], output="", reason="",
-)  # fmt: skip
+# MLflow does not see the streams of Anthropic's client, which tells of them itself, without what was said.
+_otherwise("mlflow-anthropic", [1], input=[], output="")
+# Nor does it tell how much of the output was reasoning; by OpenTelemetry's names, nor what a cache had.
+_otherwise("mlflow-openai", range(4), usage=WITHOUT_REASONING, provider="")
+_otherwise("mlflow-langchain", range(4), usage=WITHOUT_REASONING, reason="")
+_otherwise("mlflow-openai-genai", range(4), usage=WITHOUT_PARTS, provider="")
+# The answers that LangChain passes on name no model there.
+_otherwise("langsmith-langchain", range(4), model_response="")
+# It never names a provider, and tells why an answer ended of streams alone.
+_otherwise("langfuse-openai", range(4), provider="")
+_otherwise("langfuse-openai", [0, 2, 3], reason="")
+# It names who was called by the address, unless it knows that, and instructs every agent, if in no words.
+_otherwise("livekit", range(4), provider=None)
+_otherwise("livekit", [2], input=[("system", ""), *CALLS[2][0]])
+_otherwise("livekit", [3], input=[("system", ""), *CALLS[3][0]])
+# What is not streamed has no parts of its counts in version 5, and in version 7 reasoning is not told.
+_otherwise("vercel-5", [0, 2, 3], usage=WITHOUT_PARTS)
+_otherwise("vercel-7", range(4), usage=WITHOUT_REASONING)
 
 
 def record_of(span: Span) -> dict[str, Any]:
@@ -102,11 +117,16 @@ def differing(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_one_call(spans: Iterable[Span]) -> list[Span]:
-    """The spans that tell of calls, in order: of two that tell of the same one, the outer, which knows most, with the inner's counts."""
+    """The spans that tell of calls, in order: of two that tell of the same one, the outer, which knows most, with the inner's counts.
+
+    A moment that counts nothing tells of the call before it: Logfire says so what was streamed.
+    """
     calls = sorted((span for span in spans if span.kind == "llm" and _tells(span)), key=lambda span: span.start_ns)
     outer: list[Span] = []
     for span in calls:
-        if outer and span.end_ns <= outer[-1].end_ns:
+        if outer and span.start_ns == span.end_ns and not span.usage.total_tokens:
+            outer[-1] = msgspec.structs.replace(span, usage=outer[-1].usage)
+        elif outer and span.end_ns <= outer[-1].end_ns:
             outer[-1] = msgspec.structs.replace(outer[-1], usage=span.usage)
         else:
             outer.append(span)

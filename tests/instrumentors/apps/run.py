@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import telling
+from switching import SWITCHES
 
 INSTRUMENTORS = {
     "openinference-openai": ("openinference.instrumentation.openai:OpenAIInstrumentor", "openai_calls"),
@@ -23,6 +24,17 @@ INSTRUMENTORS = {
     "opentelemetry-openai": ("opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor", "openai_calls"),
     "pydantic-ai": ("", "pydantic_ai_calls"),
     "litellm-callback": ("", "litellm_calls"),
+    "litellm-callback-genai": ("", "litellm_calls"),
+    "mlflow-openai": ("", "openai_calls"),
+    "mlflow-openai-genai": ("", "openai_calls"),
+    "mlflow-anthropic": ("", "anthropic_calls"),
+    "mlflow-langchain": ("", "langchain_calls"),
+    "langsmith-openai": ("", "openai_calls"),
+    "langsmith-langchain": ("", "langchain_calls"),
+    "logfire-openai": ("", "openai_calls"),
+    "logfire-anthropic": ("", "anthropic_calls"),
+    "langfuse-openai": ("", "openai_calls"),
+    "livekit": ("", "livekit_calls"),
 }  # fmt: skip
 
 
@@ -35,14 +47,9 @@ def main() -> None:
         made = getattr(importlib.import_module(module), kind)()
         arguments = {"logger_provider": telling.logs} if name.startswith("opentelemetry") else {}
         made.instrument(tracer_provider=telling.provider, **arguments)
-    if name == "pydantic-ai":
-        from pydantic_ai import Agent, InstrumentationSettings
-
-        Agent.instrument_all(InstrumentationSettings(tracer_provider=telling.provider))
-    if name == "litellm-callback":
-        import litellm
-
-        litellm.callbacks = ["otel"]
+    switch = SWITCHES.get(name) or SWITCHES.get(name.partition("-")[0])
+    if switch is not None:
+        switch()
     telling.play(*importlib.import_module(scenes).SCENES)
 
 

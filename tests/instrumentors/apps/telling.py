@@ -21,19 +21,24 @@ WEATHER_QUESTION = "How is the weather in Kraków?"
 WEATHER = "11 degrees and rain"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
-provider = TracerProvider(resource=Resource.create({"service.name": os.environ["APPLICATION"]}))
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+provider = TracerProvider(resource=Resource.create())
+sending = [BatchSpanProcessor(OTLPSpanExporter())]  # a library that adds its own to this provider takes it out
 logs = LoggerProvider(resource=provider.resource)
 logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
 trace.set_tracer_provider(provider)
+before_closing: list[Callable[[], object]] = []  # what libraries that tell by themselves have to send first
 
 
 def play(*scenes: Callable[[], object]) -> None:
     """Each scene under a span of its own, which tells which it was, unless ALONE says no; then everything is sent."""
+    for processor in sending:
+        provider.add_span_processor(processor)
     tracer = trace.get_tracer("application")
     for scene in scenes:
         with contextlib.nullcontext() if os.environ.get("ALONE") else tracer.start_as_current_span(scene.__name__):
             scene()
     time.sleep(float(os.environ.get("LINGER", "0")))  # some tell of a call in a thread of their own, a moment later
+    for send in before_closing:
+        send()
     provider.shutdown()
     logs.shutdown()
