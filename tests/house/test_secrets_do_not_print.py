@@ -45,6 +45,7 @@ HARMLESS = {
     "surface/html/rendering.py FailurePage.code": "of an error",
     "surface/http/responses.py Problem.code": "of an error",
     "testing/": "never holds a real one",
+    "traces/aside_store.py Unmovable.key": "what an item is told apart by",
     "traces/inbox.py Item.key": "what an item is told apart by",
     "traces/told.py": "the W3C trace state",
 }

@@ -25,6 +25,7 @@ from flyball.traces.flusher import Flusher
 from flyball.traces.media_records import Media
 from flyball.traces.otlp.encoding import logs_request, points_request, spans_request
 from flyball.traces.otlp.taking import take_request
+from flyball.traces.own_blobs import own_blobs
 from flyball.traces.parts import Place
 from flyball.traces.records import Span
 from flyball.traces.signal_tables import LOGS, METRICS
@@ -334,3 +335,43 @@ async def keep_file(ctx: Context, trace_id: str, data: bytes) -> str:
 
     await media.take(ctx, announced.ticket, pieces())
     return announced.media.media_id
+
+
+async def announced(ctx: Context, content: bytes, trace_id: str) -> media.Announced:
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    new = Media(
+        project=ctx.project, media_id="", hash="", content_type="text/plain", bytes=len(content), created_ns=0,
+        created_by="", trace_id=trace_id,
+    )  # fmt: skip
+    return await media.announce(ctx, new, digest)
+
+
+async def sent(ctx: Context, content: bytes, trace_id: str) -> Media:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    told_of = await announced(ctx, content, trace_id)
+    return await media.take(ctx, told_of.ticket, pieces())
+
+
+async def test_files_go_with_the_days_that_are_kept_no_longer_unless_they_are_still_spoken_of(ctx: Context) -> None:
+    class Earlier:
+        def now_ns(self) -> int:
+            return ctx.clock.now_ns() - 9 * DAY
+
+        def monotonic_ns(self) -> int:
+            return ctx.clock.monotonic_ns()
+
+    then = replace(ctx, clock=Earlier())
+    old, again, item = [
+        await sent(then, word, trace) for word, trace in ((b"a", "1" * 32), (b"b", "2" * 32), (b"c", ""))
+    ]
+    await announced(ctx, b"b", "3" * 32)
+    await retention.set_retention(ctx, 3)
+
+    expired = await retention.expire(ctx)
+
+    assert (expired.media, expired.blobs) == (1, 1)
+    assert not own_blobs(ctx).has(old.hash)
+    for kept in (again, item):
+        assert await media.fetch(ctx, (await media.get_media(ctx, kept.media_id)).ticket)

@@ -130,6 +130,7 @@ BODIES = {
     },
     "PUT /api/traces/retention": {"days": 3},
     "POST /api/traces/renormalisations": {"since_ns": 5},
+    "POST /api/traces/retries": {"id": 5},
     "POST /api/traces/erasures": {"what": "user", "named": "u"},
     "POST /api/feedback": {"trace_id": "1" * 32, "value": 1, "comment": "c", "correction": "d", "identifier": "i"},
     "POST /api/account/keys": {

@@ -107,6 +107,7 @@ DEEDS: Mapping[str, str] = {
     "traces.expire": "took out what is older than the {} keeps",
     "traces.erase": "asked for the erasure of traces, of one {}",
     "traces.renormalise": "asked to read the stored spans of the {} again",
+    "traces.retry": "tried records again that were set aside in the {}",
     "traces.read": "read the texts of the trace {}",
 }
 

@@ -268,7 +268,33 @@ def ingest(figures: Figures) -> Finding:
     return Finding(name="ingest", state="good", found="takes everything")
 
 
-CHECKS: tuple[Check, ...] = (objective, lag, ingest, flushing, compaction, disk, jobs, processes, database, spools)
+def aside(figures: Figures) -> Finding:
+    """Whether records cannot be moved into their tables."""
+    if figures.aside is None:
+        return Finding(name="set aside", state="note", found="nobody can tell: PostgreSQL is away")
+    if figures.aside:
+        return Finding(
+            name="set aside",
+            state="warn",
+            found=f"{figures.aside:,} records set aside: they cannot be moved into their tables, and nothing else waits for them",
+            next_step="`flyball traces aside` in each project says why; `flyball traces retry` tries them again",
+        )
+    return Finding(name="set aside", state="good", found="no record: what is acknowledged gets into the tables")
+
+
+CHECKS: tuple[Check, ...] = (
+    objective,
+    lag,
+    ingest,
+    flushing,
+    aside,
+    compaction,
+    disk,
+    jobs,
+    processes,
+    database,
+    spools,
+)
 
 
 def _times(count: int) -> str:

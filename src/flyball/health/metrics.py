@@ -20,6 +20,7 @@ def families_of(health: Health) -> Iterator[Family]:
     yield from _objective(figures)
     yield from _records(figures)
     yield _turned_away(figures)
+    yield _one("flyball_records_set_aside", "Records that cannot be moved into their tables.", figures.aside)
     yield from _flushing(figures)
     yield from _tables(figures)
     yield from _machine(figures)

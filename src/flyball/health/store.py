@@ -38,6 +38,7 @@ _WAITING = """
     union all
     select signal, sum(records)::bigint, sum(octet_length(body))::bigint, min(received_ns) from inbox_batches group by signal
 """
+_ASIDE = "select coalesce(sum(records), 0)::bigint as records from inbox_aside"
 _JOBS = """
     select
         count(*) filter (where status = 'queued')::int as queued,
@@ -84,6 +85,12 @@ async def oldest(connection: Connection) -> dict[str, int | None]:
 async def waiting(connection: Connection) -> dict[str, Row]:
     """Of each kind of which something waits: how many records, how many bytes, since when."""
     return {row["kind"]: row for row in await fetch_all(connection, _WAITING)}
+
+
+async def aside(connection: Connection) -> int:
+    """How many records were set aside, because they cannot be moved into their tables."""
+    row = await fetch_one(connection, _ASIDE)
+    return int(row["records"]) if row else 0
 
 
 async def jobs(connection: Connection, since_ns: int) -> Jobs:

@@ -56,6 +56,7 @@ class Watch:
         self.growth = Growth()
         self.oldest: dict[str, int | None] | None = None
         self.waiting: dict[str, dict[str, Any]] | None = None
+        self.aside: int | None = None
         self.vitals: tuple[Vitals, ...] = ()
         self.usages: dict[int, Usage] = {}
         self.cpu_percents: dict[int, float] = {}
@@ -167,13 +168,14 @@ class Watch:
                     self.batches = await store.batch_numbers(connection)
                     took_ns = self._ctx.clock.monotonic_ns() - began_ns
                     self.waiting = await store.waiting(connection)
+                    self.aside = await store.aside(connection)
                     self.jobs = await store.jobs(connection, now_ns - DAY_NS)
                 async with self._db.owner_connection() as connection:
                     server = await store.server(connection)
                     slow = await store.slow(connection, SLOW_SECONDS)
         except (TimeoutError, DatabaseAwayError, psycopg.Error) as error:
             reason = error.message if isinstance(error, FlyballError) else str(error) or "no answer within 5 s"
-            self.postgres, self.waiting, self.jobs = Postgres(away=reason), None, None
+            self.postgres, self.waiting, self.jobs, self.aside = Postgres(away=reason), None, None, None
             return
         self.postgres = Postgres(answered_ns=took_ns, **server, **slow)
 

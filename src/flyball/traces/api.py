@@ -10,7 +10,8 @@ from flyball.kit.paging import Page
 from flyball.runs.records import Run
 from flyball.surface.http import Body, ContextDep, Router
 
-from . import erasing, renormalising, retention, service
+from . import aside, erasing, renormalising, retention, service
+from .aside import Aside, AsideShown, Retried
 from .errors import SpanRefusedError
 from .export import Exported
 from .records import Score, Side, Span, TraceCounts, TraceFilter, TraceRow, TraceTree
@@ -64,6 +65,12 @@ class NewErasure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     what: erasing.What
     named: str
+
+
+class NewRetry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to try again: one that was set aside, null: all."""
+
+    id: int | None = None
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +145,28 @@ async def start_renormalisation(ctx: ContextDep, new: NewRenormalisation = Body(
 async def start_erasure(ctx: ContextDep, new: NewErasure = Body(NewErasure)) -> Run:
     """Erase one trace, or all of a session or a user, for good; the run's result says what went."""
     return await erasing.erase_later(ctx, new.what, new.named)
+
+
+@router.get("/traces/aside", permission="traces.read", returns=Page[Aside])
+async def list_aside(ctx: ContextDep, cursor: str = "", limit: int = 50) -> Page[Aside]:
+    """Records that cannot be moved into their tables, and why, the earliest first. Looking is recorded, once an hour."""
+    found = await aside.list_aside(ctx, cursor=cursor, limit=limit)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id="aside")
+    return found
+
+
+@router.get("/traces/aside/{number}", permission="traces.read", returns=AsideShown)
+async def show_aside(ctx: ContextDep, number: int) -> AsideShown:
+    """One of them with what it holds. Looking is recorded, once an hour."""
+    found = await aside.show_aside(ctx, number)
+    await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id="aside")
+    return found
+
+
+@router.post("/traces/retries", permission="traces.erase", returns=Retried)
+async def retry_aside(ctx: ContextDep, new: NewRetry = Body(NewRetry)) -> Retried:
+    """Try what was set aside again: it is moved into its table within seconds, or set aside again."""
+    return await aside.retry_aside(ctx, new.id)
 
 
 @router.get("/traces/{trace_id}", permission="traces.read", returns=TraceTree)

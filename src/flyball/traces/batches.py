@@ -76,6 +76,18 @@ async def claim(connection: Connection, kind: str, ids: Sequence[Row], *, now_ns
     return batch
 
 
+async def shrink(connection: Connection, batch: Batch, ids: Sequence[int]) -> Batch:
+    """The batch with these of its rows alone; the others wait for a later one. Only while its number is not in its table, or where the others are deleted."""
+    await execute(
+        connection,
+        "update flush_batches set ids = %s where kind = %s and number = %s",
+        list(ids),
+        batch.kind,
+        batch.number,
+    )
+    return batch._replace(ids=list(ids))
+
+
 async def forget(connection: Connection, batch: Batch) -> None:
     """The batch is in its tables. Call it in the transaction that deletes its rows."""
     await execute(connection, "delete from flush_batches where kind = %s and number = %s", batch.kind, batch.number)

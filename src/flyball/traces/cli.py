@@ -161,6 +161,38 @@ def renormalise(
     return print_json(ended["result"]) if wants_json() else say(f"{ended['result']['spans']:,} spans were read again")
 
 
+@app.command("aside", permission="traces.read")
+def aside(
+    id_: Annotated[int, typer.Argument(metavar="[ID]", help="Only this one, with what it holds.")] = 0,
+    *,
+    cursor: Annotated[str, typer.Option(help="Where the page before ended.")] = "",
+    limit: Annotated[int, typer.Option(help="How many.")] = 50,
+) -> None:
+    """List records that cannot be moved into their tables, and why: they were set aside, so that the others get on."""
+    if id_:
+        return print_json(control().get(f"/api/traces/aside/{id_}"))
+    page = control().get("/api/traces/aside", limit=limit, cursor=cursor)
+    columns = (
+        Column("id", right=True),
+        Column("kind"),
+        Column("records", right=True),
+        Column("received_ns", "received", as_ago),
+        Column("aside_ns", "set aside", as_ago),
+        Column("error"),
+        Column("message", "why", lambda text: _line(text, 100)),
+    )
+    return show_list(page, columns, empty="Nothing is set aside: what was acknowledged is in the tables.")
+
+
+@app.command("retry", permission="traces.erase")
+def retry(
+    id_: Annotated[int, typer.Argument(metavar="[ID]", help="Only this one.")] = 0,
+) -> None:
+    """Try what was set aside again, after an update say; what still cannot be moved is set aside again."""
+    told = control().post("/api/traces/retries", {"id": id_ or None})
+    return print_json(told) if wants_json() else say(f"{told['records']:,} records are tried again")
+
+
 @app.command("erase", permission=("traces.erase", "runs.read"))
 def erase(
     *,

@@ -20,7 +20,8 @@ from flyball.infra.lake.schema import TableSchema
 from flyball.runs import service as runs
 from flyball.runs.records import Run
 
-from . import open_spans
+from . import aside_erasing, open_spans
+from .aside_erasing import Sought
 from .attributes import attributes_json
 from .blob_use import COLUMNS, delete_unused, files_among, referred
 from .catching_up import catch_up
@@ -98,7 +99,10 @@ async def erase(ctx: Context, what: What, named: str) -> Erased:
         )
     traces = {named} if what == "trace" else await asyncio.to_thread(_traces, ctx, what, named)
     traces |= await _running(ctx, what, named)
+    sought = Sought(frozenset(traces), "" if what == "trace" else named)
+    traces |= await aside_erasing.traces_of(ctx, sought)
     ids = sorted(traces)
+    aside = await aside_erasing.erase(ctx, sought._replace(traces=frozenset(traces)))
     erased, blobs = await asyncio.to_thread(_erase, ctx, what, named, ids)
     async with ctx.db.connection() as connection:
         blobs |= {row["hash"] for row in await fetch_all(connection, _DROP_MEDIA, ctx.project, ids)}
@@ -108,7 +112,7 @@ async def erase(ctx: Context, what: What, named: str) -> Erased:
         await execute(connection, _DROP_IDENTIFIERS, ctx.project, [*ids, named])
     gone = await asyncio.to_thread(delete_unused, ctx, blobs - await files_among(ctx, blobs))
     await _scrub(ctx)
-    return msgspec.structs.replace(erased, blobs=gone)
+    return msgspec.structs.replace(erased, blobs=gone, rows=erased.rows + aside)
 
 
 async def _running(ctx: Context, what: What, named: str) -> set[str]:
@@ -120,7 +124,15 @@ async def _running(ctx: Context, what: What, named: str) -> set[str]:
 async def _scrub(ctx: Context) -> None:
     """PostgreSQL's own files: deleted rows stay in them until the tables are written again."""
     async with ctx.db.owner_connection() as connection:
-        for table in ("inbox", "inbox_batches", "open_spans", "span_parts", "media", "score_identifiers"):
+        for table in (
+            "inbox",
+            "inbox_batches",
+            "inbox_aside",
+            "open_spans",
+            "span_parts",
+            "media",
+            "score_identifiers",
+        ):
             await connection.execute(f"vacuum full {table}".encode())
 
 

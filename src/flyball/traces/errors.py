@@ -3,7 +3,8 @@
 FlyballError
 ├── NotFoundError
 │   ├── TraceNotFoundError      no span of this trace is recorded in the project
-│   └── PayloadNotFoundError    the span has no such payload, or its blob is gone
+│   ├── PayloadNotFoundError    the span has no such payload, or its blob is gone
+│   └── AsideNotFoundError      nothing of this id is set aside
 ├── InvalidInputError
 │   ├── SpanRefusedError        a span or a score breaks its record's rules
 │   ├── RetentionInvalidError   no number of days to keep
@@ -29,6 +30,12 @@ class PayloadNotFoundError(NotFoundError):
     """The span has no such payload, or its blob is gone."""
 
     code = "payload_not_found"
+
+
+class AsideNotFoundError(NotFoundError):
+    """Nothing of this id is set aside, or it cannot be tried again."""
+
+    code = "aside_not_found"
 
 
 class SpanRefusedError(InvalidInputError):

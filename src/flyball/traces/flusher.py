@@ -8,7 +8,7 @@ made; how one is moved is `moving/`, and who produces or reads is nothing to it.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 
@@ -23,6 +23,7 @@ from .batches import Batch
 from .content_logs import ContentLogs
 from .counted_calls import CountedCalls
 from .moving.native import NativeMover
+from .moving.poisoned import Poisoned
 from .moving.protocol import Mover
 from .moving.told_signals import ToldSignalMover
 from .moving.told_spans import ToldSpanMover, Understand
@@ -59,6 +60,7 @@ class Flusher:
         self._joined: dict[str, int] = {}  # how many files each table had after they were joined
         self._moved = 0  # rows since the last vacuum
         self._vacuumed_ns = 0
+        self._poisoned = Poisoned(ctx)
         content, calls = ContentLogs(), CountedCalls()
         self._movers: tuple[Mover, ...] = (
             NativeMover(ctx, "span", calls),
@@ -80,16 +82,25 @@ class Flusher:
                 self._ctx.tally.level("flush_ended_ns", self._ctx.clock.now_ns())
                 pause = 0.0 if self._full else max(0.0, self._ctx.settings.flush_seconds - took)
             except (FlyballError, psycopg.Error, OSError) as error:
-                pause = min(max(pause, self._ctx.settings.flush_seconds) * 2, _LONGEST_PAUSE_SECONDS)
-                self._ctx.tally.count("flush_failures")
-                self._ctx.tally.level("flush_failed_ns", self._ctx.clock.now_ns())
-                self._ctx.tally.say("flush_error", redact(str(error))[:500])
-                _log.warning("the inbox waits, and is tried again in %.0f s: %s", pause, error)
+                pause = self._longer(pause)
+                self._failed(redact(str(error))[:500], pause)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, what was sent must get on; what it says may be content
+                pause = self._longer(pause)
+                self._failed(f"{type(error).__name__}, which nobody foresaw", pause)
             await asyncio.sleep(pause)
+
+    def _longer(self, pause: float) -> float:
+        return min(max(pause, self._ctx.settings.flush_seconds) * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _failed(self, why: str, pause: float) -> None:
+        self._ctx.tally.count("flush_failures")
+        self._ctx.tally.level("flush_failed_ns", self._ctx.clock.now_ns())
+        self._ctx.tally.say("flush_error", why)
+        _log.warning("the inbox waits, and is tried again in %.0f s: %s", pause, why)
 
     async def finish(self, *, seconds: float = 10.0) -> bool:
         """Flush all that is there, after `run` was cancelled; False when the rest waits for the next start."""
-        with contextlib.suppress(TimeoutError, FlyballError, psycopg.Error, OSError):
+        with contextlib.suppress(Exception):  # whatever it is, the process ends, and the next start tries again
             async with asyncio.timeout(seconds):
                 # One that was killed keeps its lock as long as its statement runs, and nobody says when that ends.
                 while await self.flush() or await self._waiting():  # noqa: ASYNC110 -- there is no event to wait for
@@ -103,10 +114,23 @@ class Flusher:
             return await inbox.count_all(connection)
 
     async def flush(self) -> int:
-        """Finish what was begun, then one new batch of each kind; the rows of the largest. 0 while another one flushes."""
+        """Finish what was begun, then one new batch of each kind; the rows of the largest. 0 while another one flushes.
+
+        A kind that fails is no reason for the others; its error is raised when they are done.
+        """
         self._full = False
         async with self._db.connection() as connection, batches.locked(connection) as mine:
-            return max([await self._flush(connection, mover) for mover in self._movers]) if mine else 0
+            rows, failed = [0], []
+            for mover in self._movers if mine else ():
+                try:
+                    rows.append(await self._flush(connection, mover))
+                except Exception as error:  # -- the other kinds go first; it is raised after them
+                    if connection.broken:
+                        raise
+                    failed.append(error)
+            if failed:
+                raise failed[0]
+            return max(rows)
 
     async def tidy(self, *, files: int = _COMPACT_AT_FILES) -> None:
         """Join a table's files when many have come, give PostgreSQL its room back, forget keys that nobody repeats any more."""
@@ -142,25 +166,28 @@ class Flusher:
             await batches.meet(connection, self._ctx.lake, mover.kind, mover.table)
             self._met.add(mover.kind)
         for batch in await batches.begun(connection, mover.kind):
-            await self._move(connection, mover, batch, len(batch.ids))
+            await self._move(connection, mover, batch, {})
         async with connection.transaction():
             found = await mover.oldest(connection)
-            if not found.rows:
+            rows = found.rows[: self._poisoned.most(mover.kind)]
+            if not rows:
                 return 0
-            batch = await batches.claim(connection, mover.kind, found.rows, now_ns=self._ctx.clock.now_ns())
-        await self._move(connection, mover, batch, sum(row.get("records", 1) for row in found.rows))
-        self._full = self._full or found.full
+            batch = await batches.claim(connection, mover.kind, rows, now_ns=self._ctx.clock.now_ns())
+        moved = await self._move(connection, mover, batch, {row["id"]: row.get("records", 1) for row in rows})
+        self._full = self._full or found.full or moved < len(found.rows)
         return len(batch.ids)
 
-    async def _move(self, connection: Connection, mover: Mover, batch: Batch, records: int) -> None:
+    async def _move(self, connection: Connection, mover: Mover, batch: Batch, records: Mapping[int, int]) -> int:
+        """How many rows were moved; `records` is how many each holds, 1 where nothing is said."""
         began_ns, tally = self._ctx.clock.monotonic_ns(), self._ctx.tally
-        await mover.move(connection, batch)
+        batch = await self._poisoned.move(connection, mover, batch)
         self._moved += len(batch.ids)
         tally.count("flushes", of=mover.kind)
-        tally.count("flushed", records, of=mover.kind)
+        tally.count("flushed", sum(records.get(id_, 1) for id_ in batch.ids), of=mover.kind)
         tally.count("flush_ns", self._ctx.clock.monotonic_ns() - began_ns, of=mover.kind)
         tally.level("flush_last_ns", self._ctx.clock.monotonic_ns() - began_ns, of=mover.kind)
         tally.level("flushed_ns", self._ctx.clock.now_ns(), of=mover.kind)
+        return len(batch.ids)
 
 
 def _without_prices(project: str, told: Told, logs: Sequence[ToldLog]) -> Span:

@@ -15,6 +15,7 @@ from flyball.infra.db.database import Connection, execute, fetch_all, fetch_one
 from flyball.runs import service as runs
 from flyball.runs.records import Run
 
+from . import aside_store, media_store
 from .blob_use import delete_unused, files_among, referred_in
 from .errors import RetentionInvalidError
 from .signal_tables import LOGS, METRICS
@@ -44,11 +45,16 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expired(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken out: everything before a time, so many files of tables, and blobs that nobody refers to any more."""
+    """What was taken out: everything before a time, so many files of tables, and blobs that nobody refers to any more.
+
+    Beside them `media` that were announced for traces, and records that had been set `aside`.
+    """
 
     before_ns: int
     files: int
     blobs: int
+    media: int = 0
+    aside: int = 0
 
 
 async def get_retention(ctx: Context) -> Retention:
@@ -92,9 +98,13 @@ async def expire(ctx: Context) -> Expired:
     now_ns = ctx.clock.now_ns()
     before_ns = (now_ns // _DAY_NS - days) * _DAY_NS if days else 0
     files, blobs = await asyncio.to_thread(_expire, ctx, before_ns) if days else (0, set())
+    async with ctx.db.transaction() as connection:
+        media = await media_store.expire(connection, ctx.project, before_ns)
+        aside = await aside_store.expire(connection, ctx.project, before_ns)
+    blobs |= set(media)
     gone = await asyncio.to_thread(delete_unused, ctx, blobs - await files_among(ctx, blobs))
-    expired = Expired(before_ns=before_ns, files=files, blobs=gone)
-    if expired.files:
+    expired = Expired(before_ns=before_ns, files=files, blobs=gone, media=len(media), aside=aside)
+    if expired.files or media or aside:
         async with ctx.db.transaction() as connection:
             await audit.record(
                 connection, ctx, action="traces.expire", object_kind="project", object_id=ctx.project, after=expired

@@ -78,6 +78,12 @@ class Lake:
                 next_step="repeat it; nothing was written",
             )
 
+    def rehearse(self, table: TableSchema, data: Callable[[], Iterable[Rows]]) -> None:
+        """Do with rows all that `append` does, but write nothing; raises where they can never be written."""
+        for rows in map(table.fit, data()):
+            for part in parquet.split(table, rows):
+                parquet.rehearse(table, part)
+
     def version(self, table: TableSchema) -> int | None:
         """The table's newest version; None where nothing was ever appended."""
         with self._reading.lock, _failing(table, "read"):

@@ -34,14 +34,7 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
     path = folder / f"part-{secrets.token_hex(16)}.parquet"
     try:
         with path.open("xb") as file:
-            pq.write_table(
-                data,
-                file,
-                compression="zstd",
-                row_group_size=_ROWS_PER_GROUP,
-                use_dictionary=[name for name in data.column_names if name not in table.plain],
-                bloom_filter_options={name: _bloom(data) for name in table.find_by} or None,
-            )
+            _encode(table, data, file)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:  # -- whatever stops it, no half file may be left
@@ -55,6 +48,23 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
         modification_time=status.st_mtime_ns // 1_000_000,
         data_change=changes_data,
         stats=_statistics(data, (*table.partition_by, *table.sort_by)),
+    )
+
+
+def rehearse(table: TableSchema, data: pa.Table) -> None:
+    """Make the file and its statistics, and keep neither."""
+    _encode(table, data, pa.MockOutputStream())
+    _statistics(data, (*table.partition_by, *table.sort_by))
+
+
+def _encode(table: TableSchema, data: pa.Table, file: Any) -> None:
+    pq.write_table(
+        data,
+        file,
+        compression="zstd",
+        row_group_size=_ROWS_PER_GROUP,
+        use_dictionary=[name for name in data.column_names if name not in table.plain],
+        bloom_filter_options={name: _bloom(data) for name in table.find_by} or None,
     )
 
 

@@ -18,8 +18,11 @@ from flyball.traces.mending import read_score, read_span
 from flyball.traces.own_blobs import own_blobs
 from flyball.traces.tables import PAYLOADS, SCORES, SPANS, store_score, store_span
 
-from .protocol import Claimable
+from .protocol import Claimable, Rest, Sifted
+from .sifting import unmovable_row
+from .troubles import is_outside
 
+_ROWS = "select id, project, key, trace_id, start_ns, received_ns, body from inbox where id = any(%s) order by id"
 _MOST_ROWS = 5_000
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -54,15 +57,37 @@ class NativeMover:
 
     async def move(self, connection: Connection, batch: Batch) -> None:
         """Write the batch, then delete its rows."""
-        rows = await fetch_all(
-            connection,
-            "select id, project, key, trace_id, start_ns, body from inbox where id = any(%s) order by id",
-            batch.ids,
-        )
+        rows = await fetch_all(connection, _ROWS, batch.ids)
         await asyncio.to_thread(self._write, batch, rows)
         async with connection.transaction():
             await execute(connection, "delete from inbox where id = any(%s)", batch.ids)
             await batches.forget(connection, batch)
+
+    async def sift(self, connection: Connection, id_: int, *, whole: Exception | None) -> Sifted:
+        """A row is one record: it can be moved or not."""
+        rows = await fetch_all(connection, _ROWS, [id_])
+        if not rows:
+            return Sifted(None, [])
+        try:
+            await asyncio.to_thread(self._rehearse, rows)
+        except Exception as error:  # -- nobody foresaw it: a record may be to blame
+            if is_outside(error, connection):
+                raise
+            whole = error
+        return Sifted(None, [unmovable_row(self.kind, rows[0], whole)] if whole else [])
+
+    async def take_out(self, connection: Connection, id_: int, rest: Rest | None) -> None:
+        """Take the row out; nothing is left of it."""
+        del rest
+        await execute(connection, "delete from inbox where id = %s", id_)
+
+    def _rehearse(self, rows: Sequence[Row]) -> None:
+        if self.kind == "score":
+            self._ctx.lake.rehearse(SCORES, lambda: [[store_score(read_score(row)) for row in rows]])
+            return
+        stored = [store_span(read_span(row)) for row in rows]
+        self._ctx.lake.rehearse(PAYLOADS, lambda: [each.payloads for each in stored])
+        self._ctx.lake.rehearse(SPANS, lambda: [[each.row for each in stored]])
 
     def _write_spans(self, batch: Batch, rows: Sequence[Row]) -> None:
         spans = [read_span(row) for row in rows]

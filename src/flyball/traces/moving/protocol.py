@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol
 
 from flyball.infra.db.database import Connection, Row
 from flyball.infra.lake.schema import TableSchema
+from flyball.traces.aside_store import Unmovable
 from flyball.traces.batches import Batch
 
 
@@ -12,6 +13,21 @@ class Claimable(NamedTuple):
 
     rows: list[Row]
     full: bool
+
+
+class Rest(NamedTuple):
+    """What is left of a request of which records were taken: its body packed, how large that is unpacked, how many records."""
+
+    body: bytes
+    size: int
+    records: int
+
+
+class Sifted(NamedTuple):
+    """Of one row of an inbox: what can be moved (None: nothing), and what cannot. Nothing unmovable: the row is sound."""
+
+    rest: Rest | None
+    unmovable: list[Unmovable]
 
 
 class Mover(Protocol):
@@ -26,4 +42,15 @@ class Mover(Protocol):
 
     async def move(self, connection: Connection, batch: Batch) -> None:
         """Write the batch to its tables, then delete its rows; safe to repeat after any failure."""
+        ...
+
+    async def sift(self, connection: Connection, id_: int, *, whole: Exception | None) -> Sifted:
+        """Find the records of a row that cannot be moved, by trying and writing nothing.
+
+        Where they all can be, and `whole` says why the row cannot, the row as a whole is what cannot.
+        """
+        ...
+
+    async def take_out(self, connection: Connection, id_: int, rest: Rest | None) -> None:
+        """Leave the rest in the row's place, or nothing. Call it in a transaction."""
         ...

@@ -13,12 +13,12 @@ from flyball.traces.columns import Origin
 from flyball.traces.otlp.compression import unpack
 from flyball.traces.records import Score
 
-from .protocol import Claimable
+from .protocol import Claimable, Rest
 
 _MOST_REQUESTS = 2_000
 _MOST_RECORDS = 40_000
 _MOST_BYTES = 128 * 1024 * 1024  # unpacked
-_BODIES = "select project, key_id, received_ns, size, body from inbox_batches where id = any(%s) order by id"
+_BODIES = "select project, key_id, received_ns, records, size, body from inbox_batches where id = any(%s) order by id"
 
 
 class Request(NamedTuple):
@@ -27,6 +27,7 @@ class Request(NamedTuple):
     origin: Origin
     size: int
     packed: bytes
+    records: int
 
     @property
     def body(self) -> bytes:
@@ -53,7 +54,17 @@ async def oldest(connection: Connection, signal: str) -> Claimable:
 
 async def read(connection: Connection, batch: Batch) -> list[Request]:
     """The requests of a batch, in the order in which they arrived."""
-    cursor = await connection.execute(_BODIES, (batch.ids,), binary=True)
+    return await _read(connection, batch.ids)
+
+
+async def read_one(connection: Connection, id_: int) -> Request | None:
+    """One request, if it is there."""
+    found = await _read(connection, [id_])
+    return found[0] if found else None
+
+
+async def _read(connection: Connection, ids: list[int]) -> list[Request]:
+    cursor = await connection.execute(_BODIES, (ids,), binary=True)
     return [_request(row) for row in await cursor.fetchall()]
 
 
@@ -67,6 +78,21 @@ async def delete(connection: Connection, batch: Batch) -> None:
     """The batch is in its tables: forget it and its requests. Call it in a transaction."""
     await execute(connection, "delete from inbox_batches where id = any(%s)", batch.ids)
     await batches.forget(connection, batch)
+
+
+async def take_out(connection: Connection, id_: int, rest: Rest | None) -> None:
+    """Leave what is left of a request in its place. Call it in a transaction."""
+    if rest is None:
+        await execute(connection, "delete from inbox_batches where id = %s", id_)
+    else:
+        await execute(
+            connection,
+            "update inbox_batches set body = %s, size = %s, records = %s where id = %s",
+            rest.body,
+            rest.size,
+            rest.records,
+            id_,
+        )
 
 
 def in_pieces(requests: Sequence[Request], *, size: int) -> list[list[Request]]:
@@ -83,4 +109,4 @@ def in_pieces(requests: Sequence[Request], *, size: int) -> list[list[Request]]:
 
 
 def _request(row: dict[str, Any]) -> Request:
-    return Request(Origin(row["project"], row["key_id"], row["received_ns"]), row["size"], row["body"])
+    return Request(Origin(row["project"], row["key_id"], row["received_ns"]), row["size"], row["body"], row["records"])

@@ -21,8 +21,9 @@ from flyball.traces.records import Score
 from flyball.traces.signal_tables import LOGS, METRICS, log_columns, point_columns
 
 from . import requests
-from .protocol import Claimable
+from .protocol import Claimable, Rest, Sifted
 from .requests import Request
+from .sifting import sift
 
 _PIECE_BYTES = 16 * 1024 * 1024  # of requests, unpacked, that become rows at once
 
@@ -61,9 +62,31 @@ class ToldSignalMover:
             await requests.keep_scores(connection, scores, now_ns=self._ctx.clock.now_ns())
             await requests.delete(connection, batch)
 
+    async def sift(self, connection: Connection, id_: int, *, whole: Exception | None) -> Sifted:
+        """The records of a request that cannot be moved."""
+        return await sift(connection, self.kind, id_, self._rehearse, whole=whole)
+
+    async def take_out(self, connection: Connection, id_: int, rest: Rest | None) -> None:
+        """Leave the rest in the request's place."""
+        await requests.take_out(connection, id_, rest)
+
+    async def _rehearse(self, connection: Connection, packed: Sequence[Request]) -> None:
+        scores: list[Score] = []
+        await asyncio.to_thread(self._ctx.lake.rehearse, self.table, self._pieces(packed, scores))
+        async with connection.transaction(force_rollback=True):
+            await requests.keep_scores(connection, scores, now_ns=self._ctx.clock.now_ns())
+
     def _write(self, batch: Batch, packed: Sequence[Request]) -> list[Score]:
         """Write the records; the scores among them."""
         scores: list[Score] = []
+        pieces = self._pieces(packed, scores)
+        if not self._ctx.lake.append(self.table, pieces, writer=batch.writer, sequence=batch.number):
+            for _ in pieces():  # it was written before, and its scores are told again
+                pass
+        return scores
+
+    def _pieces(self, packed: Sequence[Request], scores: list[Score]) -> Callable[[], Iterator[pa.Table]]:
+        """What makes the rows, and puts the scores among them into the list."""
 
         def pieces() -> Iterator[pa.Table]:
             scores.clear()  # an append that fails for a moment begins again
@@ -78,7 +101,4 @@ class ToldSignalMover:
                 if arrived:
                     yield self._signal.columns(arrived)
 
-        if not self._ctx.lake.append(self.table, pieces, writer=batch.writer, sequence=batch.number):
-            for _ in pieces():  # it was written before, and its scores are told again
-                pass
-        return scores
+        return pieces

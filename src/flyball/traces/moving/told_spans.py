@@ -5,7 +5,9 @@ What has not ended yet is kept apart until it has. Knows the way of a batch; kno
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +15,10 @@ import pyarrow as pa
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
+from flyball.infra.lake.errors import LakeAwayError
 from flyball.infra.lake.schema import TableSchema
+from flyball.kit.errors import FlyballError
+from flyball.kit.hashing import bytes_hash
 from flyball.traces import open_spans
 from flyball.traces.batches import Batch
 from flyball.traces.columns import Arrived, Origin, span_columns
@@ -29,8 +34,9 @@ from flyball.traces.tables import SPANS
 from flyball.traces.told import Told, ToldLog
 
 from . import requests
-from .protocol import Claimable
+from .protocol import Claimable, Rest, Sifted
 from .requests import Request
+from .sifting import sift
 
 Understand: TypeAlias = Callable[[str, Told, Sequence[ToldLog]], Span]
 Key: TypeAlias = tuple[str, str, str]  # project, trace id, span id
@@ -69,16 +75,35 @@ class ToldSpanMover:
     async def move(self, connection: Connection, batch: Batch) -> None:
         """Write the batch, then delete its requests."""
         if self._number != batch.number - 1:  # begin of the process, or another one flushed meanwhile
-            self._lately = await asyncio.to_thread(self._remember)
+            with _asking_the_table():
+                self._lately = await asyncio.to_thread(self._remember)
         packed = await requests.read(connection, batch)
         moved = await asyncio.to_thread(self._write, batch, packed)
         async with connection.transaction():
-            await open_spans.end(connection, moved.ended)
-            await open_spans.keep(connection, moved.open.values())
-            await requests.keep_scores(connection, moved.scores, now_ns=self._ctx.clock.now_ns())
+            await self._keep_beside(connection, moved)
             await requests.delete(connection, batch)
         self._lately.add(hashes_of(moved.fresh))
         self._number = batch.number
+
+    async def sift(self, connection: Connection, id_: int, *, whole: Exception | None) -> Sifted:
+        """The spans of a request that cannot be moved."""
+        return await sift(connection, self.kind, id_, self._rehearse, whole=whole)
+
+    async def take_out(self, connection: Connection, id_: int, rest: Rest | None) -> None:
+        """Leave the rest in the request's place."""
+        await requests.take_out(connection, id_, rest)
+
+    async def _rehearse(self, connection: Connection, packed: Sequence[Request]) -> None:
+        moved = _Moved()
+        pieces = partial(self._pieces, packed, moved, bytes_hash)
+        await asyncio.to_thread(self._ctx.lake.rehearse, SPANS, pieces)
+        async with connection.transaction(force_rollback=True):
+            await self._keep_beside(connection, moved)
+
+    async def _keep_beside(self, connection: Connection, moved: _Moved) -> None:
+        await open_spans.end(connection, moved.ended)
+        await open_spans.keep(connection, moved.open.values())
+        await requests.keep_scores(connection, moved.scores, now_ns=self._ctx.clock.now_ns())
 
     def _remember(self) -> LatelyStored:
         lately, names = LatelyStored(), ("project", "trace_id", "span_id")
@@ -96,15 +121,23 @@ class ToldSpanMover:
         def pieces() -> Iterator[pa.Table]:
             nonlocal moved
             moved = _Moved()  # an append that fails for a moment begins again
-            for piece in requests.in_pieces(packed, size=_PIECE_BYTES):
-                arrived = list(self._understood(piece, moved))
-                if arrived:
-                    yield span_columns(self._counted_once(arrived), own_blobs(self._ctx).put)
+            return self._pieces(packed, moved, own_blobs(self._ctx).put)
 
         if not self._ctx.lake.append(SPANS, pieces, writer=batch.writer, sequence=batch.number):
             for _ in pieces():  # it was written before, and what it held beside is told again
                 pass
         return moved
+
+    def _pieces(self, packed: Sequence[Request], moved: _Moved, keep: Callable[[bytes], str]) -> Iterator[pa.Table]:
+        """The rows; beside them, `moved` is filled, and `keep` is given what is too large for a row once its piece is sound."""
+        for piece in requests.in_pieces(packed, size=_PIECE_BYTES):
+            arrived = list(self._understood(piece, moved))
+            if arrived:
+                large: list[bytes] = []
+                rows = span_columns(self._counted_once(arrived), partial(_hash_later, large))
+                for data in large:
+                    keep(data)
+                yield rows
 
     def _understood(self, piece: Sequence[Request], moved: _Moved) -> Iterator[Arrived]:
         for origin, told in self._not_stored(self._ended(piece, moved), moved):
@@ -155,5 +188,24 @@ class ToldSpanMover:
 
     def _found(self, keys: Iterable[Key], where: Mapping[str, str]) -> set[Key]:
         trace_ids = sorted({trace_id for _, trace_id, _ in keys})
-        found = self._ctx.lake.query(_STORED, {"trace_ids": trace_ids}, tables=(SPANS,), where=where)
+        with _asking_the_table():
+            found = self._ctx.lake.query(_STORED, {"trace_ids": trace_ids}, tables=(SPANS,), where=where)
         return {(row["project"], row["trace_id"], row["span_id"]) for row in found}
+
+
+def _hash_later(large: list[bytes], data: bytes) -> str:
+    large.append(data)
+    return bytes_hash(data)
+
+
+@contextmanager
+def _asking_the_table() -> Iterator[None]:
+    """Whatever goes wrong in the block, the table cannot be read: no span that is on its way is to blame."""
+    try:
+        yield
+    except (FlyballError, OSError, MemoryError):
+        raise
+    except Exception as error:  # -- whatever a reader raises
+        raise LakeAwayError(
+            f"the table {SPANS.name} cannot be read: {error}", next_step="run `flyball doctor`"
+        ) from error

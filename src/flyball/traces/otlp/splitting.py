@@ -3,8 +3,8 @@
 Knows the three floors of a request (`signals.py`) by their field numbers. Whatever else stands in a group stays where it was.
 """
 
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import count, groupby
 from typing import NamedTuple
 
 from .errors import OtlpTooLargeError
@@ -25,6 +25,39 @@ class ResourceGroup(NamedTuple):
 
     header: bytes
     scopes: list[ScopeGroup]
+
+
+class Record(NamedTuple):
+    """One record by itself: whose it is, by number and by the bytes of their groups, and its own bytes."""
+
+    resource: int
+    scope: int
+    resource_header: bytes
+    scope_header: bytes
+    data: bytes
+
+
+def records_of(body: bytes) -> list[Record]:
+    """Every record of a request, in its order. Raises OtlpMalformedError where its framing is broken."""
+    return [
+        Record(number, inner, group.header, scope.header, body[begin:end])
+        for number, group in enumerate(groups_of(body))
+        for inner, scope in enumerate(group.scopes)
+        for begin, end in scope.records
+    ]
+
+
+def request_of(records: Sequence[Record]) -> bytes:
+    """A request of some records of one, in their order; the groups of each stand in it once."""
+    groups = []
+    for _, of_resource in groupby(records, key=lambda record: record.resource):
+        scopes, first = [], None
+        for _, of_scope in groupby(of_resource, key=lambda record: record.scope):
+            inside = list(of_scope)
+            first = inside[0]
+            scopes.append((first.scope_header, [record.data for record in inside]))
+        groups.append((first.resource_header if first else b"", scopes))
+    return joined(groups)
 
 
 def groups_of(body: bytes, *, most: int | None = None) -> Iterator[ResourceGroup]:
