@@ -54,7 +54,13 @@ def usage_of(found: Found, additive: Additive = "") -> Usage | None:
             return usage
     additive = "" if additive == "parts" else additive
     counts = Counts(*[None if value is None else _count(value) for value in map(found.get, _FIELDS)])
-    if any(field in found for field in _DETAILS):
+    # Spelled out: every call is asked.
+    if (
+        "tokens.uncached" in found
+        or "tokens.input_details" in found
+        or "tokens.output_details" in found
+        or "tokens.metadata" in found
+    ):
         counts = _with_details(counts, found)
         additive = "" if "tokens.uncached" in found else additive
     if counts.input is None and counts.output is None and counts.total is None:
