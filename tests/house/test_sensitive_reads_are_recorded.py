@@ -41,6 +41,8 @@ OPEN = {
     "flyball.traces.pages.show_kept": "likewise",
     "flyball.traces.api.list_traces": "the first words of texts, which cannot be told apart from looking for one",
     "flyball.traces.pages.list_traces": "likewise",
+    "flyball.traces.signal_api.list_metrics": "names and counts",
+    "flyball.traces.signal_pages.list_metrics": "likewise",
     "flyball.web.compat.langfuse.account.": "that it lives, and the caller's own project",
     "flyball.web.compat.langfuse.datasets.get_dataset": "what is declared",
     "flyball.web.compat.langfuse.datasets.list_datasets": "what is declared",
@@ -74,6 +76,8 @@ def test_what_holds_texts_of_people_is_recorded():
         "evaluations.api.list_results", "evaluations.pages.show_report", "identity.member_api.list_members",
         "indexes.api.search_index", "indexes.pages.show_index", "lineage.api.why", "secrets.api.list_secrets",
         "traces.api.export_trace", "traces.api.get_text", "traces.api.get_trace", "traces.api.list_scores", "traces.pages.list_scores",
+        "traces.signal_api.list_logs", "traces.signal_api.export_logs", "traces.signal_api.read_series",
+        "traces.signal_api.export_points", "traces.signal_pages.list_logs", "traces.signal_pages.show_metric",
     ):  # fmt: skip
         assert f"flyball.{name}" in recording, name
 

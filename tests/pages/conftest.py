@@ -48,16 +48,16 @@ QUIET = (
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
-def _load_furnishing() -> Any:
-    place = Path(__file__).parent / "works" / "furnish.py"
-    spec = importlib.util.spec_from_file_location("works_furnish", place)
+def _load(name: str) -> Any:
+    place = Path(__file__).parent / "works" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"works_{name}", place)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-furnishing = _load_furnishing()
+furnishing, hearing = _load("furnish"), _load("hearing")
 
 
 @dataclass
@@ -103,6 +103,7 @@ async def works(chromium, template_url) -> AsyncIterator[Site]:
         folder = Path(site.ctx.settings.data) / "works"
         folder.mkdir()
         site.works = await furnishing.furnish(site.ctx, folder)
+        await hearing.hear(site.works)
         site.signed_in = await _sign_in(chromium, site)
         yield site
 

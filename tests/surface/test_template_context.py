@@ -61,6 +61,7 @@ def test_every_template_of_a_room_is_some_page_or_a_part_of_one():
         "ledger/entry-parts.html",
         "ledger/quota-parts.html",
         "projects/key-parts.html",
+        "traces/log-parts.html",
     }
     found = {f"{path.parent.parent.name}/{path.name}" for path in ROOMS.glob("*/templates/*.html")}
 

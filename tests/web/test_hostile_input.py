@@ -61,6 +61,13 @@ ASKED = [
     "userId",
     "sessionId",
     "type",
+    "level",
+    "service",
+    "span",
+    "event",
+    "last",
+    "until_ns",
+    "steps",
 ]
 
 

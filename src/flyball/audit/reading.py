@@ -78,6 +78,8 @@ DEEDS: Mapping[str, str] = {
     "roles.set": "set what the role {} permits",
     "score_configs.create": "made the score config {}",
     "score_configs.update": "changed the score config {}",
+    "logs.read": "read log records of {}",
+    "metrics.read": "read points of metrics of {}",
     "scores.read": "read scores of {}, comments among them",
     "secrets.read": "looked at the names of the secrets of {}",
     "secrets.remove": "removed the secret {}",

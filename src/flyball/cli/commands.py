@@ -73,6 +73,8 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("eval", "Evaluations: variants judged on a dataset.", "flyball.evaluations.cli"),
     Entry("release", "Releases: what serves a function, and why.", "flyball.releases.cli"),
     Entry("traces", "What happened: every call as a trace with its spans.", "flyball.traces.cli"),
+    Entry("logs", "Log records that applications sent by OpenTelemetry.", "flyball.traces.log_cli"),
+    Entry("metrics", "Metrics that applications sent by OpenTelemetry.", "flyball.traces.metric_cli"),
     Entry("why", "Print what an answer rests on, by content hash.", "flyball.lineage.cli", verb=True),
     Entry("feedback", "Say what you think of an answer: a score about its trace.", "flyball.traces.cli", verb=True),
     Entry("runs", "Durable executions: imports, index builds, evaluations.", "flyball.runs.cli"),

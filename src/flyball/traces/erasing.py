@@ -27,7 +27,7 @@ from .blob_use import COLUMNS, delete_unused, files_among, referred
 from .catching_up import catch_up
 from .errors import ErasureInvalidError, ErasureTooEarlyError
 from .normalising import normalise
-from .queries import of_project
+from .pruning import of_project
 from .retention import TABLES
 from .signal_tables import LOGS, METRICS
 from .tables import SCORES, SPANS

@@ -3,6 +3,7 @@
 FlyballError
 ├── NotFoundError
 │   ├── TraceNotFoundError      no span of this trace is recorded in the project
+│   ├── MetricNotFoundError     no point of this metric was told in the time that is asked for
 │   ├── PayloadNotFoundError    the span has no such payload, or its blob is gone
 │   └── AsideNotFoundError      nothing of this id is set aside
 ├── InvalidInputError
@@ -24,6 +25,12 @@ class TraceNotFoundError(NotFoundError):
     """No span of this trace is recorded in the project."""
 
     code = "trace_not_found"
+
+
+class MetricNotFoundError(NotFoundError):
+    """No point of this metric was told in the time that is asked for."""
+
+    code = "metric_not_found"
 
 
 class PayloadNotFoundError(NotFoundError):

@@ -19,7 +19,7 @@ from flyball.infra.egress.errors import AddressDeniedError, AddressUnfitError, O
 
 from .errors import ReferenceAwayError, ReferenceRefusedError
 from .normalising import normalise
-from .queries import of_project
+from .pruning import of_project
 from .records import Span
 from .references import referred, resolved
 from .tables import SPANS

@@ -11,14 +11,17 @@ from flyball.surface.http import ContextDep
 from . import erasing, renormalising, retention, service
 from .conversation import Line, conversation
 from .errors import ErasureInvalidError, RetentionInvalidError
+from .log_lines import LogLine, lines_of
 from .records import Score, SpanNode, SpanRow, TraceCounts, TraceFilter, TraceRow, TraceTree
 from .retention import Retention
+from .signal_records import LogFilter
 
 pages = Pages(tag="traces", section="/traces")
 score_pages = Pages(tag="scores", section="/scores")
 
 _LONGEST_TEXT = 20_000
 _MOST_NODES = 2_000
+_MOST_LOGS = 50
 
 
 class TraceList(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +36,10 @@ class TraceList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TracePage(msgspec.Struct, frozen=True, kw_only=True):
-    """What templates/show.html shows. `chosen` is the span whose texts are open; `hidden` counts nodes left out."""
+    """What templates/show.html shows. `chosen` is the span whose texts are open; `hidden` counts nodes left out.
+
+    `logs` are its newest log records in order of time, `more_logs` says that there are older ones; `names` are those of spans.
+    """
 
     tree: TraceTree
     nodes: tuple[SpanNode, ...]
@@ -42,6 +48,9 @@ class TracePage(msgspec.Struct, frozen=True, kw_only=True):
     input: tuple[Line, ...]
     output: tuple[Line, ...]
     cut: bool
+    logs: tuple[LogLine, ...]
+    more_logs: bool
+    names: dict[str, str]
     begin_ns: int
     length_ns: int
 
@@ -127,6 +136,7 @@ async def show_trace(ctx: ContextDep, trace_id: str, span: str = "") -> TracePag
     chosen = next((node.span for node in tree.nodes if node.span.span_id == span), tree.nodes[0].span)
     texts = await service.get_texts(ctx, chosen)
     asked, answered = (conversation(text, longest=_LONGEST_TEXT) for text in texts)
+    logs = await service.list_logs(ctx, LogFilter(trace_id=trace_id), limit=_MOST_LOGS)
     await audit.record_read(ctx, action="traces.read", object_kind="trace", object_id=trace_id)
     return TracePage(
         tree=tree,
@@ -136,6 +146,9 @@ async def show_trace(ctx: ContextDep, trace_id: str, span: str = "") -> TracePag
         input=asked.lines,
         output=answered.lines,
         cut=asked.cut or answered.cut,
+        logs=lines_of(reversed(logs.items)),
+        more_logs=logs.next is not None,
+        names={node.span.span_id: node.span.name for node in tree.nodes} if logs.items else {},
         begin_ns=min(node.span.start_ns for node in tree.nodes),
         length_ns=max(1, max(node.span.end_ns for node in tree.nodes) - min(node.span.start_ns for node in tree.nodes)),
     )

@@ -17,8 +17,11 @@ from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 from flyball.llm.usage import Usage
 
 from . import inbox, open_spans
+from .late_content import Place as SpanPlace
+from .late_content import late_content
 from .mending import read_span
 from .normalising import normalise
+from .pruning import of_project
 from .records import Activity, Span, TraceCounts, TraceFilter, TraceRow, enters, preview
 from .tables import SPANS, store_span
 
@@ -106,6 +109,7 @@ _SUMS = f"""
     )
     select
         trace_id,
+        arg_min(span_id, rank) as head_id,
         coalesce(arg_min(name, rank), '') as name,
         min(start_ns) as start_ns,
         max(end_ns) as end_ns,
@@ -300,12 +304,24 @@ def _sum_up(ctx: Context, places: list[_Place], waiting: pa.Table) -> tuple[Trac
         "since": since_ns,
         "until": max(place.position_ns for place in places) + _APART_NS,
     }
-    found = {row["trace_id"]: row for row in _ask(ctx, _SUMS, parameters, waiting, since_ns)}
+    found = {row["trace_id"]: row for row in _with_late_content(ctx, _ask(ctx, _SUMS, parameters, waiting, since_ns))}
     return tuple(
         TraceRow(**_settled(found[place.trace_id]), position_ns=place.position_ns)
         for place in places
         if place.trace_id in found
     )
+
+
+def _with_late_content(ctx: Context, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without their first entry span's id, by which its previews were looked for where there were none."""
+    heads = {row["trace_id"]: SpanPlace(row["trace_id"], row.pop("head_id"), row["start_ns"]) for row in rows}
+    lacking = [row for row in rows if not (row["input_preview"] and row["output_preview"])]
+    late = late_content(ctx, [heads[row["trace_id"]] for row in lacking])
+    for row in lacking:
+        if texts := late.get(heads[row["trace_id"]][:2]):
+            row["input_preview"] = row["input_preview"] or preview(texts.input)
+            row["output_preview"] = row["output_preview"] or preview(texts.output)
+    return rows
 
 
 def _settled(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -322,11 +338,6 @@ def _ask(ctx: Context, sql: str, parameters: dict[str, Any], waiting: pa.Table, 
         where={"spans": f"{of_project(ctx.project)} and start_ns >= {since_ns}"},
         relations={"waiting": waiting},
     )
-
-
-def of_project(project: str) -> str:
-    """The predicate that leaves out other projects' files."""
-    return "project = '" + project.replace("'", "''") + "'"
 
 
 def _relation(rows: Iterable[Row], running: Iterable[Row] = ()) -> pa.Table:

@@ -16,7 +16,7 @@ from flyball.audit.records import Event
 from flyball.infra.context import Context, permits
 
 from .catching_up import catch_up
-from .queries import of_project
+from .pruning import of_project
 from .signal_tables import LOGS, METRICS
 from .tables import SCORES, SPANS
 

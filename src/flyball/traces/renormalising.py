@@ -23,7 +23,7 @@ from .columns import Arrived, Origin, span_columns
 from .errors import SpanRefusedError
 from .normalising import normalise
 from .own_blobs import own_blobs, read_blob
-from .queries import of_project
+from .pruning import of_project
 from .records import MAP_VERSION, TOLD, Span
 from .signal_tables import LOGS
 from .tables import SPANS

@@ -15,7 +15,7 @@ from flyball.kit.hashing import content_hash
 from flyball.kit.paging import Page, decode_cursor, encode_cursor, page_size
 
 from . import inbox, mending
-from .queries import of_project
+from .pruning import of_project
 from .records import Score, ScoreFilter
 from .tables import SCORES, read_score
 

@@ -17,7 +17,7 @@ from flyball.kit.ids import new_id
 from flyball.kit.lately import Lately
 from flyball.kit.paging import Page
 
-from . import export, inbox, queries, scores, span_lists, texts, tree
+from . import export, inbox, log_lists, metric_lists, queries, scores, signal_export, span_lists, texts, tree
 from .errors import SpanRefusedError, TraceNotFoundError
 from .export import Exported
 from .otlp.gate import gate_of
@@ -35,6 +35,7 @@ from .records import (
     TraceRow,
     TraceTree,
 )
+from .signal_records import ExportedPage, LogFilter, LogRow, Metric, MetricSeries, PointFilter
 from .texts import Texts
 
 FEEDBACK = "feedback"
@@ -198,6 +199,33 @@ async def get_trace(ctx: Context, trace_id: str) -> TraceTree:
 async def export_trace(ctx: Context, trace_id: str) -> Exported:
     """One trace as what could be sent to any OTLP endpoint. Raises TraceNotFoundError or PayloadNotFoundError."""
     return await export.export_trace(ctx, trace_id)
+
+
+async def list_logs(ctx: Context, wanted: LogFilter, *, cursor: str = "", limit: int | None = None) -> Page[LogRow]:
+    """The project's log records that fit, newest first."""
+    return await log_lists.list_logs(ctx, wanted, cursor=cursor, limit=limit)
+
+
+async def export_logs(ctx: Context, wanted: LogFilter, *, cursor: str = "") -> ExportedPage:
+    """The next log records that fit, oldest first, as one request that could be sent to any OTLP endpoint."""
+    return await signal_export.export_logs(ctx, wanted, cursor=cursor)
+
+
+async def list_metrics(
+    ctx: Context, wanted: PointFilter, *, text: str = "", cursor: str = "", limit: int | None = None
+) -> Page[Metric]:
+    """The names under which points were told in a window, by alphabet."""
+    return await metric_lists.list_metrics(ctx, wanted, text=text, cursor=cursor, limit=limit)
+
+
+async def read_series(ctx: Context, wanted: PointFilter, *, steps: int) -> MetricSeries:
+    """The series of one metric over a window, step by step. Raises MetricNotFoundError."""
+    return await metric_lists.read_series(ctx, wanted, steps=steps)
+
+
+async def export_points(ctx: Context, wanted: PointFilter, *, cursor: str = "") -> ExportedPage:
+    """The next points that fit, oldest first, as one request that could be sent to any OTLP endpoint."""
+    return await signal_export.export_points(ctx, wanted, cursor=cursor)
 
 
 async def get_texts(ctx: Context, span: SpanRow) -> Texts:

@@ -10,7 +10,8 @@ import msgspec
 from flyball.infra.context import Context
 
 from .catching_up import catch_up
-from .queries import of_project
+from .late_content import filled
+from .pruning import of_project
 from .records import SpanFilter, SpanRow
 from .tables import SPANS, read_span
 
@@ -44,4 +45,4 @@ async def list_spans(
         tables=(SPANS,),
         where={"spans": f"{of_project(ctx.project)} and start_ns >= {wanted.since_ns} and start_ns <= {until_ns}"},
     )
-    return tuple(read_span(row) for row in rows)
+    return tuple(await asyncio.to_thread(filled, ctx, map(read_span, rows)))

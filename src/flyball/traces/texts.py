@@ -16,7 +16,7 @@ from .errors import PayloadNotFoundError, ReferenceAwayError, ReferenceRefusedEr
 from .fetching import read_referred
 from .normalising import normalise
 from .own_blobs import read_blob
-from .queries import of_project
+from .pruning import of_project
 from .records import Side, Span, SpanRow
 from .tables import PAYLOADS, SPANS
 from .told_texts import read_understood

@@ -1,4 +1,4 @@
-"""A row of `spans` or `logs` as what was told: the way back from the raw columns, which loses nothing.
+"""A row of `spans`, `logs` or `metrics` as what was told: the way back from the raw columns, which loses nothing.
 
 Knows raw columns; knows neither questions nor what attributes mean.
 """
@@ -10,7 +10,7 @@ import msgspec
 
 from . import large
 from .attributes import attributes_from_json
-from .told import Told, ToldEvent, ToldLink, ToldLog, ToldResource, ToldScope
+from .told import Told, ToldEvent, ToldLink, ToldLog, ToldPoint, ToldResource, ToldScope
 
 RAW = (
     "trace_id",
@@ -79,6 +79,26 @@ def told_of_log(row: Mapping[str, Any]) -> ToldLog:
         span_id=row["span_id"],
         flags=row["flags"],
         dropped=row["dropped"],
+        resource=ToldResource(**_attributes(row["resource"])),
+        scope=ToldScope(**_attributes(row["otel_scope"])),
+    )
+
+
+def told_of_point(row: Mapping[str, Any]) -> ToldPoint:
+    """The point of a row of `metrics`. A whole number is told as one."""
+    return ToldPoint(
+        name=row["name"],
+        kind=row["kind"],
+        time_ns=row["time_ns"],
+        description=row["description"],
+        unit=row["unit"],
+        temporality=row["temporality"],
+        monotonic=row["monotonic"],
+        start_ns=row["start_ns"],
+        value=row["value"] if row["value_integer"] is None else row["value_integer"],
+        detail=_attributes(row["detail"]),
+        attributes=_attributes(row["attributes"]),
+        flags=row["flags"],
         resource=ToldResource(**_attributes(row["resource"])),
         scope=ToldScope(**_attributes(row["otel_scope"])),
     )

@@ -12,14 +12,12 @@ from flyball.infra.context import Context
 
 from .normalising import normalise
 from .own_blobs import read_blob
-from .queries import of_project
+from .pruning import logs_near, of_project
 from .records import Span
 from .signal_tables import LOGS
 from .tables import SPANS
 from .told import Told, ToldLog
 from .told_rows import RAW, told_of_log, told_of_row
-
-_APART_NS = 600 * 1_000_000_000  # log records of a span lie no further from its start
 
 _ROW = f"""
     select {", ".join(RAW)} from spans
@@ -52,9 +50,7 @@ def read_all_told(ctx: Context, trace_id: str) -> list[Told]:
 
 def read_logs(ctx: Context, trace_id: str, span_id: str = "", *, near_ns: int = 0) -> list[ToldLog]:
     """The log records of a trace, or of one of its spans; `near_ns` is when it began, where that is known."""
-    where = of_project(ctx.project)
-    if near_ns:
-        where += f" and time_ns >= {near_ns - _APART_NS} and time_ns <= {near_ns + 144 * _APART_NS}"
+    where = logs_near(ctx.project, near_ns, near_ns) if near_ns else of_project(ctx.project)
     place = {"project": ctx.project, "trace_id": trace_id, "span_id": span_id}
     return [told_of_log(row) for row in ctx.lake.query(_LOGS, place, tables=(LOGS,), where={"logs": where})]
 

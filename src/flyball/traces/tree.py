@@ -16,8 +16,9 @@ from flyball.infra.db.database import Row
 from . import inbox, mending, open_spans
 from .catching_up import catch_up, requests_wait
 from .errors import TraceNotFoundError
+from .late_content import filled
 from .normalising import normalise
-from .queries import of_project
+from .pruning import of_project
 from .records import Score, SpanNode, SpanRow, TraceRow, TraceTree
 from .scores import that_count
 from .tables import SCORES, SPANS, read_score, read_span, store_span
@@ -66,7 +67,7 @@ async def _gathered(ctx: Context, trace_id: str) -> tuple[dict[str, SpanRow], di
         running = await open_spans.of_traces(connection, ctx.project, [trace_id])
     stored, judged = await asyncio.to_thread(_read, ctx, trace_id)
     spans = {row["span_id"]: running_row(row, ctx.clock.now_ns()) for row in running}
-    spans |= {row["span_id"]: read_span(row) for row in stored}
+    spans |= {row.span_id: row for row in stored}
     scores = {row["score_id"]: read_score(row) for row in judged}
     for row in waiting:
         if row["kind"] == "span":
@@ -143,9 +144,9 @@ def _first(values: Iterable[str]) -> str:
     return next((value for value in values if value), "")
 
 
-def _read(ctx: Context, trace_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _read(ctx: Context, trace_id: str) -> tuple[list[SpanRow], list[dict[str, Any]]]:
     parameters, mine = {"project": ctx.project, "trace_id": trace_id}, of_project(ctx.project)
     return (
-        ctx.lake.query(_SPANS, parameters, tables=(SPANS,), where={"spans": mine}),
+        filled(ctx, map(read_span, ctx.lake.query(_SPANS, parameters, tables=(SPANS,), where={"spans": mine}))),
         ctx.lake.query(_SCORES, parameters, tables=(SCORES,), where={"scores": mine}),
     )

@@ -11,7 +11,14 @@ SITE = Site(
         Stage("Release", (Link("Releases", "/releases"),)),
         Stage(
             "Observe, learn",
-            (Link("Traces", "/traces"), Link("Scores", "/scores"), Link("Costs", "/costs"), Link("Ledger", "/ledger")),
+            (
+                Link("Traces", "/traces"),
+                Link("Logs", "/logs"),
+                Link("Metrics", "/measurements"),
+                Link("Scores", "/scores"),
+                Link("Costs", "/costs"),
+                Link("Ledger", "/ledger"),
+            ),
         ),
         Stage(
             "Govern",

@@ -28,6 +28,8 @@ from flyball.security.pages import pages as security
 from flyball.surface.html import Pages
 from flyball.traces.pages import pages as traces
 from flyball.traces.pages import score_pages as scores
+from flyball.traces.signal_pages import log_pages as logs
+from flyball.traces.signal_pages import metric_pages as metrics
 
 from .compat.langfuse.pages import pages as langfuse
 from .navigation import SITE
@@ -46,6 +48,8 @@ PAGES: tuple[Pages, ...] = (
     evaluations,
     releases,
     traces,
+    logs,
+    metrics,
     scores,
     costs,
     ledger,

@@ -30,6 +30,7 @@ from flyball.security.api import router as security
 from flyball.surface.http import Router
 from flyball.traces.api import router as traces
 from flyball.traces.otlp_api import router as otlp
+from flyball.traces.signal_api import router as signals
 
 from .compat.langfuse.routers import ROUTERS as LANGFUSE
 from .permissions import router as permissions
@@ -59,6 +60,7 @@ ROUTERS: tuple[Router, ...] = (
     evaluations,
     releases,
     traces,
+    signals,
     questions,
     lineage,
     runs,

@@ -73,6 +73,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json_for_terminal(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n")
 
 
+def print_json_line(value: Any) -> None:
+    """The value on standard output as one line of JSON, whatever the options."""
+    sys.stdout.write(json_for_terminal(msgspec.json.encode(value).decode()) + "\n")
+
+
 def say(text: str) -> None:
     """A line for people: standard output, or nothing at all with `--json`."""
     if not wants_json():
