@@ -14,7 +14,7 @@ import pytest
 
 from flyball.audit import store as audit_store
 from flyball.infra.context import Context
-from flyball.infra.db.database import fetch_all
+from flyball.infra.db.database import execute, fetch_all
 from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.infra.jobs.immediate import run_immediately
 from flyball.projects import tenants
@@ -297,6 +297,14 @@ async def test_a_file_that_another_trace_has_too_stays(ctx: Context) -> None:
 async def test_erasing_a_span_leaves_what_other_rooms_keep_of_the_same_bytes(ctx: Context) -> None:
     text = "the source of a function " * 5_000
     hash_ = ctx.blobs.put(text.encode())
+    async with ctx.db.connection() as connection:
+        await execute(
+            connection,
+            "insert into datasets (id, project, name, kind, declaration, created_ns, created_by) "
+            "values ('d', %s, 'd', 'rows', %s, 1, 'x')",
+            ctx.project,
+            f'{{"location": "blob:{hash_}"}}',
+        )
     trace_id = os.urandom(16).hex()
     now_ns = ctx.clock.now_ns()
     span = Span(trace_id=trace_id, span_id="1" * 16, name="call", start_ns=now_ns, end_ns=now_ns + 1, input=text)

@@ -42,6 +42,17 @@ async def locked(connection: Connection) -> AsyncIterator[bool]:
             await execute(connection, "select pg_advisory_unlock(%s)", LOCK)
 
 
+@asynccontextmanager
+async def held_up(connection: Connection) -> AsyncIterator[None]:
+    """No batch is on its way inside the block: one that is, is waited for, and the next one waits. Be quick."""
+    await execute(connection, "select pg_advisory_lock(%s)", LOCK)
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            await execute(connection, "select pg_advisory_unlock(%s)", LOCK)
+
+
 async def begun(connection: Connection, kind: str) -> list[Batch]:
     """Batches that were claimed and not finished; at most one unless the database was restored."""
     rows = await fetch_all(

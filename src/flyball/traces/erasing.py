@@ -23,7 +23,7 @@ from flyball.runs.records import Run
 from . import aside_erasing, open_spans
 from .aside_erasing import Sought
 from .attributes import attributes_json
-from .blob_use import COLUMNS, delete_unused, files_among, referred
+from .blob_use import COLUMNS, delete_unused, referred
 from .catching_up import catch_up
 from .errors import ErasureInvalidError, ErasureTooEarlyError
 from .normalising import normalise
@@ -110,7 +110,7 @@ async def erase(ctx: Context, what: What, named: str) -> Erased:
         await execute(connection, _DROP_ROWS, ctx.project, ids)
         await execute(connection, _DROP_OPEN, ctx.project, ids)
         await execute(connection, _DROP_IDENTIFIERS, ctx.project, [*ids, named])
-    gone = await asyncio.to_thread(delete_unused, ctx, blobs - await files_among(ctx, blobs))
+    gone = await delete_unused(ctx, blobs)
     await _scrub(ctx)
     return msgspec.structs.replace(erased, blobs=gone, rows=erased.rows + aside)
 

@@ -18,6 +18,7 @@ from flyball.infra.db.database import Connection
 from flyball.kit.clock import NANOSECONDS
 from flyball.kit.secrets import new_token, token_hash
 
+from . import blob_use
 from . import media_store as store
 from .media_records import (
     LARGEST_MEDIA,
@@ -73,7 +74,8 @@ async def take(ctx: Context, token: str, pieces: AsyncIterator[bytes]) -> Media:
                 f"what came for {media.media_id!r} has the digest {hash_}, and {media.hash} was announced",
                 next_step="send the bytes that were announced",
             )
-        await asyncio.to_thread(own_blobs(ctx).put_file, received, hash_)
+        async with blob_use.keeping(ctx):
+            await asyncio.to_thread(own_blobs(ctx).put_file, received, hash_)
     async with within.db.transaction() as connection:
         await store.set_uploaded(connection, media.project, media.media_id, ctx.clock.now_ns())
     return media

@@ -16,7 +16,7 @@ from flyball.runs import service as runs
 from flyball.runs.records import Run
 
 from . import aside_store, media_store
-from .blob_use import delete_unused, files_among, referred_in
+from .blob_use import delete_unused, referred_in
 from .errors import RetentionInvalidError
 from .signal_tables import LOGS, METRICS
 from .tables import PAYLOADS, SCORES, SPANS
@@ -102,7 +102,7 @@ async def expire(ctx: Context) -> Expired:
         media = await media_store.expire(connection, ctx.project, before_ns)
         aside = await aside_store.expire(connection, ctx.project, before_ns)
     blobs |= set(media)
-    gone = await asyncio.to_thread(delete_unused, ctx, blobs - await files_among(ctx, blobs))
+    gone = await delete_unused(ctx, blobs)
     expired = Expired(before_ns=before_ns, files=files, blobs=gone, media=len(media), aside=aside)
     if expired.files or media or aside:
         async with ctx.db.transaction() as connection:

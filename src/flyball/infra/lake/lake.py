@@ -6,6 +6,7 @@ Methods block: an async caller uses `asyncio.to_thread`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,12 @@ class Lake:
         """The same paths, with their files there, wherever the table lies."""
         with _failing(table, "read"):
             return [str(path) for path in self._place(table).fetch(self._names(table, version, where))]
+
+    def added(self, table: TableSchema, known: AbstractSet[str]) -> list[str]:
+        """The paths of files that are not known from `files` yet, with the files there."""
+        new = [name for name in self._names(table, None, None) if str(self._place(table).folder / name) not in known]
+        with _failing(table, "read"):
+            return [str(path) for path in self._place(table).fetch(new)]
 
     def _names(self, table: TableSchema, version: int | None, where: str | None) -> list[str]:
         with self._reading.lock, _failing(table, "read"):
