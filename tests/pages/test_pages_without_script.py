@@ -262,3 +262,32 @@ async def test_the_menu_of_a_phone_opens_and_leads_on(works, browse):
         await page.get_by_role("navigation", name="The loop, folded").get_by_role("link", name="Releases").click()
 
         await expect(page.get_by_role("heading", name="Releases")).to_be_visible()
+
+
+async def test_log_records_are_narrowed_opened_and_led_to_their_span_by_plain_forms_and_keys(works, browse):
+    async with browse(works, java_script_enabled=False) as (page, _):
+        await page.goto("/logs")
+        await page.get_by_label("Text").fill("gauge 3")
+        await page.get_by_label("As bad as").select_option("info")
+        await press(page, "Filter")
+        record = page.locator("details.log")
+        await expect(record).to_have_count(1)
+        await record.locator("summary").focus()
+        await page.keyboard.press("Enter")
+        await expect(record.locator("pre")).to_contain_text("boiler-house")
+        await page.locator("td a.mono").click()
+        await expect(page).to_have_url(re.compile(f"/traces/{works.works.traces['application']}"))
+        await expect(page.get_by_role("heading", name="Log records")).to_be_visible()
+
+
+async def test_a_metric_is_found_by_its_name_and_looked_at_over_another_time(works, browse):
+    async with browse(works, java_script_enabled=False) as (page, _):
+        await page.goto("/measurements")
+        await page.get_by_label("Name").fill("shovel")
+        await press(page, "Filter")
+        await page.get_by_role("link", name="shovel.duration").click()
+        await page.get_by_label("When").select_option("6h")
+        await press(page, "Show")
+        await expect(page.get_by_role("img", name=re.compile("Quantiles of shovel.duration"))).to_be_visible()
+        await page.get_by_text("In numbers").click()
+        await expect(page.locator("details table")).to_contain_text("% below")

@@ -7,10 +7,12 @@ import pytest
 
 from flyball.infra.context import Context
 from flyball.traces import log_lists, service
+from flyball.traces.columns import Origin
 from flyball.traces.flusher import Flusher
 from flyball.traces.otlp.encoding import logs_request
 from flyball.traces.otlp.taking import take_request
 from flyball.traces.signal_records import LogFilter, LogRow, level_of
+from flyball.traces.signal_tables import LOGS, log_columns
 from flyball.traces.told import ToldLog, ToldResource
 
 NOW = 1_763_750_000_000_000_000
@@ -102,6 +104,22 @@ async def test_a_search_for_a_text_looks_at_so_many_records_and_goes_on(
 
     assert first.items == ()
     assert [row.body for row in await listed(ctx, text="line 349")] == ["line 349"]
+
+
+async def test_a_page_of_a_hundred_thousand_records_costs_little(ctx: Context, costs_at_most: Any) -> None:
+    origin = Origin(ctx.project, "k", NOW)
+    for part in range(4):
+        numbers = range(part * 25_000, (part + 1) * 25_000)
+        logs = [ToldLog(time_ns=NOW - number * HOUR // 600, body=f"line {number}" * 20) for number in numbers]
+        ctx.lake.append(LOGS, log_columns([(origin, log) for log in logs]), writer="w", sequence=part)
+
+    with costs_at_most(20):
+        first = await service.list_logs(ctx, LogFilter())
+        again = await service.list_logs(ctx, LogFilter(), cursor=first.next or "")
+        none = await service.list_logs(ctx, LogFilter(service="nothing"))
+
+    assert [row.body[:7] for row in again.items[:2]] == ["line 50", "line 51"]
+    assert (none.items, none.next) == ((), None)
 
 
 async def test_what_is_long_is_cut_in_a_list_and_says_so(ctx: Context) -> None:

@@ -145,6 +145,31 @@ async def test_series_are_apart_by_attributes_and_process_and_the_rest_are_count
     assert found.hidden == 5
 
 
+async def test_histograms_with_very_many_buckets_and_scales_cost_little(ctx: Context, costs_at_most: Any) -> None:
+    points = [
+        a_point(
+            number / 100,
+            1.0,
+            kind="exponential_histogram",
+            temporality=1 + number % 2,
+            detail={
+                "count": 1,
+                "scale": number % 40 - 20,
+                "zero_count": 0,
+                "zero_threshold": 0.0,
+                "positive": {"offset": -(2**31) + number, "bucket_counts": [1] * 20_000},
+            },
+        )
+        for number in range(100)
+    ]
+    await tell(ctx, *points)
+
+    with costs_at_most(60):
+        found = await service.read_series(ctx, PointFilter(name="m", since_ns=SINCE, until_ns=NOW), steps=500)
+
+    assert len(found.series) == 2
+
+
 async def test_a_metric_that_was_not_told_of_is_not_found(ctx: Context) -> None:
     await tell(ctx, a_point(1))
 
@@ -161,6 +186,16 @@ def test_distributions_of_other_scales_are_put_together_by_the_coarser_one() -> 
     assert (together.count, together.scale, dict(together.indexes)) == (5, 0, {(1, 2): 5})
 
 
+def test_very_many_buckets_are_read_as_fewer_that_tell_the_same() -> None:
+    counts = [0] * 5_000 + [10] + [0] * 5_000
+    many = distribution_of(
+        "exponential_histogram", None, {"count": 10, "scale": 12, "positive": {"offset": -7, "bucket_counts": counts}}
+    )
+
+    assert len(many.indexes) == 1
+    assert many.quantile(0.5) == pytest.approx(2 ** ((5_000 - 7) / 2**12), rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("kind", "detail"),
     [
@@ -170,6 +205,7 @@ def test_distributions_of_other_scales_are_put_together_by_the_coarser_one() -> 
         ("histogram", {"count": 1, "bucket_counts": [1, 0], "explicit_bounds": [math.nan], "min": math.nan, "max": -math.inf}),
         ("exponential_histogram", {"count": 1, "scale": -(2**31), "positive": {"offset": 2**31 - 1, "bucket_counts": [1, 1]}}),
         ("exponential_histogram", {"count": 1, "scale": 2**31 - 1, "negative": {"offset": -(2**31), "bucket_counts": [1, 1]}}),
+        ("exponential_histogram", {"count": 1, "scale": -(2**31), "positive": {"offset": 2**31 - 1, "bucket_counts": [2**64 - 1] * 900}}),
         ("exponential_histogram", {}),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ from .signal_tables import METRICS
 MOST_SERIES = 20
 MOST_STEPS = 500
 _MOST_SAMPLES = 50_000
-_MOST_BYTES = 16 * 1024 * 1024  # of distributions
+_MOST_BYTES = 8 * 1024 * 1024  # of distributions
 _WORDS = ("kind", "unit", "temporality", "monotonic", "service", "resource", "otel_scope", "attributes")  # of a series
 
 FITTING = """
