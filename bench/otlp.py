@@ -33,7 +33,8 @@ from flyball.infra.db.embedded import EmbeddedPostgres
 from flyball.kit.layout import Layout
 
 FLYBALL = [sys.executable, "-m", "flyball.cli"]
-CASES = {"small": (100, 1_000), "large": (10, 50_000)}
+# Spans in a request, bytes of each: 512 is what exporters send at once unless they are told otherwise.
+CASES = {"small": (512, 1_000), "hundreds": (100, 1_000), "large": (10, 50_000)}
 HUGE_BYTES = 20 * 1024 * 1024
 LIMITS = {"small": 20_000, "large": 2_000, "p99 ms": 50, "visible s": 2}
 _DRAIN_SECONDS = 300
@@ -122,23 +123,23 @@ class Server:
     """A running flyball, and what it takes."""
 
     def __init__(self, folder: Path, pid: int, address: str, key: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._process = psutil.Process(pid)
-        self._address = address
-        self._key = key
+        self.address = address
+        self.key = key
         layout = Layout(folder)
         self._database = EmbeddedPostgres(layout.postgres, layout.sockets).url
 
     def run(self, load: Load, words: bytes) -> dict[str, Any]:
         """A load, and what it came to."""
         warm = load._replace(seconds=2)
-        warmed = asyncio.run(send(self._address, self._key, warm, words))
-        self._drain()
+        warmed = asyncio.run(send(self.address, self.key, warm, words))
+        self.drain()
         disk, before = self._disk(), self._processor_seconds()
         sent, beside = asyncio.run(self._both(load, words))
         after, waiting = self._processor_seconds(), self._waiting()
         began = time.perf_counter()
-        left = self._drain()
+        left = self.drain()
         stored = self._stored()
         expected = warmed["spans"] + sent["spans"] + beside.pop("probes")
         return {
@@ -155,7 +156,7 @@ class Server:
     async def _both(self, load: Load, words: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         watching = asyncio.create_task(asyncio.to_thread(self._watch, time.perf_counter() + load.seconds))
         looking = asyncio.create_task(asyncio.to_thread(self._look, time.perf_counter() + load.seconds, words))
-        sent = await send(self._address, self._key, load, words)
+        sent = await send(self.address, self.key, load, words)
         return sent, {**await watching, **await looking}
 
     def _watch(self, end: float) -> dict[str, Any]:
@@ -195,7 +196,7 @@ class Server:
         began = time.perf_counter()
         status, _ = self._ask("/v1/traces", body, "application/x-protobuf")
         took = time.perf_counter() - began
-        self._drain()
+        self.drain()
         text, span_id = words[:HUGE_BYTES].decode(), f"{1:016x}"
         began = time.perf_counter()
         read, answer = self._ask(f"/api/traces/{trace_id}/spans/{span_id}/input")
@@ -209,15 +210,15 @@ class Server:
         }
 
     def _ask(self, path: str, body: bytes | None = None, content_type: str = "application/json") -> tuple[int, bytes]:
-        headers = {"authorization": f"Bearer {self._key}", "content-type": content_type}
-        request = urllib.request.Request(self._address + path, body, headers)  # noqa: S310 -- our own address
+        headers = {"authorization": f"Bearer {self.key}", "content-type": content_type}
+        request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310 -- our own address
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 -- likewise
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
-    def _drain(self) -> int:
+    def drain(self) -> int:
         """Wait until nothing waits; how many records still do."""
         end, left = time.perf_counter() + _DRAIN_SECONDS, 1
         with psycopg.connect(self._database, autocommit=True) as connection:
@@ -249,7 +250,7 @@ class Server:
 
     def _disk(self) -> int:
         """Bytes of what is kept: tables and large values, without the database's own files."""
-        places = (self._folder / "lake", self._folder / "blobs")
+        places = (self.folder / "lake", self.folder / "blobs")
         return sum(file.stat().st_size for place in places for file in place.rglob("*") if file.is_file())
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from flyball.infra.blobs.store import Blobs
@@ -13,16 +14,14 @@ from flyball.infra.layout import Layout
 from flyball.infra.secrets.keyring import Keyring
 from flyball.kit.clock import SystemClock
 from flyball.settings import Settings
+from flyball.traces.alike import Foreign, Understood, understood
 from flyball.traces.flusher import Flusher
-from flyball.traces.normalising import normalise
-from flyball.traces.records import Span
-from flyball.traces.told import Told
 
 
-def understand(_project: str, told: Told, logs: object) -> Span:
-    if told.name == "poison":
+def understand(foreign: Sequence[Foreign]) -> Understood:
+    if any(told.name == "poison" for _, told, _ in foreign):
         raise ZeroDivisionError
-    return normalise(told, logs)
+    return understood(foreign, lambda _project: None)
 
 
 async def main(folder: str, url: str) -> None:

@@ -1,6 +1,7 @@
 """Stored spans are read again with a newer mapping: its columns change, what was told, and what only then was known, does not."""
 
 import os
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -8,13 +9,15 @@ import pytest
 from flyball.infra.context import Context
 from flyball.infra.jobs.immediate import run_immediately
 from flyball.traces import jobs, records, renormalising, service
+from flyball.traces.alike import Foreign, Understood
+from flyball.traces.columns import columns_of
 from flyball.traces.flusher import Flusher
 from flyball.traces.otlp.encoding import spans_request
 from flyball.traces.otlp.taking import take_request
 from flyball.traces.own_blobs import own_blobs
 from flyball.traces.records import MAP_VERSION, Span
 from flyball.traces.tables import SPANS
-from flyball.traces.told import Told, ToldLog
+from flyball.traces.told import Told
 
 NOW = 1_763_750_000_000_000_000
 
@@ -36,13 +39,16 @@ def a_call(**fields: object) -> Told:
     return Told(**(basic | {"attributes": attributes} | fields))
 
 
-def as_of_old(project: str, told: Told, logs: tuple[ToldLog, ...]) -> Span:
+def as_of_old(foreign: Sequence[Foreign]) -> Understood:
     """A mapping that knew nothing but the price."""
-    del project, logs
-    return Span(
-        trace_id=told.trace_id, span_id=told.span_id, name=told.name, start_ns=told.start_ns, end_ns=told.end_ns,
-        scope=records.APPLICATION, dialect="old", cost_nano_usd=99, price_version="declared:then",
-    )  # fmt: skip
+    spans = [
+        Span(
+            trace_id=told.trace_id, span_id=told.span_id, name=told.name, start_ns=told.start_ns, end_ns=told.end_ns,
+            scope=records.APPLICATION, dialect="old", cost_nano_usd=99, price_version="declared:then",
+        )
+        for _, told, _ in foreign
+    ]  # fmt: skip
+    return Understood(list(range(len(spans))), columns_of(spans))
 
 
 @pytest.fixture

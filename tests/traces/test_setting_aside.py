@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ from flyball.kit.ids import new_span_id, new_trace_id
 from flyball.kit.paging import Page
 from flyball.projects import tenants
 from flyball.traces import aside, erasing, inbox, retention
+from flyball.traces.alike import Foreign, Understood, understood
 from flyball.traces.errors import AsideNotFoundError
 from flyball.traces.flusher import Flusher
 from flyball.traces.moving import native, told_signals, told_spans
-from flyball.traces.normalising import normalise
 from flyball.traces.otlp.encoding import logs_request, points_request, spans_request
 from flyball.traces.otlp.taking import take_request
 from flyball.traces.records import Span
@@ -36,11 +37,12 @@ def a_span(name: str = "call", **fields: object) -> Told:
     return Told(**(basic | {"name": name} | fields))
 
 
-def understand(_project: str, told: Told, logs: object) -> Span:
+def understand(foreign: Sequence[Foreign]) -> Understood:
     """A mapping with a fault that nobody foresaw; its error says what the span holds."""
-    if told.name == POISON:
-        raise ZeroDivisionError(f"the secret of {told.attributes.get('user.id')}")
-    return normalise(told, logs)
+    for _, told, _ in foreign:
+        if told.name == POISON:
+            raise ZeroDivisionError(f"the secret of {told.attributes.get('user.id')}")
+    return understood(foreign, lambda _project: None)
 
 
 async def send(ctx: Context, *spans: Told) -> None:

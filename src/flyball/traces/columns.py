@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from . import large
 from .attributes import attributes_json
-from .records import MAP_VERSION, PREVIEW, Span, preview
+from .records import MAP_VERSION, PREVIEW, Side, Span, preview
 from .tables import SPANS, day_of
 from .told import Told, ToldResource, ToldScope
 
@@ -22,9 +22,12 @@ TOLD = "told"  # the reference of a text that is derived again from what was tol
 _LARGEST = 2**63 - 1
 _LONGEST_NAME = 1_000  # characters that a name has in its column
 _LATEST = 2**62  # nanoseconds that a time has in its column
-_OWN = frozenset({"project", "key_id"})  # ours to say, whatever the span says
+# Ours to say, whatever the span says; and what is told beside.
+_OWN = frozenset({"project", "key_id", "attributes"})
 _USAGE = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 _JSON = ("parameters", "metadata")
+_SIDES: tuple[Side, ...] = ("input", "output")
+Columns: TypeAlias = dict[str, Any]  # a list of values for each column
 _Keep: TypeAlias = Callable[[bytes], str]
 
 
@@ -46,10 +49,13 @@ class Arrived(NamedTuple):
 
 def span_columns(arrived: Sequence[Arrived], keep: _Keep) -> pa.Table:
     """The rows. `keep` is given what is too large for a row, and returns the hash under which it is found again."""
-    origins = [each.origin for each in arrived]
-    tolds = [each.told for each in arrived]
-    spans = [each.span for each in arrived]
-    columns = _of_spans(spans) | _of_usage(spans) | _as_told(tolds, keep)
+    origins, tolds, spans = zip(*arrived, strict=True)
+    return told_columns(origins, tolds, columns_of(spans), keep)
+
+
+def told_columns(origins: Sequence[Origin], tolds: Sequence[Told], ours: Columns, keep: _Keep) -> pa.Table:
+    """The rows: whence, as they were told, and as they were understood (`columns_of`)."""
+    columns = ours | _as_told(tolds, keep)
     columns |= {
         "project": [origin.project for origin in origins],
         "key_id": [origin.key_id for origin in origins],
@@ -58,6 +64,27 @@ def span_columns(arrived: Sequence[Arrived], keep: _Keep) -> pa.Table:
         "map_version": [MAP_VERSION] * len(tolds),
     }
     return table_of(SPANS.arrow, columns)
+
+
+def columns_of(spans: Sequence[Span]) -> Columns:
+    """Records as columns: those of the table that say how a span was understood."""
+    return _of_spans(spans) | _of_usage(spans)
+
+
+def text_columns(side: Side, texts: list[str]) -> Columns:
+    """The columns of what went in or came out: as it begins, and whether there is more."""
+    return {
+        f"{side}_preview": list(map(preview, texts)),
+        f"{side}_ref": [TOLD if len(text) > PREVIEW else "" for text in texts],
+    }
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON, whatever it holds."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
+        return value_json(value)
 
 
 def table_of(schema: pa.Schema, columns: dict[str, Any]) -> pa.Table:
@@ -85,15 +112,13 @@ def fitted(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
 def _of_spans(spans: Sequence[Span]) -> dict[str, Any]:
     names = [name for name in Span.__struct_fields__ if name in SPANS.arrow.names and name not in _OWN]
     columns: dict[str, Any] = {name: list(map(attrgetter(name), spans)) for name in names}
-    for side in ("input", "output"):
-        texts = list(map(attrgetter(side), spans))
-        columns[f"{side}_preview"] = list(map(preview, texts))
-        columns[f"{side}_ref"] = [TOLD if len(text) > PREVIEW else "" for text in texts]
+    for side in _SIDES:
+        columns |= text_columns(side, list(map(attrgetter(side), spans)))
     for name in _JSON:
         if name in columns:
-            columns[name] = [_json(value) if value else "" for value in columns[name]]
+            columns[name] = [json_text(value) if value else "" for value in columns[name]]
     columns["entry"] = [span.entry for span in spans]
-    columns["usage_raw"] = [None if span.usage_raw is None else _json(span.usage_raw) for span in spans]
+    columns["usage_raw"] = [None if span.usage_raw is None else json_text(span.usage_raw) for span in spans]
     return columns
 
 
@@ -159,18 +184,11 @@ def value_json(value: Any) -> str:
 
 def _apart(told: Told) -> str:
     """What its columns cut, whole."""
-    return _json({"name": told.name, "start_ns": told.start_ns, "end_ns": told.end_ns})
+    return json_text({"name": told.name, "start_ns": told.start_ns, "end_ns": told.end_ns})
 
 
 def _structs_json(structs: Sequence[msgspec.Struct]) -> str:
     return value_json([msgspec.structs.asdict(each) for each in structs]) if structs else ""
-
-
-def _json(value: Any) -> str:
-    try:
-        return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
-        return value_json(value)
 
 
 def _fit(value: Any, type_: pa.DataType) -> Any:

@@ -30,11 +30,18 @@ class Heard(NamedTuple):
     span: Span
 
 
-class _Call(NamedTuple):
+class Used(NamedTuple):
+    """What of a span says which call it tells, and what that used."""
+
+    project: str
     scope: str
+    trace_id: str
+    span_id: str
+    parent_id: str
     start_ns: int
     end_ns: int
     prompt_tokens: int
+    total_tokens: int
     response_id: str
     priced: bool
 
@@ -44,7 +51,7 @@ class CountedCalls:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._below: OrderedDict[_Place, dict[str, _Call]] = OrderedDict()  # by the span that counts it
+        self._below: OrderedDict[_Place, dict[str, Used]] = OrderedDict()  # by the span that counts it
 
     def once(self, heard: Sequence[Heard]) -> list[Span]:
         """The spans, in their order; one that repeats what spans below or within it used counts nothing itself.
@@ -52,37 +59,45 @@ class CountedCalls:
         Its cost stays where none of those has one.
         """
         counted = [span for _, _, span in heard]
-        for index in sorted(range(len(heard)), key=lambda index: (-counted[index].start_ns, counted[index].end_ns)):
-            project, scope, span = heard[index]
-            below = self._below.get((project, span.trace_id, span.span_id)) if self._below else None
-            if span.usage.total_tokens:
-                beside = self._beside(project, scope, span)
-                same = _repeated(span, [*(below or {}).values(), *beside]) if below or beside else ()
-                if same:
-                    counted[index] = _counting_nothing(span, priced=any(call.priced for call in same))
-                else:
-                    below = {**(below or {}), span.span_id: _call(scope, span)}
-            if below and span.parent_id:
-                self._note((project, span.trace_id, span.parent_id), below)
-        for index, (project, scope, span) in enumerate(heard):
-            if span.start_ns == span.end_ns and counted[index].usage.total_tokens:
-                before = self._around(project, scope, span)
-                if same := _repeated(span, [call for call in before if call.end_ns <= span.start_ns]):
-                    counted[index] = _counting_nothing(span, priced=any(call.priced for call in same))
+        for index, priced in self.repeated([_used(each) for each in heard]).items():
+            counted[index] = _counting_nothing(counted[index], priced=priced)
         return counted
 
-    def _beside(self, project: str, scope: str, span: Span) -> list[_Call]:
+    def repeated(self, heard: Sequence[Used]) -> dict[int, bool]:
+        """Which of the spans repeat what spans below or within them used, by their places; whether one of those has a cost."""
+        repeated: dict[int, bool] = {}
+        for index in sorted(range(len(heard)), key=lambda index: (-heard[index].start_ns, heard[index].end_ns)):
+            one = heard[index]
+            below = self._below.get((one.project, one.trace_id, one.span_id)) if self._below else None
+            if one.total_tokens:
+                beside = self._beside(one)
+                same = _repeated(one, [*(below or {}).values(), *beside]) if below or beside else ()
+                if same:
+                    repeated[index] = any(call.priced for call in same)
+                else:
+                    below = {**(below or {}), one.span_id: one}
+            if below and one.parent_id:
+                self._note((one.project, one.trace_id, one.parent_id), below)
+        for index, one in enumerate(heard):
+            if one.start_ns == one.end_ns and one.total_tokens and index not in repeated:
+                before = [call for call in self._around(one) if call.end_ns <= one.start_ns]
+                if same := _repeated(one, before):
+                    repeated[index] = any(call.priced for call in same)
+        return repeated
+
+    def _beside(self, one: Used) -> list[Used]:
         """Calls under the same parent, within the span's time, of which another library told. Its own are calls at the same time."""
-        around = self._around(project, scope, span)
-        return [call for call in around if span.start_ns <= call.start_ns and call.end_ns <= span.end_ns]
+        around = self._around(one)
+        return [call for call in around if one.start_ns <= call.start_ns and call.end_ns <= one.end_ns]
 
-    def _around(self, project: str, scope: str, span: Span) -> list[_Call]:
-        if not span.parent_id or not self._below:
+    def _around(self, one: Used) -> list[Used]:
+        """Calls under the same parent of which another library told."""
+        if not one.parent_id or not self._below:
             return []
-        around = self._below.get((project, span.trace_id, span.parent_id), {})
-        return [call for call in around.values() if call.scope != scope]
+        around = self._below.get((one.project, one.trace_id, one.parent_id), {})
+        return [call for call in around.values() if call.scope != one.scope]
 
-    def _note(self, place: _Place, calls: dict[str, _Call]) -> None:
+    def _note(self, place: _Place, calls: dict[str, Used]) -> None:
         known = self._below.setdefault(place, {})
         if len(known) < _MOST_UNDER_ONE:
             known |= calls
@@ -90,25 +105,29 @@ class CountedCalls:
             self._below.popitem(last=False)
 
 
-def _call(scope: str, span: Span) -> _Call:
-    priced = span.cost_nano_usd is not None
-    return _Call(scope, span.start_ns, span.end_ns, span.usage.prompt_tokens, span.response_id, priced)
+def _used(heard: Heard) -> Used:
+    project, scope, span = heard
+    usage, priced = span.usage, span.cost_nano_usd is not None
+    return Used(
+        project, scope, span.trace_id, span.span_id, span.parent_id, span.start_ns, span.end_ns,
+        usage.prompt_tokens, usage.total_tokens, span.response_id, priced,
+    )  # fmt: skip
 
 
-def _repeated(span: Span, calls: list[_Call]) -> list[_Call]:
+def _repeated(one: Used, calls: list[Used]) -> list[Used]:
     """Those of the calls that are the one, or the several, that the span tells again."""
-    same = [call for call in calls if _is_same(span, call)]
-    prompt = span.usage.prompt_tokens
+    same = [call for call in calls if _is_same(one, call)]
+    prompt = one.prompt_tokens
     if same or len(calls) < 2 or not prompt or prompt != sum(call.prompt_tokens for call in calls):
         return same
     return calls
 
 
-def _is_same(span: Span, call: _Call) -> bool:
+def _is_same(one: Used, call: Used) -> bool:
     """By the answer's id where both tell it, else by the prompt's size."""
-    if span.response_id and call.response_id:
-        return span.response_id == call.response_id
-    return bool(call.prompt_tokens) and span.usage.prompt_tokens == call.prompt_tokens
+    if one.response_id and call.response_id:
+        return one.response_id == call.response_id
+    return bool(call.prompt_tokens) and one.prompt_tokens == call.prompt_tokens
 
 
 def _counting_nothing(span: Span, *, priced: bool) -> Span:

@@ -19,6 +19,7 @@ from flyball.kit.errors import FlyballError
 from flyball.kit.redaction import redact
 
 from . import batches, inbox, open_spans
+from .alike import Foreign, Understand, Understood, understood
 from .batches import Batch
 from .content_logs import ContentLogs
 from .counted_calls import CountedCalls
@@ -26,12 +27,9 @@ from .moving.native import NativeMover
 from .moving.poisoned import Poisoned
 from .moving.protocol import Mover
 from .moving.told_signals import ToldSignalMover
-from .moving.told_spans import ToldSpanMover, Understand
-from .normalising import normalise
-from .records import Span
+from .moving.told_spans import ToldSpanMover
 from .signal_tables import LOGS, METRICS
 from .tables import PAYLOADS, SCORES, SPANS
-from .told import Told, ToldLog
 
 TABLES = (SPANS, PAYLOADS, SCORES, LOGS, METRICS)
 
@@ -48,7 +46,7 @@ _log = logging.getLogger(__name__)
 class Flusher:
     """The flusher of one process. `run` for the life of the process, then `finish` at a graceful stop.
 
-    `understand` makes our record of what OTLP told; without it, what a call cost is known where the span says it.
+    `understand` makes columns of what OTLP told; without it, what a call cost is known where the span says it.
     """
 
     def __init__(self, ctx: Context, understand: Understand | None = None) -> None:
@@ -190,6 +188,5 @@ class Flusher:
         return len(batch.ids)
 
 
-def _without_prices(project: str, told: Told, logs: Sequence[ToldLog]) -> Span:
-    del project
-    return normalise(told, logs)
+def _without_prices(foreign: Sequence[Foreign]) -> Understood:
+    return understood(foreign, lambda _project: None)

@@ -14,9 +14,8 @@ from flyball.llm.usage import Usage
 from flyball.models import store
 from flyball.models.pricing import cost
 from flyball.models.records import Prices
-from flyball.traces.normalising import Price, normalise
-from flyball.traces.records import Span
-from flyball.traces.told import Told, ToldLog
+from flyball.traces.alike import Foreign, Understood, understood
+from flyball.traces.fields import Price
 
 _LOOK_SECONDS = 30.0
 
@@ -27,7 +26,6 @@ class DeclaredPrices:
     def __init__(self, ctx: Context) -> None:
         self._db = ctx.db.across_projects()
         self._by_project: dict[str, dict[str, Prices]] = {}
-        self._functions: dict[str, Price] = {}
 
     async def follow(self) -> None:
         """Read them again every half minute, until cancelled."""
@@ -49,12 +47,13 @@ class DeclaredPrices:
                 mine[model.name] = model.spec.prices
         self._by_project = found
 
-    def understand(self, project: str, told: Told, logs: Sequence[ToldLog]) -> Span:
-        """A span as ours, at the project's prices."""
-        price = self._functions.get(project)
-        if price is None:
-            price = self._functions[project] = partial(self._price, project)
-        return normalise(told, logs, price=price)
+    def understand(self, foreign: Sequence[Foreign]) -> Understood:
+        """What spans tell, at the prices of their projects."""
+        return understood(foreign, self.of)
+
+    def of(self, project: str) -> Price | None:
+        """The project's prices; None where it declares none."""
+        return partial(self._price, project) if project in self._by_project else None
 
     def _price(self, project: str, provider: str, model: str, usage: Usage, when_ns: int) -> tuple[int, str] | None:
         del provider, when_ns  # a project names each model once, and the newest prices are those of now

@@ -71,6 +71,14 @@ _INPUT = _Side("input.messages", "input.json", "")
 _OUTPUT = _Side("output.messages", "output.json", "output.calls")
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value is a text and nothing else: no JSON that may hold a conversation."""
+    return type(value) is str and (value[:1] not in _MAY_BE_JSON or value.lstrip(" \n\t\r")[:1] not in _MAY_BE_JSON)
+
+
+_MAY_BE_JSON = frozenset("[{ \n\t")
+
+
 def _told(found: Found, side: _Side, role: str) -> list[Message] | str | None:
     """The messages of one attribute; its text where they are none."""
     value = found.get(side.messages)

@@ -4,7 +4,7 @@ Spans of one library have the same names again and again, so what names tell tog
 (a plan) and only values are looked at afterwards. Knows tables; knows neither our records nor what a field's value means.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .tables import BEHIND, Rule, table_of
@@ -27,8 +27,8 @@ class Read(NamedTuple):
     label: int
 
 
-class _Plan(NamedTuple):
-    """Places of attributes: of the value that fills each field, of each gathered name's, of what tells a kind by rank."""
+class Plan(NamedTuple):
+    """What attributes of certain names tell. Places of attributes: of the value that fills each field, of each gathered name's, of what tells a kind by rank."""
 
     found: tuple[tuple[str, int], ...]
     gathered: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
@@ -38,20 +38,36 @@ class _Plan(NamedTuple):
 
 def read(attributes: Mapping[str, Any], scope: str) -> Read:
     """What the attributes of a span of this instrumentation scope tell. A value that is empty or None tells nothing."""
+    attributes = saying(attributes)
+    plan = plan_of(scope, attributes)
     values = list(attributes.values())
-    if "" in values or None in values:
-        attributes = {name: value for name, value in attributes.items() if value is not None and value != ""}
-        values = list(attributes.values())
-    key = (scope, tuple(attributes))
-    plan = _plans.get(key) or _planned(key)
     found = {field: values[place] for field, place in plan.found}
     gathered = {field: {name: values[place] for name, place in names} for field, names in plan.gathered}
+    return Read(found, gathered, *kind_told(plan, values), plan.label)
+
+
+def saying(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes without those that tell nothing: the same ones, where all tell something."""
+    values = attributes.values()
+    if "" in values or None in values:
+        return {name: value for name, value in attributes.items() if value is not None and value != ""}
+    return attributes
+
+
+def plan_of(scope: str, attributes: Mapping[str, Any]) -> Plan:
+    """What attributes of these names tell."""
+    key = (scope, tuple(attributes))
+    return _plans.get(key) or _planned(key)
+
+
+def kind_told(plan: Plan, values: Sequence[Any]) -> tuple[str, int]:
+    """The kind and its rank, which follow from the texts of the values that tell it."""
     kind, rank = "", _NEVER
     for place, rule in plan.kinds:
-        told, said = _spoken(rule, values[place])
-        if told < rank:
-            kind, rank = said, told
-    return Read(found, gathered, kind, rank, plan.label)
+        said_rank, said = _spoken(rule, values[place])
+        if said_rank < rank:
+            kind, rank = said, said_rank
+    return kind, rank
 
 
 def together(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -67,20 +83,18 @@ def together(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def _spoken(rule: Rule, value: Any) -> tuple[int, str]:
     """A kind in our words; one that no table knows in the producer's, behind all others."""
     words = rule.words
-    if words is None:
-        return rule.rank, value
-    if isinstance(words, str):
-        return rule.rank, words
+    if words is None or isinstance(words, str):
+        return rule.rank, words or ""
     said = str(value).lower().strip('"')[:_LONGEST]
     ours = words.get(said) or words.get("*")
     return (rule.rank, ours) if ours else (rule.rank + BEHIND, said)
 
 
-_plans: dict[tuple[str, tuple[str, ...]], _Plan] = {}
+_plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
 _held = 0
 
 
-def _planned(key: tuple[str, tuple[str, ...]]) -> _Plan:
+def _planned(key: tuple[str, tuple[str, ...]]) -> Plan:
     global _held  # noqa: PLW0603 -- how much the plans above hold
     plan = _plan(*key)
     if _held > _MOST_HELD:
@@ -92,7 +106,7 @@ def _planned(key: tuple[str, tuple[str, ...]]) -> _Plan:
     return plan
 
 
-def _plan(scope: str, names: tuple[str, ...]) -> _Plan:
+def _plan(scope: str, names: tuple[str, ...]) -> Plan:
     table = table_of(scope)
     best: dict[str, tuple[int, int]] = {}  # rank and place of the best name of each field
     signs: dict[str, int] = {}
@@ -117,7 +131,7 @@ def _plan(scope: str, names: tuple[str, ...]) -> _Plan:
         elif rule.rank < best.get(rule.field, (_NEVER, 0))[0]:
             best[rule.field] = (rule.rank, place)
     found = signs | {field: place for field, (_, place) in best.items()}
-    return _Plan(
+    return Plan(
         found=tuple(found.items()),
         gathered=tuple((field, tuple(inside.items())) for field, inside in gathered.items()),
         kinds=tuple(kinds),

@@ -314,6 +314,11 @@ def _count(value: Any) -> int | None:
     return None
 
 
+def is_count(value: Any) -> bool:
+    """Whether a value is a number of tokens as it is."""
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
 def usage_told(gathered: Mapping[str, Any], found: Found) -> dict[str, Any] | None:
     """What is kept of it as it came."""
     if "tokens.json" in found:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,28 +20,32 @@ from flyball.infra.lake.schema import TableSchema
 from flyball.kit.errors import FlyballError
 from flyball.kit.hashing import bytes_hash
 from flyball.traces import open_spans
+from flyball.traces.alike import Foreign, Understand
 from flyball.traces.batches import Batch
-from flyball.traces.columns import Arrived, Origin, span_columns
+from flyball.traces.columns import Columns, Origin, told_columns
 from flyball.traces.content_logs import ContentLogs
-from flyball.traces.counted_calls import CountedCalls, Heard
+from flyball.traces.counted_calls import CountedCalls, Used
 from flyball.traces.dialects.judgements import of_project, scores_of
 from flyball.traces.lately_stored import MOST, LatelyStored, hashes_of
 from flyball.traces.open_spans import OpenSpan
 from flyball.traces.otlp.decoding import told_spans
 from flyball.traces.own_blobs import own_blobs
-from flyball.traces.records import Score, Span
+from flyball.traces.records import Score
 from flyball.traces.tables import SPANS
-from flyball.traces.told import Told, ToldLog
+from flyball.traces.told import Told
 
 from . import requests
 from .protocol import Claimable, Rest, Sifted
 from .requests import Request
 from .sifting import sift
 
-Understand: TypeAlias = Callable[[str, Told, Sequence[ToldLog]], Span]
 Key: TypeAlias = tuple[str, str, str]  # project, trace id, span id
 
 _PIECE_BYTES = 16 * 1024 * 1024  # of requests, unpacked, that become rows at once
+_PROMPT = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
+_ANSWER = ("output_tokens", "reasoning_tokens")
+_NO_USAGE: dict[str, Any] = dict.fromkeys((*_PROMPT, *_ANSWER), 0) | {"usage_estimated": False}
+_NO_COST: dict[str, Any] = {"cost_nano_usd": None, "price_version": ""}
 _STORED = "select distinct project, trace_id, span_id from spans where trace_id in (select unnest($trace_ids))"
 
 
@@ -56,7 +60,7 @@ class _Moved:
 
 
 class ToldSpanMover:
-    """Spans of the table `inbox_batches`. `understand` makes our record of what a project was told."""
+    """Spans of the table `inbox_batches`. `understand` makes columns of what was told."""
 
     def __init__(self, ctx: Context, understand: Understand, logs: ContentLogs, calls: CountedCalls) -> None:
         self.kind = "traces"
@@ -131,22 +135,34 @@ class ToldSpanMover:
     def _pieces(self, packed: Sequence[Request], moved: _Moved, keep: Callable[[bytes], str]) -> Iterator[pa.Table]:
         """The rows; beside them, `moved` is filled, and `keep` is given what is too large for a row once its piece is sound."""
         for piece in requests.in_pieces(packed, size=_PIECE_BYTES):
-            arrived = list(self._understood(piece, moved))
-            if arrived:
+            fresh = self._not_stored(self._ended(piece, moved), moved)
+            if fresh:
                 large: list[bytes] = []
-                rows = span_columns(self._counted_once(arrived), partial(_hash_later, large))
+                rows = self._rows(fresh, partial(_hash_later, large))
                 for data in large:
                     keep(data)
                 yield rows
 
-    def _understood(self, piece: Sequence[Request], moved: _Moved) -> Iterator[Arrived]:
-        for origin, told in self._not_stored(self._ended(piece, moved), moved):
-            logs = self._logs.of(origin.project, told.trace_id, told.span_id)
-            yield Arrived(origin, told, self._understand(origin.project, told, logs))
+    def _rows(self, fresh: Sequence[tuple[Origin, Told]], keep: Callable[[bytes], str]) -> pa.Table:
+        order, columns = self._understand([self._foreign(*each) for each in fresh])
+        origins, tolds = zip(*(fresh[place] for place in order), strict=True)
+        self._count_once(origins, tolds, columns)
+        return told_columns(origins, tolds, columns, keep)
 
-    def _counted_once(self, arrived: Sequence[Arrived]) -> list[Arrived]:
-        spans = self._calls.once([Heard(each.origin.project, each.told.scope.name, each.span) for each in arrived])
-        return [each._replace(span=span) for each, span in zip(arrived, spans, strict=True)]
+    def _foreign(self, origin: Origin, told: Told) -> Foreign:
+        return Foreign(origin.project, told, self._logs.of(origin.project, told.trace_id, told.span_id))
+
+    def _count_once(self, origins: Sequence[Origin], tolds: Sequence[Told], columns: Columns) -> None:
+        """Take the usage from spans that repeat what others used; and the cost, where one of those has it."""
+        prompts = list(map(sum, zip(*(columns[name] for name in _PROMPT), strict=True)))
+        totals = map(sum, zip(prompts, *(columns[name] for name in _ANSWER), strict=True))
+        projects, scopes = (origin.project for origin in origins), (told.scope.name for told in tolds)
+        ids = (columns[name] for name in ("trace_id", "span_id", "parent_id", "start_ns", "end_ns"))
+        priced = (cost is not None for cost in columns["cost_nano_usd"])
+        heard = map(Used, projects, scopes, *ids, prompts, totals, columns["response_id"], priced)
+        for place, is_priced in self._calls.repeated(list(heard)).items():
+            for name, nothing in (_NO_USAGE | _NO_COST if is_priced else _NO_USAGE).items():
+                columns[name][place] = nothing
 
     def _ended(self, piece: Sequence[Request], moved: _Moved) -> list[tuple[Origin, Told]]:
         ended = []

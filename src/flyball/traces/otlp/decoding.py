@@ -80,7 +80,7 @@ def _told_scope(group: Any) -> ToldScope:
 
 
 def _told_span(span: Any, resource: ToldResource, scope: ToldScope) -> Told:
-    status = span.status
+    status, events, links = span.status, span.events, span.links
     return Told(
         span.trace_id.hex(),
         span.span_id.hex(),
@@ -92,8 +92,8 @@ def _told_span(span: Any, resource: ToldResource, scope: ToldScope) -> Told:
         span.flags,
         span.kind,
         plain_attributes(span.attributes),
-        [_told_event(event) for event in span.events],
-        [_told_link(link) for link in span.links],
+        [_told_event(event) for event in events] if events else [],
+        [_told_link(link) for link in links] if links else [],
         status.code,
         status.message,
         span.dropped_attributes_count,
