@@ -282,12 +282,25 @@ def aside(figures: Figures) -> Finding:
     return Finding(name="set aside", state="good", found="no record: what is acknowledged gets into the tables")
 
 
+def unended(figures: Figures) -> Finding:
+    """Whether a project has more spans that do not end than are kept open."""
+    if figures.given_up:
+        return Finding(
+            name="open spans",
+            state="note",
+            found=f"{figures.given_up:,} were given up since the flusher started: a project has more that do not end than are kept",
+            next_step="`flyball sql` finds them: spans with the attribute flyball.unended",
+        )
+    return Finding(name="open spans", state="good", found="none was given up")
+
+
 CHECKS: tuple[Check, ...] = (
     objective,
     lag,
     ingest,
     flushing,
     aside,
+    unended,
     compaction,
     disk,
     jobs,

@@ -21,6 +21,12 @@ def families_of(health: Health) -> Iterator[Family]:
     yield from _records(figures)
     yield _turned_away(figures)
     yield _one("flyball_records_set_aside", "Records that cannot be moved into their tables.", figures.aside)
+    yield family(
+        "flyball_open_spans_given_up",
+        "counter",
+        "Spans that do not end, and parts of spans, that were more than a project may have.",
+        [Sample(figures.given_up)],
+    )
     yield from _flushing(figures)
     yield from _tables(figures)
     yield from _machine(figures)

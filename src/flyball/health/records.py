@@ -203,6 +203,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     flows: tuple[Flow, ...]
     turned_away: int  # requests, since ingest is full
     turned_away_rate: float
+    given_up: int  # open spans and parts of spans that were too many, since the flusher started
     aside: int | None  # records that cannot be moved into their tables, of all projects
     flushes: tuple[Flush, ...]
     flusher: Flusher

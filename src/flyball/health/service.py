@@ -86,6 +86,7 @@ def _figures(ctx: Context, watch: Watch) -> Figures:
         flows=flows_of(watch),
         turned_away=int(sum(one.sum_of("turned_away") for one in watch.vitals)),
         turned_away_rate=watch.growth.per_second("turned_away"),
+        given_up=int(sum(one.sum_of("given_up") for one in watch.vitals)),
         aside=watch.aside,
         flushes=tuple(flush_of(watch, kind) for kind in KINDS),
         flusher=flusher_of(watch),

@@ -18,7 +18,7 @@ from flyball.infra.lake.schema import TableSchema
 from flyball.kit.errors import FlyballError
 from flyball.kit.redaction import redact
 
-from . import batches, inbox, open_spans
+from . import batches, inbox, open_spans, parts
 from .alike import Foreign, Understand, Understood, understood
 from .batches import Batch
 from .content_logs import ContentLogs
@@ -37,6 +37,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _LOCKED_SECONDS = 0.02
 _COMPACT_AT_FILES = 240  # the worker joins files long before; this is for when it is away
 _FORGET_EVERY_NS = 300 * 1_000_000_000
+_BOUND_EVERY_NS = 10 * 1_000_000_000
 _VACUUM_EVERY_NS = 20 * 1_000_000_000
 _VACUUM_AT_REQUESTS = 2_000
 
@@ -52,7 +53,7 @@ class Flusher:
     def __init__(self, ctx: Context, understand: Understand | None = None) -> None:
         self._ctx = ctx
         self._db = ctx.db.across_projects()
-        self._forgot_ns = 0
+        self._forgot_ns = self._bounded_ns = 0
         self._met: set[str] = set()  # kinds whose table was compared with this database since the start
         self._full = False
         self._joined: dict[str, int] = {}  # how many files each table had after they were joined
@@ -131,9 +132,10 @@ class Flusher:
             return max(rows)
 
     async def tidy(self, *, files: int = _COMPACT_AT_FILES) -> None:
-        """Join a table's files when many have come, give PostgreSQL its room back, forget keys that nobody repeats any more."""
+        """Join a table's files when many have come, give PostgreSQL its room back, forget what nobody waits for any more."""
         now_ns = self._ctx.clock.now_ns()
         await self._give_room_back(now_ns)
+        await self._keep_within_bounds(now_ns)
         forget = now_ns - self._forgot_ns >= _FORGET_EVERY_NS
         many = [table for table in TABLES if await self._files(table) - self._joined.get(table.name, 0) >= files]
         if not (many or forget):
@@ -146,7 +148,19 @@ class Flusher:
                 self._joined[table.name] = await self._files(table)
             await inbox.forget_keys(connection, now_ns=now_ns)
             await open_spans.give_up(connection, now_ns=now_ns)
+            await parts.give_up(connection, now_ns=now_ns)
             self._forgot_ns = now_ns
+
+    async def _keep_within_bounds(self, now_ns: int) -> None:
+        """Spans that never end, and parts of spans whose rest never comes, have a bound in each project."""
+        if now_ns - self._bounded_ns < _BOUND_EVERY_NS:
+            return
+        async with self._db.connection() as connection, batches.locked(connection) as mine:
+            if mine:
+                given_up = await open_spans.keep_within_bounds(connection, now_ns=now_ns)
+                given_up += await parts.keep_within_bounds(connection)
+                self._ctx.tally.count("given_up", given_up)
+                self._bounded_ns = now_ns
 
     async def _files(self, table: TableSchema) -> int:
         return len(await asyncio.to_thread(self._ctx.lake.files, table))

@@ -1,6 +1,6 @@
 """Spans that have begun and not ended: shown as running, and gone from here when the ended span is in the table.
 
-One that never ends is stored a day later, marked, by way of the inbox. Knows the rows of `open_spans`; knows not how they are shown.
+One that never ends is stored a day later, marked, by way of the inbox; sooner where a project has too many of them. Knows the rows of `open_spans`; knows not how they are shown.
 """
 
 import hashlib
@@ -20,8 +20,12 @@ from .told import Told
 
 UNENDED = "flyball.unended"  # the attribute of a span that was stored although nobody said that it ended
 ENDS_WITHIN_NS = 24 * 3600 * 1_000_000_000
+MOST_ROWS = 100_000  # open spans of one project; beyond, those are given up that were not told of for longest
+MOST_BYTES = 256 * 1024 * 1024  # of them together, likewise
 
 _MOST_AT_ONCE = 1_000
+_MOST_BYTES_AT_ONCE = 32 * 1024 * 1024
+_MOST_TURNS = 100  # of so many at once, until the flusher goes on with what arrives
 _KEEP = """
     insert into open_spans (project, trace_id, span_id, start_ns, received_ns, key_id, body)
     select * from unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::text[], %b::bytea[])
@@ -37,9 +41,33 @@ _NEWEST = """
     select * from open_spans where project = %s and start_ns >= %s and start_ns < %s order by start_ns desc limit %s
 """
 _OVERDUE = """
-    delete from open_spans where (project, trace_id, span_id) in (
-        select project, trace_id, span_id from open_spans where received_ns < %s order by received_ns limit %s
-    ) returning *
+    with oldest as (
+        select project, trace_id, span_id, received_ns, octet_length(body) as size from open_spans
+        where received_ns < %s order by received_ns limit %s
+    ), few as (
+        select project, trace_id, span_id, sum(size) over (order by received_ns, project, trace_id, span_id) - size as before
+        from oldest
+    )
+    delete from open_spans using few where open_spans.project = few.project and open_spans.trace_id = few.trace_id
+        and open_spans.span_id = few.span_id and before < %s
+    returning open_spans.*
+"""
+_CROWDED = """
+    select project from open_spans group by project having count(*) > %s or sum(octet_length(body)) > %s
+"""
+_BEYOND = """
+    with sized as (
+        select trace_id, span_id, received_ns, octet_length(body) as size, row_number() over newest as place,
+            sum(octet_length(body)) over newest as held
+        from open_spans where project = %s window newest as (order by received_ns desc, trace_id, span_id)
+    ), beyond as (
+        select trace_id, span_id, received_ns, size from sized where place > %s or held > %s order by received_ns limit %s
+    ), few as (
+        select trace_id, span_id, sum(size) over (order by received_ns, trace_id, span_id) - size as before from beyond
+    )
+    delete from open_spans using few where open_spans.project = %s and open_spans.trace_id = few.trace_id
+        and open_spans.span_id = few.span_id and before < %s
+    returning open_spans.*
 """
 _STORE = """
     insert into inbox_batches (digest, project, signal, key_id, received_ns, records, size, body)
@@ -105,15 +133,36 @@ async def newest(
 async def give_up(connection: Connection, *, now_ns: int) -> int:
     """Send those that were not told of for a day into the inbox, as spans that end where they began, marked; how many."""
     async with connection.transaction():
-        rows = await fetch_all(connection, _OVERDUE, now_ns - ENDS_WITHIN_NS, _MOST_AT_ONCE)
-        by_sender: defaultdict[tuple[str, str], list[Told]] = defaultdict(list)
-        for row in rows:
-            by_sender[row["project"], row["key_id"]].append(_unended(told_of(row)))
-        for (project, key_id), spans in by_sender.items():
-            body = spans_request(spans).SerializeToString()
-            digest = hashlib.sha256(body).digest()
-            await execute(connection, _STORE, digest, project, key_id, now_ns, len(spans), len(body), pack(body))
+        overdue_ns = now_ns - ENDS_WITHIN_NS
+        rows = await fetch_all(connection, _OVERDUE, overdue_ns, _MOST_AT_ONCE, _MOST_BYTES_AT_ONCE)
+        await _store_unended(connection, rows, now_ns)
     return len(rows)
+
+
+async def keep_within_bounds(connection: Connection, *, now_ns: int) -> int:
+    """Of projects with too many open spans, send those in the same way that were not told of for longest; how many."""
+    given_up = 0
+    for crowded in await fetch_all(connection, _CROWDED, MOST_ROWS, MOST_BYTES):
+        project = crowded["project"]
+        bounds = (project, MOST_ROWS, MOST_BYTES, _MOST_AT_ONCE, project, _MOST_BYTES_AT_ONCE)
+        for _ in range(_MOST_TURNS):
+            async with connection.transaction():
+                rows = await fetch_all(connection, _BEYOND, *bounds)
+                await _store_unended(connection, rows, now_ns)
+            given_up += len(rows)
+            if not rows:
+                break
+    return given_up
+
+
+async def _store_unended(connection: Connection, rows: Sequence[Row], now_ns: int) -> None:
+    by_sender: defaultdict[tuple[str, str], list[Told]] = defaultdict(list)
+    for row in rows:
+        by_sender[row["project"], row["key_id"]].append(_unended(told_of(row)))
+    for (project, key_id), spans in by_sender.items():
+        body = spans_request(spans).SerializeToString()
+        digest = hashlib.sha256(body).digest()
+        await execute(connection, _STORE, digest, project, key_id, now_ns, len(spans), len(body), pack(body))
 
 
 def _unended(told: Told) -> Told:

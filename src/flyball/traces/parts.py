@@ -12,6 +12,22 @@ from flyball.infra.context import Context
 from flyball.infra.db.database import Connection, execute, fetch_all
 
 KEPT_NS = 7 * 24 * 3600 * 1_000_000_000  # how long the rest is waited for
+MOST_ROWS = 100_000  # spans of one project of which parts are kept; beyond, those go that were not told of for longest
+MOST_BYTES = 256 * 1024 * 1024  # of them together, likewise
+MOST_OF_ONE = 8 * 1024 * 1024  # bytes; what is told of a span beyond them is told on, and not remembered
+
+_OVERDUE = "delete from span_parts where received_ns < %s"
+_CROWDED = """
+    select project from span_parts group by project having count(*) > %s or sum(octet_length(body)) > %s
+"""
+_BEYOND = """
+    delete from span_parts using (
+        select trace_id, span_id, row_number() over newest as place, sum(octet_length(body)) over newest as held
+        from span_parts where project = %s window newest as (order by received_ns desc, trace_id, span_id)
+    ) as sized
+    where span_parts.project = %s and span_parts.trace_id = sized.trace_id and span_parts.span_id = sized.span_id
+        and (place > %s or held > %s)
+"""
 
 
 class Place(NamedTuple):
@@ -31,6 +47,8 @@ async def add_parts(ctx: Context, parts: Mapping[Place, Mapping[str, Any]]) -> d
         await _open(connection, ctx.project, places, now_ns)
         known = await _known(connection, ctx.project, places)
         whole = {place: {**known.get(place, {}), **parts[place]} for place in places}
+        told = {place: msgspec.json.encode(whole[place]).decode() for place in places}
+        kept = [place for place in places if len(told[place]) <= MOST_OF_ONE]
         await execute(
             connection,
             """
@@ -39,16 +57,10 @@ async def add_parts(ctx: Context, parts: Mapping[Place, Mapping[str, Any]]) -> d
             where span_parts.project = %s and span_parts.trace_id = given.trace_id and span_parts.span_id = given.span_id
             """,
             now_ns,
-            [place.trace_id for place in places],
-            [place.span_id for place in places],
-            [msgspec.json.encode(whole[place]).decode() for place in places],
+            [place.trace_id for place in kept],
+            [place.span_id for place in kept],
+            [told[place] for place in kept],
             ctx.project,
-        )
-        await execute(
-            connection,
-            "delete from span_parts where project = %s and received_ns < %s",
-            ctx.project,
-            now_ns - KEPT_NS,
         )
     return whole
 
@@ -68,6 +80,23 @@ async def forget_parts(ctx: Context, places: list[Place]) -> None:
             [place.span_id for place in places],
             ctx.project,
         )
+
+
+async def give_up(connection: Connection, *, now_ns: int) -> int:
+    """Forget parts whose rest was waited for long enough, in all projects; how many.
+
+    What has a beginning was told as an open span, and is stored as one that did not end.
+    """
+    return await execute(connection, _OVERDUE, now_ns - KEPT_NS)
+
+
+async def keep_within_bounds(connection: Connection) -> int:
+    """Of projects with too many parts, forget those likewise that were not told of for longest; how many."""
+    given_up = 0
+    for crowded in await fetch_all(connection, _CROWDED, MOST_ROWS, MOST_BYTES):
+        project = crowded["project"]
+        given_up += await execute(connection, _BEYOND, project, project, MOST_ROWS, MOST_BYTES)
+    return given_up
 
 
 async def _open(connection: Connection, project: str, places: list[Place], now_ns: int) -> None:

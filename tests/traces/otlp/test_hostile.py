@@ -18,6 +18,7 @@ from flyball.traces.otlp.decoding import told_spans
 from flyball.traces.otlp.density import MOST_VALUES
 from flyball.traces.otlp.errors import OtlpCompressionError, OtlpMalformedError, OtlpTooLargeError
 from flyball.traces.otlp.json_reading import request_from_json
+from flyball.traces.otlp.rules import MOST_BESIDE
 from flyball.traces.otlp.splitting import groups_of, joined
 from flyball.traces.otlp.wire import field_of, varint
 
@@ -154,6 +155,37 @@ def test_millions_of_empty_records_are_refused_before_they_fill_the_memory(floor
         pytest.raises(OtlpTooLargeError, match=f"more than {MOST_RECORDS:,} resources, scopes and records"),
     ):
         check("logs", bodies[floor], now_ns=NOW)
+
+
+@pytest.mark.parametrize("beside", ["events", "links"])
+def test_a_span_of_a_hundred_thousand_empty_events_costs_itself_alone(beside):
+    request = trace_request({"name": "honest"})
+    honest = request.resource_spans[0].scope_spans[0].spans[0]
+    for number in range(5_000):
+        honest.events.add(time_unix_nano=NOW, name="gen_ai.chunk").attributes.add(key="n").value.int_value = number
+    ids = trace_request().resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+    dense = ids + {"events": b"\x5a\x00", "links": b"\x6a\x00"}[beside] * 100_000
+
+    checked = check("traces", request.SerializeToString() + field_of(1, field_of(2, field_of(2, dense))), now_ns=NOW)
+
+    assert checked.message == f"1 span was not kept: a span holds more than {MOST_BESIDE:,} events and links"
+    (kept,) = told_spans(checked.body)
+    assert (kept.name, len(kept.events)) == ("honest", 5_000)
+
+
+def test_a_request_of_many_dense_spans_is_refused_as_a_whole():
+    ids = trace_request().resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+    dense = field_of(2, ids + b"\x5a\x00" * MOST_BESIDE)
+
+    with pytest.raises(OtlpTooLargeError, match="more than 200,000 events and links"):
+        check("traces", field_of(1, field_of(2, dense * 21)), now_ns=NOW)
+
+
+def test_a_request_of_more_points_than_are_looked_at_is_refused():
+    points = field_of(5, b"\x0a\x00" * (MOST_RECORDS + 1))  # of a gauge
+
+    with pytest.raises(OtlpTooLargeError, match="more than 200,000 points"):
+        check("metrics", field_of(1, field_of(2, field_of(2, field_of(1, b"m") + points))), now_ns=NOW)
 
 
 def test_a_request_of_as_many_records_as_may_be_is_kept():

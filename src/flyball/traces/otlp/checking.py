@@ -34,7 +34,7 @@ def check(signal: Signal, body: bytes, *, now_ns: int) -> Checked:
 
     Raises:
         OtlpMalformedError: the body is no request of a signal at all.
-        OtlpTooLargeError: it holds more records than are looked at.
+        OtlpTooLargeError: it holds more records, points, or events and links of spans, than are looked at.
     """
     counts = _Counts(signal, now_ns)
     if len(body) <= WHOLE_BYTES and _is_whole(signal, body, counts):
@@ -89,13 +89,23 @@ class _Counts:
         self._signal = signal
         self._word = SIGNALS[signal].word
         self._future_ns = now_ns + _FUTURE_NS if signal == "traces" else LATEST_NS
-        self._kept = self._ahead = 0
+        self._kept = self._ahead = self._beside = 0
         self._reasons: dict[str, int] = {}
 
     def keep(self, record: Any) -> None:
-        self._kept += len(points_of(record)) if self._signal == "metrics" else 1
-        if self._signal == "traces" and record.start_time_unix_nano > self._future_ns:
-            self._ahead += 1
+        """Count a record. Raises OtlpTooLargeError where the points, or the events and links, of all are too many."""
+        if self._signal == "metrics":
+            self._kept += len(points_of(record))
+            if self._kept > MOST_RECORDS:
+                raise too_many(MOST_RECORDS, "points")
+            return
+        self._kept += 1
+        if self._signal == "traces":
+            self._beside += len(record.events) + len(record.links)
+            if self._beside > MOST_RECORDS:
+                raise too_many(MOST_RECORDS, "events and links")
+            if record.start_time_unix_nano > self._future_ns:
+                self._ahead += 1
 
     def reject(self, count: int, reason: str) -> None:
         self.rejected += count

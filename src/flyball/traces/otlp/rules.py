@@ -1,7 +1,7 @@
 """What a span, a log record or a metric needs to be kept, and what is said of one that lacks it.
 
 A span needs a trace id of 16 and a span id of 8 bytes, neither all zero, a parent id of 8 bytes or none, and a start; a
-metric needs a name; times lie before 2262. A span that ends before it starts, or begins in the future, is kept as told.
+metric needs a name; times lie before 2262. Events and links of a span have a bound, because two bytes are one. A span that ends before it starts, or begins in the future, is kept as told.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Any
 from .signals import Signal
 
 LATEST_NS = 2**63 - 1
+MOST_BESIDE = 10_000  # events and links of a span
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
@@ -25,6 +26,8 @@ def wrong_with_span(span: Any) -> str:
     if not 0 < span.start_time_unix_nano <= LATEST_NS or span.end_time_unix_nano > LATEST_NS:
         lasts = f"from {span.start_time_unix_nano} to {span.end_time_unix_nano}"
         return f"span {span_id.hex()}: it lasts {lasts}; a start is needed, and times before 2262"
+    if len(span.events) + len(span.links) > MOST_BESIDE:
+        return f"a span holds more than {MOST_BESIDE:,} events and links"
     return ""
 
 

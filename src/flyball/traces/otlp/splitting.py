@@ -86,11 +86,9 @@ class _Seen:
             raise too_many(self._most)
 
 
-def too_many(most: int) -> OtlpTooLargeError:
-    """What is said of a request with more resources, scopes and records than that."""
-    return OtlpTooLargeError(
-        f"the request holds more than {most:,} resources, scopes and records", next_step="send fewer at once"
-    )
+def too_many(most: int, what: str = "resources, scopes and records") -> OtlpTooLargeError:
+    """What is said of a request with more of something than that."""
+    return OtlpTooLargeError(f"the request holds more than {most:,} {what}", next_step="send fewer at once")
 
 
 def joined(groups: list[tuple[bytes, list[tuple[bytes, list[bytes]]]]]) -> bytes:
