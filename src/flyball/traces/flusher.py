@@ -34,6 +34,7 @@ from .tables import PAYLOADS, SCORES, SPANS
 TABLES = (SPANS, PAYLOADS, SCORES, LOGS, METRICS)
 
 _LONGEST_PAUSE_SECONDS = 30.0
+_MANY_RECORDS = 3_000
 _LOCKED_SECONDS = 0.02
 _COMPACT_AT_FILES = 240  # the worker joins files long before; this is for when it is away
 _FORGET_EVERY_NS = 300 * 1_000_000_000
@@ -56,9 +57,11 @@ class Flusher:
         self._forgot_ns = self._bounded_ns = 0
         self._met: set[str] = set()  # kinds whose table was compared with this database since the start
         self._full = False
+        self._records = 0  # of the last flush
         self._joined: dict[str, int] = {}  # how many files each table had after they were joined
         self._moved = 0  # rows since the last vacuum
         self._vacuumed_ns = 0
+        self._vacuuming: asyncio.Task[None] | None = None
         self._poisoned = Poisoned(ctx)
         content, calls = ContentLogs(), CountedCalls()
         self._movers: tuple[Mover, ...] = (
@@ -79,7 +82,7 @@ class Flusher:
                 await self.tidy()
                 took = (self._ctx.clock.monotonic_ns() - began_ns) / 1e9
                 self._ctx.tally.level("flush_ended_ns", self._ctx.clock.now_ns())
-                pause = 0.0 if self._full else max(0.0, self._ctx.settings.flush_seconds - took)
+                pause = max(0.0, self._period() - took)
             except (FlyballError, psycopg.Error, OSError) as error:
                 pause = self._longer(pause)
                 self._failed(redact(str(error))[:500], pause)
@@ -87,6 +90,11 @@ class Flusher:
                 pause = self._longer(pause)
                 self._failed(f"{type(error).__name__}, which nobody foresaw", pause)
             await asyncio.sleep(pause)
+
+    def _period(self) -> float:
+        """From one flush to the next: at once where more waits, and sooner than usual where much comes, since much takes longer."""
+        usual = self._ctx.settings.flush_seconds
+        return 0.0 if self._full else usual if self._records < _MANY_RECORDS else usual / 2
 
     def _longer(self, pause: float) -> float:
         return min(max(pause, self._ctx.settings.flush_seconds) * 2, _LONGEST_PAUSE_SECONDS)
@@ -117,7 +125,7 @@ class Flusher:
 
         A kind that fails is no reason for the others; its error is raised when they are done.
         """
-        self._full = False
+        self._full, self._records = False, 0
         async with self._db.connection() as connection, batches.locked(connection) as mine:
             rows, failed = [0], []
             for mover in self._movers if mine else ():
@@ -134,7 +142,7 @@ class Flusher:
     async def tidy(self, *, files: int = _COMPACT_AT_FILES) -> None:
         """Join a table's files when many have come, give PostgreSQL its room back, forget what nobody waits for any more."""
         now_ns = self._ctx.clock.now_ns()
-        await self._give_room_back(now_ns)
+        self._give_room_back(now_ns)
         await self._keep_within_bounds(now_ns)
         forget = now_ns - self._forgot_ns >= _FORGET_EVERY_NS
         many = [table for table in TABLES if await self._files(table) - self._joined.get(table.name, 0) >= files]
@@ -165,13 +173,22 @@ class Flusher:
     async def _files(self, table: TableSchema) -> int:
         return len(await asyncio.to_thread(self._ctx.lake.files, table))
 
-    async def _give_room_back(self, now_ns: int) -> None:
+    def _give_room_back(self, now_ns: int) -> None:
         """Rows that were moved leave room behind, which is used again when it was vacuumed: sooner than PostgreSQL does by itself."""
         if self._moved < _VACUUM_AT_REQUESTS or now_ns - self._vacuumed_ns < _VACUUM_EVERY_NS:
             return
-        async with self._db.owner_connection() as connection:
-            await connection.execute("vacuum (truncate false) inbox_batches")
-        self._moved, self._vacuumed_ns = 0, now_ns
+        if self._vacuuming is None or self._vacuuming.done():  # beside, since it takes its time
+            self._moved, self._vacuumed_ns = 0, now_ns
+            self._vacuuming = asyncio.create_task(self._vacuum())
+
+    async def _vacuum(self) -> None:
+        with contextlib.suppress(FlyballError, psycopg.Error):  # PostgreSQL does it by itself, later
+            async with self._db.owner_connection() as connection:
+                await connection.execute("set vacuum_cost_delay = '5ms'")  # those who write must not wait for it
+                try:
+                    await connection.execute("vacuum (truncate false) inbox_batches")
+                finally:
+                    await connection.execute("reset vacuum_cost_delay")
 
     async def _flush(self, connection: Connection, mover: Mover) -> int:
         if mover.kind not in self._met:
@@ -194,6 +211,7 @@ class Flusher:
         began_ns, tally = self._ctx.clock.monotonic_ns(), self._ctx.tally
         batch = await self._poisoned.move(connection, mover, batch)
         self._moved += len(batch.ids)
+        self._records += sum(records.values())
         tally.count("flushes", of=mover.kind)
         tally.count("flushed", sum(records.get(id_, 1) for id_ in batch.ids), of=mover.kind)
         tally.count("flush_ns", self._ctx.clock.monotonic_ns() - began_ns, of=mover.kind)

@@ -5,6 +5,10 @@ Knows when; `infra.lake` knows how. It may stop or be killed at any moment: what
 
 import asyncio
 import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from flyball.infra.lake.compaction import Compacted
 from flyball.infra.lake.errors import LakeAwayError
@@ -17,6 +21,16 @@ from flyball.kit.tally import Tally
 _LOOK_SECONDS = 30.0
 _MANY_NEW_FILES = 24
 _AT_LEAST_SECONDS = 3600.0
+_LAST_OF_ALL = 19  # niceness
+
+
+def _step_back() -> None:
+    """Let everybody else's threads go first; where a system knows no niceness of a thread, as it is."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LAST_OF_ALL)
+
+
+_LAST = ThreadPoolExecutor(1, thread_name_prefix="compaction", initializer=_step_back)
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +54,7 @@ async def _keep(lake: Lake, table: TableSchema, tally: Tally, clock: Clock, look
             files = len(await asyncio.to_thread(lake.files, table))
             if files - left < _MANY_NEW_FILES and waited < _AT_LEAST_SECONDS:
                 continue
-            done = await asyncio.to_thread(lake.compact, table)
+            done = await asyncio.get_running_loop().run_in_executor(_LAST, lake.compact, table)
             _count(tally, table, done, clock.now_ns())
             waited, left = 0.0, files - done.joined + done.made
             _log.info("table %s: joined %d files into %d, deleted %d", table.name, *done)

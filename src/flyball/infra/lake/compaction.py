@@ -95,7 +95,8 @@ def _join(table: TableSchema, delta: DeltaTable, place: Place, small: list[dict[
     if table.sort_by:  # files mostly follow each other, and rows in order need not be sorted
         small = sorted(small, key=lambda file: file.get(f"min.{table.sort_by[0]}") or 0)
     paths = place.fetch(file["path"] for file in small)
-    rows = once(table, pa.concat_tables(table.fit(parquet.read(path)) for path in paths))
+    # One thread is enough: nobody waits for it, and all the others have something to do.
+    rows = once(table, pa.concat_tables(table.fit(parquet.read(path, threads=False)) for path in paths))
     added = [parquet.write(table, place.folder, part, changes_data=False) for part in parquet.split(table, rows)]
     place.publish(added)
     taken_out = [removed(file, changes_data=False) for file in small]

@@ -68,11 +68,12 @@ def _encode(table: TableSchema, data: pa.Table, file: Any) -> None:
     )
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read(path: Path, columns: Sequence[str] | None = None, *, threads: bool = True) -> pa.Table:
     """A file's rows, or some columns of them; columns that are younger than the file are left out."""
     file = pq.ParquetFile(path)
     held = file.schema_arrow.names
-    return file.read(columns=[name for name in held if columns is None or name in columns])
+    wanted = [name for name in held if columns is None or name in columns]
+    return file.read(columns=wanted, use_threads=threads)
 
 
 def _bloom(data: pa.Table) -> dict[str, float]:

@@ -62,7 +62,7 @@ def of_project(scores: list[Score], project: str) -> list[Score]:
 def _may_annotate(told: Told) -> bool:
     """Whether it is worth looking at each name."""
     names = " ".join(told.attributes)
-    return any(kind in names for kind in _LISTS)
+    return "annotations." in names or "evaluations." in names
 
 
 def _annotations(told: Told) -> Iterable[Score | None]:
