@@ -131,7 +131,13 @@ def sdks(server):
         sdk.end()
 
 
-@pytest.fixture(params=[pytest.param(m, marks=pytest.mark.skipif(bool(absence(m)), reason=absence(m))) for m in MAJORS])
+def _of(major):
+    """The newest major in the suite, the older ones in the long tests."""
+    skipped = pytest.mark.skipif(bool(absence(major)), reason=absence(major))
+    return pytest.param(major, marks=[skipped] if major == MAJORS[-1] else [skipped, pytest.mark.long])
+
+
+@pytest.fixture(params=map(_of, MAJORS))
 def sdk(sdks, request):
     """Each major of the SDK in turn."""
     return sdks(request.param)
