@@ -42,6 +42,7 @@ UNSEEN = {  # by a key, in a place without a network
     "/signed-out/{name}": 303,
     "/invitations/{token}": 303,  # whose tokens nobody can list
     "/static/{digest}/{name}": 404,  # belongs to nobody
+    "/api/traces/aside/{number}": 400,  # has a number for a name: tests/traces/test_setting_aside.py has it seen by its project alone
     "/project/{project}/traces/{trace_id}": 303,  # only leads to the trace's page
     # What Langfuse's clients make: tests/web/compat/test_langfuse_bounds.py has it seen by its own tenant and by no other.
     "/api/public/dataset-items/{item_id:path}": 404,
