@@ -155,3 +155,13 @@ async def test_what_one_tenant_makes_is_nothing_to_another(public, ctx, basic):
         assert (await public.get(f"/api/public/{address}", headers=theirs)).json()["data"] == [], address
     for verb, address in (("DELETE", "dataset-items/i"), ("DELETE", "datasets/d/runs/r")):
         assert (await public.send(verb, f"/api/public/{address}", headers=theirs)).status == 404, address
+
+
+@pytest.mark.parametrize(
+    "path", ["v2/prompts/{}", "v2/prompts/{}?version=1", "v2/datasets/{}", "dataset-items?datasetName={}"]
+)
+async def test_what_is_not_there_is_told_by_the_name_that_was_asked_for(admin, path):
+    answered = await admin.get("/api/public/" + path.format("Support%20Answers"))
+
+    assert answered.status == 404
+    assert "'Support Answers'" in answered.json()["message"]

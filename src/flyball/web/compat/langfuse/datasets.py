@@ -16,7 +16,7 @@ from flyball.kit.ids import new_id
 from flyball.surface.http import Body, ContextDep, Router
 
 from .ids import span_id_of, trace_id_of
-from .names import name_of
+from .names import asked_for, name_of
 from .shapes import Asked, Numbered, Refusal, asked, iso, meta_of, nanoseconds, numbered
 
 router = Router("/api/public", tag="langfuse", failure=Refusal)
@@ -110,13 +110,13 @@ async def list_datasets(ctx: ContextDep, page: int | None = None, limit: int | N
 @router.get("/v2/datasets/{name:path}", permission="datasets.read", returns=DatasetShown)
 async def get_dataset(ctx: ContextDep, name: str) -> DatasetShown:
     """One dataset."""
-    return _dataset(await reading.get_dataset(ctx, name_of(name)), await items.list_abouts(ctx))
+    return _dataset(await dataset_called(ctx, name), await items.list_abouts(ctx))
 
 
 @router.post("/dataset-items", permission="datasets.write", returns=ItemShown)
 async def put_item(ctx: ContextDep, new: NewItem = Body(NewItem)) -> ItemShown:
     """Put an item into a dataset, or in the place of the one that has its id. It has to fit the dataset's schemas."""
-    dataset = await reading.get_dataset(ctx, name_of(new.dataset_name))
+    dataset = await dataset_called(ctx, new.dataset_name)
     abouts = await items.list_abouts(ctx)
     id_ = new.id or new_id("dsi", ctx.clock.now_ns())
     before = await items.find_item(ctx, id_)
@@ -151,7 +151,7 @@ async def list_items(
 ) -> Numbered[ItemShown]:
     """Items as they are, or as they were at a moment (`version`), newest first. Reading them is recorded, once an hour."""
     wanted = asked(page, limit)
-    dataset = await reading.get_dataset(ctx, name_of(datasetName)) if datasetName else None
+    dataset = await dataset_called(ctx, datasetName) if datasetName else None
     abouts = await items.list_abouts(ctx)
     if dataset is not None and dataset.declaration is not None:
         return await _imported(ctx, dataset, abouts, wanted)
@@ -185,7 +185,8 @@ async def remove_item(ctx: ContextDep, item_id: str) -> Done:
 
 async def dataset_called(ctx: Context, title: str) -> Dataset:
     """The dataset that they call so. Raises DatasetNotFoundError."""
-    return await reading.get_dataset(ctx, name_of(title))
+    with asked_for(title) as name:
+        return await reading.get_dataset(ctx, name)
 
 
 async def title_of(ctx: Context, dataset: Dataset) -> str:

@@ -12,7 +12,7 @@ from flyball.prompts.records import Label as PromptLabel
 from flyball.prompts.records import Prompt, Said
 from flyball.surface.http import Body, ContextDep, Router
 
-from .names import name_of
+from .names import asked_for, name_of
 from .references import with_references
 from .shapes import Label, Numbered, Refusal, asked, iso, nanoseconds, numbered
 
@@ -122,11 +122,11 @@ async def get_prompt(
     ctx: ContextDep, name: str, *, version: int | None = None, label: str = "", resolve: bool = True
 ) -> PromptShown:
     """One version: by its number, by a label, or the one in production. References to other prompts are filled in."""
-    ours = name_of(name)
-    if version is None:
-        found = await prompt_labels.get_labelled(ctx, ours, label or PRODUCTION)
-    else:
-        found = await service.get_prompt(ctx, ours, version if 0 < version <= _LARGEST_VERSION else 0)
+    with asked_for(name) as ours:
+        if version is None:
+            found = await prompt_labels.get_labelled(ctx, ours, label or PRODUCTION)
+        else:
+            found = await service.get_prompt(ctx, ours, version if 0 < version <= _LARGEST_VERSION else 0)
     shown = await _shown(ctx, found)
     if not resolve:
         return shown
@@ -141,12 +141,13 @@ async def _text_of(ctx: Any, title: str, version: int | None, label: str) -> Any
 @router.add("PATCH", "/{name:path}/versions/{version}", permission="prompts.write", returns=PromptShown)
 async def add_labels(ctx: ContextDep, name: str, version: int, new: NewLabels = Body(NewLabels)) -> PromptShown:
     """Put labels on a version; a label that another version has moves here."""
-    ours, number = name_of(name), version if 0 < version <= _LARGEST_VERSION else 0
+    number = version if 0 < version <= _LARGEST_VERSION else 0
     given = [label for label in dict.fromkeys(new.new_labels) if label != LATEST]
     prompt_labels.check_labels(given)
-    found = await service.get_prompt(ctx, ours, number)
-    for label in given:
-        await prompt_labels.set_label(ctx, ours, label, number)
+    with asked_for(name) as ours:
+        found = await service.get_prompt(ctx, ours, number)
+        for label in given:
+            await prompt_labels.set_label(ctx, ours, label, number)
     return await _shown(ctx, found)
 
 
