@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
 from flyball.ledger.line import LONGEST_NS, Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
-from flyball.ledger.records import UNLEASED, Demand, Lease, Quota, Reservation, Short, Standing, Take
+from flyball.ledger.records import UNLEASED, Charge, Demand, Lease, Quota, Reservation, Short, Standing, Take
 
 BANK = 1_780_315_200 * SECOND
 names = (f"lease_{number}" for number in range(10**9))
@@ -41,7 +41,7 @@ def test_a_call_is_admitted_from_what_is_held_and_charged_what_it_used():
     assert purse.free("q", 5) == 40
     charges = purse.settle(reservation, {"nano_usd": 45})
 
-    assert charges == (("q", one.id, 45),)
+    assert charges == (Charge("q", one.id, 45),)
     assert purse.free("q", 5) == 55
     assert reservation.at_ns == BANK + 5
 
@@ -84,7 +84,7 @@ def test_an_excess_is_paid_from_what_is_free_here_and_then_from_nothing():
 
     charges = purse.settle(reservation, {"nano_usd": 130})
 
-    assert charges == (("q", one.id, 60), ("q", one.id, 40), ("q", UNLEASED, 30))
+    assert charges == (Charge("q", one.id, 60), Charge("q", one.id, 40), Charge("q", UNLEASED, 30))
     assert purse.free("q", 0) == 0
 
 
@@ -93,9 +93,9 @@ def test_an_attempt_is_drawn_and_the_call_goes_on_with_the_rest():
     purse = purse_with(one)
     reservation = purse.admit([Demand(quota(), 60)], 0)
 
-    assert purse.draw(reservation, {"nano_usd": 20}) == (("q", one.id, 20),)
+    assert purse.draw(reservation, {"nano_usd": 20}) == (Charge("q", one.id, 20),)
     assert purse.free("q", 0) == 40
-    assert purse.settle(reservation, {"nano_usd": 30}) == (("q", one.id, 30),)
+    assert purse.settle(reservation, {"nano_usd": 30}) == (Charge("q", one.id, 30),)
     assert purse.free("q", 0) == 50
 
 
@@ -133,7 +133,7 @@ def test_a_lost_lease_is_spent_from_no_more_and_its_calls_settle_all_the_same():
     purse.renewed([one.id], {}, asked_ns=1, now_ns=2)
 
     assert purse.free("q", 2) == 0
-    assert purse.settle(reservation, {"nano_usd": 45}) == (("q", one.id, 45),)
+    assert purse.settle(reservation, {"nano_usd": 45}) == (Charge("q", one.id, 45),)
     assert purse.free("q", 2) == 0
 
 
@@ -202,7 +202,7 @@ def test_while_the_bank_is_away_an_open_quota_lets_its_bound_through_and_no_more
 
     assert [hold.amount for hold in first.holds] == [10, 50]
     assert second == Short((), refused="q")
-    assert purse.settle(first, {"nano_usd": 15})[1] == ("q", UNLEASED, 5)
+    assert purse.settle(first, {"nano_usd": 15})[1] == Charge("q", UNLEASED, 5)
     assert isinstance(purse.admit(demands, 0, away=True), Reservation)
     purse.back()
     assert isinstance(purse.admit(demands, 0, away=True), Reservation)

@@ -6,12 +6,11 @@ was promised; it only means that a hard stop comes a call later.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import msgspec
 
 from flyball.functions.expecting import before_any
-from flyball.ledger.records import MOST, Entry, Quota
+from flyball.ledger.records import MOST, Demand, Entry, Quota
 from flyball.llm.dialect import Asked
 from flyball.llm.fields import field
 from flyball.llm.translation import dialect
@@ -31,7 +30,7 @@ _ONE_EACH = frozenset({"requests", "parallel"})  # units of which a call takes o
 _GUESS = 8  # of a quota at most this part is promised to what is guessed alone: one long answer refuses nobody for good
 
 
-class Worth(NamedTuple):
+class Worth(msgspec.Struct, frozen=True, gc=False):
     """What a call is expected to take. `nano_usd` is 0 where nobody declared prices.
 
     What is guessed of it comes from other calls, and is no more than a guess: nobody asked for so much.
@@ -42,8 +41,15 @@ class Worth(NamedTuple):
     guessed_tokens: int = 0
     guessed_nano_usd: int = 0
 
+    def demands(self, quotas: Sequence[Quota]) -> tuple[Demand, ...]:
+        """How much to promise it of each quota."""
+        if self.guessed_tokens or self.nano_usd > MOST or self.tokens > MOST:
+            return tuple([Demand(quota, self.of(quota)) for quota in quotas])
+        amounts = {"requests": 1, "parallel": 1, "nano_usd": self.nano_usd, "tokens": self.tokens}  # as most calls say
+        return tuple([Demand(quota, amounts[quota.unit]) for quota in quotas])
+
     def of(self, quota: Quota) -> int:
-        """How much to promise it of a quota."""
+        """How much to promise it of one quota."""
         unit = quota.unit
         if unit in _ONE_EACH:
             return 1
@@ -99,12 +105,14 @@ def _allowed(asked: Asked) -> int | None:
     """The longest answer that the caller allows; None: any."""
     if _SAY_HOW_LONG.isdisjoint(asked.fields):
         return None
-    said: list[Any] = [field(asked.fields, name) for name in _LONGEST_ANSWER if name in asked.fields]
-    if _GEMINI[0] in asked.fields:
-        config = field(asked.fields, _GEMINI[0])
-        said.append(config.get(_GEMINI[1]) if isinstance(config, Mapping) else None)
-    counts = [one for one in said if isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= _MOST_TOKENS]
-    return max(counts, default=None)
+    longest: int | None = None
+    for name in _SAY_HOW_LONG & asked.fields.keys():
+        said = field(asked.fields, name)
+        if name == _GEMINI[0]:
+            said = said.get(_GEMINI[1]) if isinstance(said, Mapping) else None
+        if type(said) is int and 0 <= said <= _MOST_TOKENS and (longest is None or said > longest):
+            longest = said
+    return longest
 
 
 def _choices(asked: Asked) -> int:

@@ -89,12 +89,12 @@ def limit_headers(limits: Sequence[Told], dialect: str, now_ns: int) -> tuple[He
     """How limits stand, in the headers that the caller's clients read: Anthropic's own, everybody else's as OpenAI's."""
     anthropic = dialect == "anthropic_messages"
     headers: list[Header] = []
-    for unit, limit, remaining, resets_ns in limits:
-        limited, remains, resets = _NAMES[anthropic, unit]
-        headers.append((limited, b"%d" % limit))
-        headers.append((remains, b"%d" % remaining))
-        if resets_ns is not None:
-            headers.append((resets, _stamp(resets_ns) if anthropic else b"%ds" % _seconds(resets_ns, now_ns)))
+    for told in limits:
+        limited, remains, resets = _NAMES[anthropic, told.unit]
+        headers.append((limited, b"%d" % told.limit))
+        headers.append((remains, b"%d" % told.remaining))
+        if (at_ns := told.resets_ns) is not None:
+            headers.append((resets, _stamp(at_ns) if anthropic else b"%ds" % _seconds(at_ns, now_ns)))
     return tuple(headers)
 
 

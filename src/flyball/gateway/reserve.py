@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flyball.functions.billing import model_asked
 from flyball.ledger.errors import LedgerFullError as NoRoomError
 from flyball.ledger.errors import QuotaAwayError, QuotaReachedError
-from flyball.ledger.records import Demand, Quota
+from flyball.ledger.records import Quota
 from flyball.llm.dialect import Asked
 
 from .choose import FunctionRoute, ModelRoute, Route
@@ -32,8 +32,7 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     notes.organisation = project.organisation
     assert notes.route is not None  # noqa: S101 -- chosen before
     if project.quotas and (counting := quotas_of(project, notes.route, notes, notes.tags)):
-        worth = expectations.of(notes.caller.project, notes.route, asked)
-        notes.demands = tuple([Demand(quota, worth.of(quota)) for quota in counting])
+        notes.demands = expectations.of(notes.caller.project, notes.route, asked).demands(counting)
     try:
         notes.reservation = await till.admit(notes.demands)
     except QuotaReachedError as error:

@@ -42,16 +42,11 @@ class _Pace:
     now: int = 0
     before: int = 0
 
-    def add(self, amount: int, now_ns: int) -> None:
-        if now_ns - self.since_ns >= RENEW_NS:
-            self._roll(now_ns)
-        self.now += amount
-
     def recent(self, now_ns: int) -> int:
-        self._roll(now_ns)
+        self.roll(now_ns)
         return self.now + self.before
 
-    def _roll(self, now_ns: int) -> None:
+    def roll(self, now_ns: int) -> None:
         stretches = (now_ns - self.since_ns) // RENEW_NS
         if stretches > 0:
             self.before = self.now if stretches == 1 else 0
@@ -106,29 +101,13 @@ class Purse:
         The charges of a quota are together exactly what was used of its unit: from the reservation, then from what else is
         free of it here, then of no lease at all.
         """
-        charges: list[Charge] = []
-        quota, left = "", 0
-        for part in self._open.get(reservation.number, ()):  # those of one quota follow each other
-            if part.quota != quota:
-                if left:
-                    charges.extend(self._excess(quota, left))
-                quota, left = part.quota, actual.get(part.unit, 0)
-            used = min(part.left, left)
-            if used:
-                left -= used
-                part.left -= used
-                if (held := part.held) is not None:
-                    held.reserved -= used
-                    held.drawn = True
-                charges.append(Charge(quota, part.lease, used))
-        if left:
-            charges.extend(self._excess(quota, left))
-        return tuple(charges)
+        return self._charged(self._open.get(reservation.number, ()), actual)
 
     def settle(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge the last attempt and free the rest at once. Once: a second time charges nothing and frees nothing."""
-        charges = self.draw(reservation, actual)
-        for part in self._open.pop(reservation.number, ()):
+        parts = self._open.pop(reservation.number, ())
+        charges = self._charged(parts, actual)
+        for part in parts:
             if (held := part.held) is None:
                 self._unleased[part.quota] = max(0, self._unleased.get(part.quota, 0) - part.left)
             else:
@@ -151,13 +130,14 @@ class Purse:
     def _at_once(self, demands: Sequence[Demand], now_ns: int) -> Reservation | None:
         """What nearly every call gets: all that it needs of a quota from the first lease that has anything. None: it takes more thought."""
         parts: list[_Part] = []
-        for quota, amount in demands:
+        for demand in demands:
+            quota, amount = demand.quota, demand.amount
             if quota.stop != "hard" or amount <= 0:
                 continue
             if (held := self._first(quota, now_ns)) is None or held.free < amount:
                 return None
             parts.append(_Part(quota.id, quota.unit, held.id, amount, held, amount))
-        bank_ns = None
+        bank_ns: int | None = None
         for part in parts:
             held, amount = part.held, part.amount
             assert held is not None  # noqa: S101 -- the first of each was found
@@ -165,9 +145,10 @@ class Purse:
             held.reserved += amount
             if bank_ns is None or held.bank_ns > bank_ns:
                 bank_ns = held.bank_ns
-            if (pace := self._pace.get(part.quota)) is None:
-                pace = self._pace[part.quota] = _Pace(now_ns)
-            pace.add(amount, now_ns)
+            pace = self._pace.get(part.quota)
+            if pace is None or now_ns - pace.since_ns >= RENEW_NS:
+                pace = self._paced(part.quota, now_ns)
+            pace.now += amount
         return self._promise(parts, None if bank_ns is None else bank_ns + now_ns)
 
     def _first(self, quota: Quota, now_ns: int) -> _Held | None:
@@ -178,6 +159,13 @@ class Purse:
             if held.free and now_ns < held.ends_ns and not held.stale:
                 return held
         return None
+
+    def _paced(self, quota: str, now_ns: int) -> _Pace:
+        """The quota's pace, of the stretch that it is now."""
+        if (pace := self._pace.get(quota)) is None:
+            pace = self._pace[quota] = _Pace(now_ns)
+        pace.roll(now_ns)
+        return pace
 
     def _promise(self, parts: Sequence[_Part], at_ns: int | None) -> Reservation:
         self._number += 1
@@ -206,9 +194,7 @@ class Purse:
 
     def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
         quota, left, parts = demand.quota, demand.amount, []
-        if (pace := self._pace.get(quota.id)) is None:
-            pace = self._pace[quota.id] = _Pace(now_ns)
-        pace.add(left, now_ns)
+        self._paced(quota.id, now_ns).now += left
         for held in self._held.get(quota.id, ()):
             if not held.free or now_ns >= held.ends_ns or held.stale:
                 continue
@@ -229,6 +215,26 @@ class Purse:
             held.stale = True
             self._wanted[held.id] = held
         held.limit = limit
+
+    def _charged(self, parts: Sequence[_Part], actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
+        charges: list[Charge] = []
+        quota, left = "", 0
+        for part in parts:  # those of one quota follow each other
+            if part.quota != quota:
+                if left:
+                    charges.extend(self._excess(quota, left))
+                quota, left = part.quota, actual.get(part.unit, 0)
+            used = min(part.left, left)
+            if used:
+                left -= used
+                part.left -= used
+                if (held := part.held) is not None:
+                    held.reserved -= used
+                    held.drawn = True
+                charges.append(Charge(quota, part.lease, used))
+        if left:
+            charges.extend(self._excess(quota, left))
+        return tuple(charges)
 
     def _excess(self, quota: str, left: int) -> list[Charge]:
         charges = []

@@ -40,7 +40,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
-class Demand(NamedTuple):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """What one call may need of one quota, at most; reserved before it starts."""
 
     quota: Quota
@@ -93,7 +93,7 @@ class Standing(NamedTuple):
         return max(0, self.limit - self.settled - self.leased)
 
 
-class Charge(NamedTuple):
+class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an attempt used of one quota, and the lease it used it from (`UNLEASED`: none)."""
 
     quota: str
@@ -110,7 +110,7 @@ class Hold(msgspec.Struct, gc=False):
     amount: int
 
 
-class Reservation(NamedTuple):
+class Reservation(msgspec.Struct, frozen=True, gc=False):
     """What one call was admitted with, on all levels together."""
 
     number: int  # of its purse

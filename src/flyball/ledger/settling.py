@@ -13,7 +13,7 @@ from flyball.infra.db.database import Connection
 from flyball.infra.spool.spool import Spool
 
 from . import quota_store, store, sum_store
-from .records import UNLEASED, Entry, Quota, covers, measured
+from .records import UNLEASED, Charge, Entry, Quota, covers, measured
 from .windows import FAR_NS, bucket_ns, counts_from_ns, ends_ns, is_rolling, window_of
 
 _encoder = msgspec.msgpack.Encoder()
@@ -52,6 +52,8 @@ def encode_entry(entry: Entry) -> bytes:
 def _legible(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Charge):
+        return _legible(msgspec.structs.astuple(value))
     return tuple(_legible(each) for each in value) if isinstance(value, tuple) else value
 
 

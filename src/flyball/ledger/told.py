@@ -9,7 +9,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from flyball.kit.clock import NANOSECONDS, Clock
 from flyball.kit.errors import FlyballError
@@ -27,7 +29,7 @@ _PATIENCE_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """The tightest limit of its unit that a call falls under. `resets_ns`: when all of it is there again; None: nobody knows."""
 
     unit: Literal["requests", "tokens"]
@@ -63,13 +65,14 @@ class Standings:
         """How it stands after a call with these demands was let in; nothing of what is not known. Cheap where there is no limit."""
         tightest: dict[str, Told] = {}
         now_ns = asked_ns = 0
-        for quota, amount in demands:
+        for demand in demands:
+            quota = demand.quota
             unit = quota.unit
             if unit not in _TOLD or quota.stop != "hard":
                 continue
             if not now_ns:
                 now_ns, asked_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-            told = self._told(quota, amount, now_ns, asked_ns)
+            told = self._told(quota, demand.amount, now_ns, asked_ns)
             if told is not None and (unit not in tightest or told.remaining < tightest[unit].remaining):
                 tightest[unit] = told
         return tuple(tightest.values())

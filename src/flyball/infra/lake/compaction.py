@@ -21,6 +21,10 @@ from .schema import TableSchema
 
 _LARGEST_BYTES = 32 * 1024 * 1024
 _LARGEST_ROWS = 100_000
+_SMALL_BYTES = 4 * 1024 * 1024
+_SMALL_ROWS = (
+    parquet.ROWS_PER_GROUP // 2
+)  # readers gain little from joining what fills a group of rows, and writers pay for all of it
 _MOST_COPIES = 20 * 1024**3  # bytes of a table in a bucket that are kept here as well
 _LEAST_FREE = 512 * 1024 * 1024  # bytes: what is joined stands there twice for a while
 
@@ -76,7 +80,7 @@ def _bins(table: TableSchema, files: list[dict[str, Any]]) -> list[list[dict[str
     """Groups of at least two small files that hold the same values of `partition_by`."""
     by_value: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for file in sorted(files, key=lambda file: (file["modification_time"], file["path"])):
-        if file["size_bytes"] < _LARGEST_BYTES // 2 and file["num_records"] < _LARGEST_ROWS // 2:
+        if file["size_bytes"] < _SMALL_BYTES and file["num_records"] < _SMALL_ROWS:
             by_value[tuple(file.get(f"min.{name}") for name in table.partition_by)].append(file)
     bins: list[list[dict[str, Any]]] = []
     for group in by_value.values():

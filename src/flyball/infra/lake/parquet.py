@@ -17,7 +17,7 @@ from deltalake.transaction import AddAction
 
 from .schema import TableSchema
 
-_ROWS_PER_GROUP = 16_384
+ROWS_PER_GROUP = 16_384
 
 
 def split(table: TableSchema, data: pa.Table) -> list[pa.Table]:
@@ -62,7 +62,7 @@ def _encode(table: TableSchema, data: pa.Table, file: Any) -> None:
         data,
         file,
         compression="zstd",
-        row_group_size=_ROWS_PER_GROUP,
+        row_group_size=ROWS_PER_GROUP,
         use_dictionary=[name for name in data.column_names if name not in table.plain],
         bloom_filter_options={name: _bloom(data) for name in table.find_by} or None,
     )
@@ -77,7 +77,7 @@ def read(path: Path, columns: Sequence[str] | None = None, *, threads: bool = Tr
 
 
 def _bloom(data: pa.Table) -> dict[str, float]:
-    return {"ndv": max(1, min(data.num_rows, _ROWS_PER_GROUP)), "fpp": 0.01}
+    return {"ndv": max(1, min(data.num_rows, ROWS_PER_GROUP)), "fpp": 0.01}
 
 
 def sync_folder(folder: Path) -> None:
