@@ -131,6 +131,20 @@ def test_a_row_that_came_twice_is_one_when_files_are_joined(lake: Lake) -> None:
     assert numbers(lake) == [1, 2, 2, 3]
 
 
+def test_a_file_that_fills_half_a_group_of_rows_is_left_as_it_is(lake: Lake) -> None:
+    lake.append(EVENTS, [row(number) for number in range(8_192)], writer="w", sequence=1)
+    large = set(lake.files(EVENTS))
+    for number in range(10_000, 10_003):
+        lake.append(EVENTS, [row(number)], writer="w", sequence=number)
+
+    done = lake.compact(EVENTS)
+
+    assert (done.joined, done.made) == (3, 1)
+    assert large < set(lake.files(EVENTS))
+    assert len(numbers(lake)) == 8_195
+    assert lake.extent(EVENTS).small == 0
+
+
 def test_a_table_of_an_earlier_version_is_read_joined_rewritten_and_gets_old_like_any(lake: Lake) -> None:
     for number in range(3):
         old = {name: value for name, value in row(number).items() if name != "day"}

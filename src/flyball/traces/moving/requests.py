@@ -96,15 +96,17 @@ async def take_out(connection: Connection, id_: int, rest: Rest | None) -> None:
 
 
 def in_pieces(requests: Sequence[Request], *, size: int) -> list[list[Request]]:
-    """The requests in groups that are small enough to be unpacked and decoded at once."""
+    """The requests in groups that are small enough to be unpacked and decoded at once, and alike: each becomes a file."""
+    whole = sum(request.size for request in requests)
+    share = whole / max(1, -(-whole // size))
     pieces: list[list[Request]] = [[]]
-    held = 0
+    held = before = 0
     for request in requests:
-        if pieces[-1] and held + request.size > size:
+        if pieces[-1] and (held + request.size > size or before + request.size / 2 > share * len(pieces)):
             pieces.append([])
             held = 0
         pieces[-1].append(request)
-        held += request.size
+        held, before = held + request.size, before + request.size
     return [piece for piece in pieces if piece]
 
 
