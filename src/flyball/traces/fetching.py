@@ -19,7 +19,7 @@ from flyball.infra.egress.errors import AddressDeniedError, AddressUnfitError, O
 
 from .errors import ReferenceAwayError, ReferenceRefusedError
 from .normalising import normalise
-from .pruning import of_project
+from .pruning import of_trace
 from .records import Span
 from .references import referred, resolved
 from .tables import SPANS
@@ -120,7 +120,7 @@ def _bounded(file: Any) -> bytes:
 
 def _read(ctx: Context, trace_id: str, span_id: str) -> Told | None:
     place = {"project": ctx.project, "trace_id": trace_id, "span_id": span_id}
-    found = ctx.lake.query(_PLACE, place, tables=(SPANS,), where={"spans": of_project(ctx.project)})
+    found = ctx.lake.query(_PLACE, place, tables=(SPANS,), where={"spans": of_trace(trace_id)})
     return read_told(ctx, {"trace_id": trace_id, "span_id": span_id} | found[0]) if found else None
 
 

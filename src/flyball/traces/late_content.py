@@ -15,6 +15,7 @@ import msgspec
 
 from flyball.infra.blobs.errors import BlobDamagedError, BlobMissingError
 from flyball.infra.context import Context
+from flyball.infra.lake.questions import Holding
 
 from .columns import TOLD
 from .normalising import normalise
@@ -69,19 +70,23 @@ def late_content(ctx: Context, places: Sequence[Place]) -> dict[Key, Late]:
     beside: defaultdict[Key, list[ToldLog]] = defaultdict(list)
     wanted = {(place.trace_id, place.span_id) for place in places}
     where = logs_near(ctx.project, begin_ns, end_ns)
-    for row in ctx.lake.query(_LOGS, _named(ctx, wanted), tables=(LOGS,), where={"logs": where}):
+    for row in ctx.lake.query(_LOGS, _named(ctx, wanted), tables=(LOGS,), where={"logs": _holding(wanted, where)}):
         log = told_of_log(row)
         beside[log.trace_id, log.span_id].append(log)
     found: dict[Key, Late] = {}
     if not (keys := wanted & beside.keys()):
         return found
     where = f"{of_project(ctx.project)} and start_ns >= {begin_ns} and start_ns <= {end_ns + _DAY_NS}"
-    for row in ctx.lake.query(_SPANS, _named(ctx, keys), tables=(SPANS,), where={"spans": where}):
+    for row in ctx.lake.query(_SPANS, _named(ctx, keys), tables=(SPANS,), where={"spans": _holding(keys, where)}):
         key = (row["trace_id"], row["span_id"])
         with suppress(BlobMissingError, BlobDamagedError):
             span = normalise(told_of_row(row, partial(read_blob, ctx)), beside[key])
             found[key] = Late(span.input, span.output)
     return found
+
+
+def _holding(keys: Iterable[Key], where: str) -> Holding:
+    return Holding(sorted({trace_id for trace_id, _ in keys}), where)
 
 
 def filled(ctx: Context, rows: Iterable[SpanRow]) -> list[SpanRow]:

@@ -1,5 +1,7 @@
 """Predicates that leave out files of the tables: other projects', and those of other times. Knows columns by which files lie apart."""
 
+from flyball.infra.lake.questions import Holding
+
 from .tables import day_of
 
 _APART_NS = 600 * 1_000_000_000  # log records of a span lie no further before its start
@@ -9,6 +11,11 @@ _AFTER_NS = 24 * 3_600 * 1_000_000_000  # nor after it
 def of_project(project: str) -> str:
     """The predicate that leaves out other projects' files."""
     return "project = '" + project.replace("'", "''") + "'"
+
+
+def of_trace(trace_id: str) -> Holding:
+    """The files that hold something of a trace, whosever: to ask for the project's alone takes longer than to look into another one."""
+    return Holding((trace_id,))
 
 
 def logs_near(project: str, begin_ns: int, end_ns: int) -> str:

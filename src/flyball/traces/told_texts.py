@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any
 
 from flyball.infra.context import Context
+from flyball.infra.lake.questions import Holding
 
 from .normalising import normalise
 from .own_blobs import read_blob
-from .pruning import logs_near, of_project
+from .pruning import logs_near, of_project, of_trace
 from .records import Span
 from .signal_tables import LOGS
 from .tables import SPANS
@@ -44,7 +45,7 @@ def read_told(ctx: Context, place: dict[str, Any]) -> Told | None:
 def read_all_told(ctx: Context, trace_id: str) -> list[Told]:
     """The spans of a trace that OTLP told, in order of start."""
     place = {"project": ctx.project, "trace_id": trace_id}
-    rows = ctx.lake.query(_ROWS, place, tables=(SPANS,), where={"spans": of_project(ctx.project)})
+    rows = ctx.lake.query(_ROWS, place, tables=(SPANS,), where={"spans": of_trace(trace_id)})
     return [told_of_row(row, partial(read_blob, ctx)) for row in rows]
 
 
@@ -52,7 +53,8 @@ def read_logs(ctx: Context, trace_id: str, span_id: str = "", *, near_ns: int = 
     """The log records of a trace, or of one of its spans; `near_ns` is when it began, where that is known."""
     where = logs_near(ctx.project, near_ns, near_ns) if near_ns else of_project(ctx.project)
     place = {"project": ctx.project, "trace_id": trace_id, "span_id": span_id}
-    return [told_of_log(row) for row in ctx.lake.query(_LOGS, place, tables=(LOGS,), where={"logs": where})]
+    holding = Holding((trace_id,), where)
+    return [told_of_log(row) for row in ctx.lake.query(_LOGS, place, tables=(LOGS,), where={"logs": holding})]
 
 
 def understood(told: Told, logs: Sequence[ToldLog]) -> Span:

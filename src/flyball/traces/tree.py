@@ -18,7 +18,7 @@ from .catching_up import catch_up, requests_wait
 from .errors import TraceNotFoundError
 from .late_content import filled
 from .normalising import normalise
-from .pruning import of_project
+from .pruning import of_trace
 from .records import Score, SpanNode, SpanRow, TraceRow, TraceTree
 from .scores import that_count
 from .tables import SCORES, SPANS, read_score, read_span, store_span
@@ -145,7 +145,7 @@ def _first(values: Iterable[str]) -> str:
 
 
 def _read(ctx: Context, trace_id: str) -> tuple[list[SpanRow], list[dict[str, Any]]]:
-    parameters, mine = {"project": ctx.project, "trace_id": trace_id}, of_project(ctx.project)
+    parameters, mine = {"project": ctx.project, "trace_id": trace_id}, of_trace(trace_id)
     return (
         filled(ctx, map(read_span, ctx.lake.query(_SPANS, parameters, tables=(SPANS,), where={"spans": mine}))),
         ctx.lake.query(_SCORES, parameters, tables=(SCORES,), where={"scores": mine}),

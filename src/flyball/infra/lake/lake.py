@@ -25,7 +25,7 @@ from .errors import LakeAwayError, LakeVersionError
 from .handles import Handles
 from .maintenance import alone
 from .places import BucketPlace, FolderPlace, Place
-from .questions import Questions, Source
+from .questions import Holding, Questions, Source
 from .removal import Rewriting, Rewritten
 from .schema import Rows, TableSchema
 
@@ -159,13 +159,13 @@ class Lake:
         *,
         tables: Iterable[TableSchema] = (),
         versions: Mapping[str, int] | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Mapping[str, str | Holding] | None = None,
         relations: Mapping[str, pa.Table] | None = None,
         deadline_seconds: float = 30.0,
     ) -> list[dict[str, Any]]:
         """Rows of a question in DuckDB's SQL (`?` or `$name`); each table is seen under its name, empty where nothing is.
 
-        `versions` and `where` are by table name, as in `files`. `relations` are further tables, in memory.
+        `versions` and `where` are by table name, as in `files`; a question about a few ids says which (`Holding`). `relations` are further tables, in memory.
         For SQL that we wrote; what a person typed goes to `ask`.
         """
         sources = [self._source(table, versions or {}, where or {}) for table in tables]
@@ -290,9 +290,16 @@ class Lake:
                 next_step=f"ask for a version of the last {table.history_hours} hours, up to {self.version(table)}",
             ) from error
 
-    def _source(self, table: TableSchema, versions: Mapping[str, int], where: Mapping[str, str]) -> Source:
-        version, predicate = versions.get(table.name), where.get(table.name)
-        return Source(table, lambda: self.fetched(table, version=version, where=predicate))
+    def _source(self, table: TableSchema, versions: Mapping[str, int], where: Mapping[str, str | Holding]) -> Source:
+        version, narrowed = versions.get(table.name), where.get(table.name)
+        holding = narrowed if isinstance(narrowed, Holding) else None
+        predicate = narrowed.where if isinstance(narrowed, Holding) else narrowed
+
+        def files() -> list[str]:
+            found = self.fetched(table, version=version, where=predicate)
+            return self._questions.holding(table, found, holding.ids) if holding else found
+
+        return Source(table, files)
 
 
 def _holds(delta: DeltaTable, transaction: Transaction) -> bool:

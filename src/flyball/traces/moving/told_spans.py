@@ -16,6 +16,7 @@ import pyarrow as pa
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 from flyball.infra.lake.errors import LakeAwayError
+from flyball.infra.lake.questions import Holding
 from flyball.infra.lake.schema import TableSchema
 from flyball.kit.errors import FlyballError
 from flyball.kit.hashing import bytes_hash
@@ -198,14 +199,15 @@ class ToldSpanMover:
         if not starts:
             return set()
         between = f"start_ns >= {min(starts.values())} and start_ns <= {max(starts.values())}"
-        found = self._found(starts, {"spans": between})
+        found = self._found(starts, between)
         others = [key for key in starts if key not in found]
-        return found | self._found(others, {}) if others else found
+        return found | self._found(others, None) if others else found
 
-    def _found(self, keys: Iterable[Key], where: Mapping[str, str]) -> set[Key]:
+    def _found(self, keys: Iterable[Key], where: str | None) -> set[Key]:
         trace_ids = sorted({trace_id for _, trace_id, _ in keys})
+        holding = {"spans": Holding(trace_ids, where)}
         with _asking_the_table():
-            found = self._ctx.lake.query(_STORED, {"trace_ids": trace_ids}, tables=(SPANS,), where=where)
+            found = self._ctx.lake.query(_STORED, {"trace_ids": trace_ids}, tables=(SPANS,), where=holding)
         return {(row["project"], row["trace_id"], row["span_id"]) for row in found}
 
 
