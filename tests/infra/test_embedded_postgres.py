@@ -46,6 +46,10 @@ def test_it_commits_to_the_disk_listens_on_a_socket_alone_and_is_utf8(server):
     assert ask(url, "show timezone") == "UTC"
 
 
+def test_segments_of_its_log_are_small_since_everybody_waits_while_one_is_made(server):
+    assert ask(server.start(), "show wal_segment_size") == "1MB"
+
+
 def test_it_never_runs_as_root(server):
     server.start()
 
