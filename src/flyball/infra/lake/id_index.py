@@ -78,5 +78,7 @@ def _read(path: str, column: str) -> _Hashes:
         rows = parquet.read(Path(path), [column], threads=False)
     except (OSError, pa.ArrowInvalid) as error:
         raise LakeAwayError(f"a table's file cannot be read: {error}", next_step="run `flyball doctor`") from error
-    found = pc.unique(rows[column]).to_pylist() if column in rows.column_names else []  # the column is younger than the file
+    if column not in rows.column_names:  # the column is younger than the file
+        return np.empty(0, np.int64)
+    found = pc.unique(rows[column]).to_pylist()
     return np.sort(np.fromiter(map(hash, found), np.int64, len(found)))
