@@ -120,7 +120,7 @@ def _bounded(file: Any) -> bytes:
 
 def _read(ctx: Context, trace_id: str, span_id: str) -> Told | None:
     place = {"project": ctx.project, "trace_id": trace_id, "span_id": span_id}
-    found = ctx.lake.query(_PLACE, place, tables=(SPANS,), where={"spans": of_trace(trace_id)})
+    found = ctx.lake.query(_PLACE, place, tables=(SPANS,), where={"spans": of_trace(ctx.project, trace_id)})
     return read_told(ctx, {"trace_id": trace_id, "span_id": span_id} | found[0]) if found else None
 
 

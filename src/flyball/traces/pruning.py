@@ -13,9 +13,9 @@ def of_project(project: str) -> str:
     return "project = '" + project.replace("'", "''") + "'"
 
 
-def of_trace(trace_id: str) -> Holding:
-    """The files that hold something of a trace, whosever: to ask for the project's alone takes longer than to look into another one."""
-    return Holding((trace_id,))
+def of_trace(project: str, trace_id: str) -> Holding:
+    """The project's files that hold something of a trace."""
+    return Holding((trace_id,), of_project(project))
 
 
 def logs_near(project: str, begin_ns: int, end_ns: int) -> str:

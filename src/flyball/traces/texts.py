@@ -89,7 +89,7 @@ async def _waiting(ctx: Context, trace_id: str, span_id: str) -> Span | None:
 
 def _read_text(ctx: Context, trace_id: str, span_id: str, side: Side) -> str:
     place = {"project": ctx.project, "trace_id": trace_id, "span_id": span_id}
-    found = ctx.lake.query(_PLACE, place, tables=(SPANS,), where={"spans": of_trace(trace_id)})
+    found = ctx.lake.query(_PLACE, place, tables=(SPANS,), where={"spans": of_trace(ctx.project, trace_id)})
     if not found:
         raise TraceNotFoundError(f"the project has no span {trace_id}/{span_id}", next_step="see `flyball traces show`")
     (span,) = found

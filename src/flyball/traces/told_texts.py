@@ -45,7 +45,7 @@ def read_told(ctx: Context, place: dict[str, Any]) -> Told | None:
 def read_all_told(ctx: Context, trace_id: str) -> list[Told]:
     """The spans of a trace that OTLP told, in order of start."""
     place = {"project": ctx.project, "trace_id": trace_id}
-    rows = ctx.lake.query(_ROWS, place, tables=(SPANS,), where={"spans": of_trace(trace_id)})
+    rows = ctx.lake.query(_ROWS, place, tables=(SPANS,), where={"spans": of_trace(ctx.project, trace_id)})
     return [told_of_row(row, partial(read_blob, ctx)) for row in rows]
 
 

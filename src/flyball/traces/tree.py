@@ -145,7 +145,7 @@ def _first(values: Iterable[str]) -> str:
 
 
 def _read(ctx: Context, trace_id: str) -> tuple[list[SpanRow], list[dict[str, Any]]]:
-    parameters, mine = {"project": ctx.project, "trace_id": trace_id}, of_trace(trace_id)
+    parameters, mine = {"project": ctx.project, "trace_id": trace_id}, of_trace(ctx.project, trace_id)
     return (
         filled(ctx, map(read_span, ctx.lake.query(_SPANS, parameters, tables=(SPANS,), where={"spans": mine}))),
         ctx.lake.query(_SCORES, parameters, tables=(SCORES,), where={"scores": mine}),
