@@ -63,3 +63,14 @@ def test_an_image_counts_as_an_image_and_not_as_its_letters():
     for part in by_dialect:
         assert 1_000 < tokens_of(msgspec.Raw(msgspec.json.encode([part]))) < 10_000
     assert tokens_of(msgspec.json.encode([{"type": "text", "text": image}])) > 300_000
+
+
+@pytest.mark.parametrize(
+    "worth", [Worth(200, 30), Worth(200, 30, 150, 20), Worth(1, 800, 0, 799), Worth(10**30, 1), Worth(1, 10**30)]
+)
+def test_all_quotas_together_are_promised_what_each_is_promised_alone(worth):
+    quotas = [limit(amount, unit) for unit in ("requests", "tokens", "nano_usd", "parallel") for amount in (100, 10**9)]
+
+    assert [(each.quota, each.amount) for each in worth.demands(quotas)] == [
+        (quota, worth.of(quota)) for quota in quotas
+    ]

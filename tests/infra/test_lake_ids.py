@@ -71,10 +71,19 @@ def test_a_file_that_is_older_than_the_column_holds_no_id(lake: Lake) -> None:
     assert IdIndex().ask("another_id", lake.files(EVENTS)[:3], ["t"]) == ([], [])
 
 
+def test_what_is_remembered_of_very_many_files_has_an_end(lake: Lake) -> None:
+    index = IdIndex(650)  # ten files with one id each; these have two
+
+    for _ in range(3):
+        index.ask("trace_id", lake.files(EVENTS), ["t3"])
+
+    assert 0 < len(index._known) < 10
+
+
 @given(
     st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=5), min_size=1, max_size=30),
     st.lists(st.lists(st.sampled_from("abcdefghxyz"), min_size=1, max_size=3), min_size=1, max_size=6),
-    st.integers(0, 30),
+    st.integers(0, 2_000),
 )
 def test_what_is_known_names_every_file_that_holds_an_id_and_no_other(tmp_path_factory, held, questions, most) -> None:
     folder = tmp_path_factory.mktemp("files")

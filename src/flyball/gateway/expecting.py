@@ -43,7 +43,7 @@ class Worth(msgspec.Struct, frozen=True, gc=False):
 
     def demands(self, quotas: Sequence[Quota]) -> tuple[Demand, ...]:
         """How much to promise it of each quota."""
-        if self.guessed_tokens or self.nano_usd > MOST or self.tokens > MOST:
+        if self.guessed_tokens or self.guessed_nano_usd or self.nano_usd > MOST or self.tokens > MOST:
             return tuple([Demand(quota, self.of(quota)) for quota in quotas])
         amounts = {"requests": 1, "parallel": 1, "nano_usd": self.nano_usd, "tokens": self.tokens}  # as most calls say
         return tuple([Demand(quota, amounts[quota.unit]) for quota in quotas])

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import socket
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -208,3 +209,38 @@ async def test_a_call_that_ends_without_a_message_is_an_empty_request(channel, k
         yield
 
     assert await channel.stream_unary(SIGNALS["traces"].method)(nothing(), metadata=(bearer(key),), timeout=10) == b""
+
+
+@pytest.fixture
+async def port_with_certificate(ctx, certificate):
+    shown, secret = certificate
+    settings = msgspec.structs.replace(
+        ctx.settings, otlp_grpc_port=_free_port(), tls_certificate=shown, tls_key=secret, max_body_bytes=1024 * 1024
+    )
+    object.__setattr__(ctx, "settings", settings)
+    async with grpc_server.serving(ctx, prove, record_missing_permission) as port:
+        yield port
+
+
+async def test_with_a_certificate_who_trusts_it_is_served(port_with_certificate, key, ctx, certificate):
+    trusting = grpc.ssl_channel_credentials(Path(certificate[0]).read_bytes())
+
+    async with grpc.aio.secure_channel(f"127.0.0.1:{port_with_certificate}", trusting) as channel:
+        assert await export(channel, trace_request().SerializeToString(), bearer(key)) == b""
+
+    assert len(await kept(ctx)) == 1
+
+
+@pytest.mark.parametrize("trust", ["none", "unencrypted"])
+async def test_with_a_certificate_nobody_else_sends_anything(port_with_certificate, key, ctx, trust):
+    address = f"127.0.0.1:{port_with_certificate}"
+    doubting = grpc.ssl_channel_credentials()
+
+    async with (
+        grpc.aio.secure_channel(address, doubting) if trust == "none" else grpc.aio.insecure_channel(address) as channel
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await export(channel, trace_request().SerializeToString(), bearer(key))
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert await kept(ctx) == []

@@ -22,9 +22,7 @@ from .schema import TableSchema
 _LARGEST_BYTES = 32 * 1024 * 1024
 _LARGEST_ROWS = 100_000
 _SMALL_BYTES = 4 * 1024 * 1024
-_SMALL_ROWS = (
-    parquet.ROWS_PER_GROUP // 2
-)  # readers gain little from joining what fills a group of rows, and writers pay for all of it
+_SMALL_ROWS = parquet.ROWS_PER_GROUP // 2  # readers gain little from joining more, and writers pay for all of it
 _MOST_COPIES = 20 * 1024**3  # bytes of a table in a bucket that are kept here as well
 _LEAST_FREE = 512 * 1024 * 1024  # bytes: what is joined stands there twice for a while
 

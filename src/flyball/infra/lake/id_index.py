@@ -19,6 +19,7 @@ from . import parquet
 from .errors import LakeAwayError
 
 _MOST_IDS = 8_000_000  # of all files together, eight bytes each
+_FILE = 64  # ids: what a file takes besides, its path above all, so that very many small ones have an end too
 _MOST_READ = 16  # files of one look-up; who asks first after a start does not wait until all are read
 
 _Hashes: TypeAlias = npt.NDArray[np.int64]
@@ -30,9 +31,8 @@ class IdIndex:
     def __init__(self, most: int = _MOST_IDS) -> None:
         self._most = most
         self._held = 0
-        self._known: OrderedDict[tuple[str, str], _Hashes] = (
-            OrderedDict()
-        )  # by path and column, the one asked last at the end
+        # By path and column, the one asked last at the end.
+        self._known: OrderedDict[tuple[str, str], _Hashes] = OrderedDict()
         self._lock = threading.Lock()
 
     def ask(self, column: str, files: Sequence[str], ids: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -58,10 +58,10 @@ class IdIndex:
         with self._lock:
             if (path, column) not in self._known:
                 self._known[path, column] = hashes
-                self._held += hashes.size
+                self._held += hashes.size + _FILE
             while self._held > self._most and self._known:
                 _, oldest = self._known.popitem(last=False)
-                self._held -= oldest.size
+                self._held -= oldest.size + _FILE
         return hashes
 
 
