@@ -3,6 +3,7 @@
 The template database is migrated once per session; a test's database is a copy of it.
 """
 
+import atexit
 import datetime as dt
 import gc
 import ipaddress
@@ -59,12 +60,8 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # modules are taken apart after that, and must be found
         gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Let the interpreter's end find what was put out of its sight."""
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ async def test_what_a_function_asked_of_models_is_settled_though_its_caller_has_
 async def test_each_attempt_of_a_functions_variant_is_an_entry(ctx):
     async with world(ctx, faulty=0) as there:
         turns = [Turn(fault="status", status=503), Turn(fault="status", status=429), Turn()]
-        there.provider.take_turn = lambda _: turns.pop(0)
+        there.provider.take_turn = lambda _: turns.pop(0) if turns else Turn()
         path, body = question_of(CHAT, FUNCTION, [], stream=False)
         assert await ask(there, path, body) == 200
     rows = await entries(ctx)
