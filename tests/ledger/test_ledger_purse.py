@@ -63,6 +63,33 @@ def test_what_lacks_is_asked_for_and_as_much_more_as_was_used_lately():
     assert purse.admit([Demand(quota(), 30)], 2 * RENEW_NS) == Short((Take("q", 20, 20, 20),))
 
 
+def test_many_calls_at_once_ask_for_what_a_second_of_them_takes():
+    purse = purse_with(lease(80))
+    for number in range(8):
+        purse.admit([Demand(quota(), 10)], number)
+
+    at_once, later = RENEW_NS // 100, RENEW_NS // 4
+    assert purse.admit([Demand(quota(), 10)], at_once) == Short((Take("q", 10, 10 + 8 * 80, 10),))
+    assert purse.admit([Demand(quota(), 10)], later) == Short((Take("q", 10, 10 + 4 * 80, 10),))
+
+
+def test_one_dear_call_is_no_pace():
+    purse = purse_with(lease(1_000))
+    purse.admit([Demand(quota(), 1_000)], 0)
+
+    assert purse.admit([Demand(quota(), 1)], RENEW_NS // 10) == Short((Take("q", 1, 1_001, 1),))
+
+
+def test_after_a_pause_a_pace_begins_anew():
+    purse = purse_with(lease(1_000))
+    purse.admit([Demand(quota(), 10)], 0)
+    resumed = 3 * RENEW_NS + RENEW_NS // 2
+    for _ in range(99):
+        purse.admit([Demand(quota(), 10)], resumed)
+
+    assert purse.admit([Demand(quota(), 20)], resumed + RENEW_NS // 4) == Short((Take("q", 20, 20 + 4 * 990, 20),))
+
+
 def test_a_lease_is_not_spent_from_once_it_nears_its_end():
     purse = purse_with(lease(100))
 

@@ -12,6 +12,7 @@ from .records import MOST, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reserva
 
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
+_FORESIGHT = 8  # so many calls make a pace; at most so many times what they asked is foreseen
 _OPEN_PART = 64  # of a quota's amount: what a worker may spend unleased where the quota does not say
 
 
@@ -36,22 +37,30 @@ class _Held:
 
 @dataclass(slots=True, eq=False)
 class _Pace:
-    """What calls asked of one quota: in this stretch of RENEW_NS, and in the one before."""
+    """What calls asked of one quota: in this stretch of RENEW_NS, and in the one before. It begins anew after a stretch without any."""
 
     since_ns: int
     now: int = 0
+    calls: int = 0  # that asked for `now`
     before: int = 0
 
     def recent(self, now_ns: int) -> int:
-        self.roll(now_ns)
-        return self.now + self.before
+        stretches = (now_ns - self.since_ns) // RENEW_NS
+        return self.now + self.before if stretches <= 0 else self.now if stretches == 1 else 0
+
+    def soon(self, now_ns: int) -> int:
+        """What calls will ask at this pace; of one that has just begun, foreseen from a part of a stretch."""
+        elapsed_ns = max(now_ns - self.since_ns, RENEW_NS // _FORESIGHT)
+        if elapsed_ns >= RENEW_NS or self.calls < _FORESIGHT:
+            return self.recent(now_ns)
+        return max(self.recent(now_ns), self.now * RENEW_NS // elapsed_ns)
 
     def roll(self, now_ns: int) -> None:
         stretches = (now_ns - self.since_ns) // RENEW_NS
         if stretches > 0:
             self.before = self.now if stretches == 1 else 0
-            self.now = 0
-            self.since_ns += stretches * RENEW_NS
+            self.now = self.calls = 0
+            self.since_ns = self.since_ns + RENEW_NS if stretches == 1 else now_ns
 
 
 class _Part(Hold, gc=False, eq=False):
@@ -149,6 +158,7 @@ class Purse:
             if pace is None or now_ns - pace.since_ns >= RENEW_NS:
                 pace = self._paced(part.quota, now_ns)
             pace.now += amount
+            pace.calls += 1
         return self._promise(parts, None if bank_ns is None else bank_ns + now_ns)
 
     def _first(self, quota: Quota, now_ns: int) -> _Held | None:
@@ -186,7 +196,7 @@ class Purse:
 
     def _take(self, quota: str, lack: int, now_ns: int) -> Take:
         pace = self._pace.get(quota)
-        return Take(quota, lack, lack + min(pace.recent(now_ns) if pace else 0, MOST), lack)
+        return Take(quota, lack, lack + min(pace.soon(now_ns) if pace else 0, MOST), lack)
 
     def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
         bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)
@@ -194,7 +204,9 @@ class Purse:
 
     def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
         quota, left, parts = demand.quota, demand.amount, []
-        self._paced(quota.id, now_ns).now += left
+        pace = self._paced(quota.id, now_ns)
+        pace.now += left
+        pace.calls += 1
         for held in self._held.get(quota.id, ()):
             if not held.free or now_ns >= held.ends_ns or held.stale:
                 continue
