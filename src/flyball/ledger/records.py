@@ -125,8 +125,11 @@ class Short(NamedTuple):
     refused: str = ""  # the quota that stays closed while the bank is away
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One settlement of one attempt: append-only, integers, never changed."""
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One settlement of one attempt: append-only, integers, never changed.
+
+    On its way, what is as usual is left out: so nothing that is a default here may ever become another.
+    """
 
     id: str  # the attempt's span id
     project: str

@@ -6,6 +6,7 @@ settled by the next one. Knows entries and which quotas cover them; the SQL is t
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -18,6 +19,7 @@ from .windows import FAR_NS, bucket_ns, counts_from_ns, ends_ns, is_rolling, win
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Entry)
+_looked_at = attrgetter("organisation", "project", "key_id", "member", "function", "model", "tags")
 
 
 class SpooledEntries:
@@ -126,6 +128,7 @@ class Counting:
 
     def __init__(self, quotas: Iterable[Quota]) -> None:
         self._by_scope: dict[tuple[str, str | None], list[Quota]] = defaultdict(list)
+        self._covering: dict[tuple[object, ...], list[Quota]] = {}  # by all of an entry that quotas look at
         self.counts_from_ns: dict[str, int] = {}  # by quota: the first row that it ever counts
         for quota in quotas:
             if quota.unit != "parallel":
@@ -134,6 +137,12 @@ class Counting:
 
     def covering(self, entry: Entry) -> list[Quota]:
         """Those that cover it."""
+        looked_at = _looked_at(entry)
+        if (known := self._covering.get(looked_at)) is None:
+            known = self._covering[looked_at] = self._found(entry)
+        return known
+
+    def _found(self, entry: Entry) -> list[Quota]:
         scopes = [
             ("organisation", ""),
             ("project", ""),

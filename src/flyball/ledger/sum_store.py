@@ -4,14 +4,15 @@ A row has a stripe beside its key, which the connection that writes chooses, so 
 each other; a sum is that of its stripes. `fold` brings those of days that are over together. No clock, no authorisation.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
-
-import msgspec
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 from flyball.infra.db.database import Connection, execute, fetch_all
 
 from .records import Entry
+from .store import as_json
 
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
@@ -135,15 +136,30 @@ _TABLES = (
 _AGAIN = [(table.period, *table.again()) for table in _TABLES]
 _FOLD = [table.fold() for table in _TABLES]
 
-_FRESH = "select * from ledger where (project, id) in (select project, id from json_to_recordset(%s::json) as fresh (project text, id text))"
-# One statement, so that entries are looked up once. PostgreSQL runs the last part first: tables are written in the order of `fold`.
+# Entries that settle together are of few kinds: they come summed by all that any table tells apart, and are summed once more for each.
+_GIVEN = {
+    "project": "text",
+    "at_ns": "bigint",
+    **dict.fromkeys(_NAMES, "text"),
+    "state": "text",
+    "tags": "jsonb",
+    **dict.fromkeys((*_SUMS, "tokens"), "bigint"),
+}
+_AGAIN_SUMMED = [table._replace(sums={name: f"sum({name})" for name in table.sums}) for table in _TABLES]
+_VALUES = ", ".join(
+    "array(select jsonb_array_elements_text(tags)) as tags" if name == "tags" else name for name in _GIVEN
+)
+# One statement. PostgreSQL runs its last part first: tables are written in the order of `fold`.
 _ADDED = ", ".join(
-    f"{table.name}_added as ({table.add(table.summed('select * from tagged' if table.every else 'select * from fresh'))})"
-    for table in reversed(_TABLES)
+    f"{table.name}_added as ({table.add(table.summed('select * from tagged' if table.every else 'select * from given'))})"
+    for table in reversed(_AGAIN_SUMMED)
 )
 _ADD = f"""
-    with fresh as materialized ({_FRESH}), tagged as materialized (select * from fresh {_TAG_SET}), {_ADDED} select 1
+    with given as materialized (
+        select {_VALUES} from json_to_recordset(%s::json) as given ({", ".join(f"{name} {kind}" for name, kind in _GIVEN.items())})
+    ), tagged as materialized (select * from given {_TAG_SET}), {_ADDED} select 1
 """
+_told_apart = attrgetter("project", *_NAMES, "state", "tags")
 
 
 class Periods(NamedTuple):
@@ -155,9 +171,7 @@ class Periods(NamedTuple):
 
 async def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add entries that were appended in this transaction."""
-    # Their keys as one value, which takes a fraction of the time that lists take.
-    fresh = msgspec.json.encode([{"project": entry.project, "id": entry.id} for entry in entries]).decode()
-    await execute(connection, _ADD, fresh)
+    await execute(connection, _ADD, as_json(_kinds(entries)))
 
 
 async def differing(connection: Connection, project: str) -> Periods:
@@ -181,3 +195,28 @@ async def fold(connection: Connection, project: str, since_ns: int, until_ns: in
     """Bring the stripes of a project's sums that began from one time to before another together: fewer rows, the same sums."""
     for statement in _FOLD:
         await execute(connection, statement, project, since_ns, until_ns)
+
+
+def _kinds(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The sums of those that no table tells apart."""
+    alike: dict[tuple[int, tuple[Any, ...]], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        alike[entry.at_ns // HOUR_NS, _told_apart(entry)].append(entry)
+    return [
+        {
+            "at_ns": hour * HOUR_NS,
+            **dict(zip(("project", *_NAMES, "state", "tags"), names, strict=True)),
+            **_sums_of(some),
+        }
+        for (hour, names), some in alike.items()
+    ]
+
+
+def _sums_of(entries: Sequence[Entry]) -> dict[str, int]:
+    nano_usd = [entry.nano_usd for entry in entries]
+    return {
+        **{name: sum(map(attrgetter(name), entries)) for name in ("requests", *_TOKENS, "estimated", "tokens")},
+        "entries": len(entries),
+        "nano_usd": sum(filter(None, nano_usd)),
+        "unpriced": nano_usd.count(None),
+    }
