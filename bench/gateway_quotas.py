@@ -1,10 +1,13 @@
 """How much of a gateway worker's throughput budgets, limits and the ledger cost, against the same worker without: at most 10 %.
 
-python bench/gateway_quotas.py [--seconds 1] [--turns 40] [--out bench/results/gateway_quotas.json]
+python bench/gateway_quotas.py [--rounds 10] [--turns 4] [--seconds 1] [--out bench/results/gateway_quotas.json]
 
 Four workers stand on one core over the same upstream, and are loaded in turns: one that keeps no ledger (`without_ledger.py`), one
 that settles every call and has no quota, one whose every call falls under one (money), one whose every call falls under four (money,
 requests, tokens, parallel calls). Their couriers, which deliver what they record, are on the other core; `courier us` is what those take.
+
+Each round starts all of them anew: two processes of the same program differ by some hundredths for as long as they live, since
+their memory lies elsewhere. `less` is the mean of the rounds, `+-` its standard error.
 """
 
 import argparse
@@ -12,8 +15,9 @@ import contextlib
 import json
 import os
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import places
 import psutil
@@ -27,25 +31,22 @@ WORKERS = {"without": (False, 0), "ledger": (True, 0), "one quota": (True, 1), "
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--seconds", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "gateway_quotas.json")
     options = parser.parse_args()
     os.sched_setaffinity(0, {places.OTHERS})
-    with contextlib.ExitStack() as stack:
-        upstream = stack.enter_context(places.upstream())
-        workers = {
-            name: stack.enter_context(places.gateway(upstream, ledger=ledger, quotas=quotas))
-            for name, (ledger, quotas) in WORKERS.items()
-        }
-        machine = _machine()
-        cases = {case: _case(case, workers, options.seconds, options.turns) for case in CASES}
-    print(f"{'':26}{'':14}{'req/s':>10}{'cpu us':>9}{'best':>7}{'courier us':>12}{'less':>8}{'of limit':>10}")
+    machine = _machine()
+    rounds = [_round(options.seconds, options.turns) for _ in range(options.rounds)]
+    cases = {case: {name: _summed([one[case] for one in rounds], name) for name in WORKERS} for case in CASES}
+    print(f"{'':26}{'':14}{'req/s':>10}{'cpu us':>9}{'best':>7}{'courier us':>12}{'less':>8}{'+-':>7}{'of limit':>10}")
     for case, rows in cases.items():
         for name, row in rows.items():
             print(
-                f"{case:26}{name:14}{row['rps']:10,.0f}{row['cpu_us']:9.0f}{row['best_cpu_us']:7.0f}{row['courier_us']:12.0f}{row['less']:8.1%}{row['less'] / LIMIT:10.0%}"
+                f"{case:26}{name:14}{row['rps']:10,.0f}{row['cpu_us']:9.0f}{row['best_cpu_us']:7.0f}{row['courier_us']:12.0f}"
+                f"{row['less']:8.1%}{row['error']:7.1%}{row['less'] / LIMIT:10.0%}"
             )
     options.out.write_text(json.dumps({"machine": machine, "limit": LIMIT, "rows": cases}, indent=1) + "\n")
 
@@ -58,28 +59,38 @@ class Turn(NamedTuple):
     courier_us: float
 
 
-def _case(case: str, workers: dict[str, tuple[int, str, int]], seconds: int, turns: int) -> dict[str, Any]:
+def _round(seconds: int, turns: int) -> dict[str, dict[str, list[Turn]]]:
+    """By case and name, what workers that live for this round alone did in each turn."""
+    with contextlib.ExitStack() as stack:
+        upstream = stack.enter_context(places.upstream())
+        workers = {
+            name: stack.enter_context(places.gateway(upstream, ledger=ledger, quotas=quotas))
+            for name, (ledger, quotas) in WORKERS.items()
+        }
+        return {case: _case(case, workers, seconds, turns) for case in CASES}
+
+
+def _case(case: str, workers: dict[str, tuple[int, str, int]], seconds: int, turns: int) -> dict[str, list[Turn]]:
     found: dict[str, list[Turn]] = {name: [] for name in workers}
     for turn in range(turns + 1):
         # Forth and back: what the machine does slowly, such as getting warm, meets all alike.
         for name, worker in sorted(workers.items(), reverse=bool(turn % 2)):
-            row = _turn(name, case, worker, seconds if turn else 2)
+            row = _turn(name, case, worker, seconds)
             if turn:  # the first warms
                 found[name].append(row)
-    # Turn by turn against the worker without: what else the machine did then meets both.
-    less = {
-        name: statistics.median(1 - one.rps / bare.rps for one, bare in zip(rows, found["without"], strict=True))
-        for name, rows in found.items()
-    }
+    return found
+
+
+def _summed(rounds: Sequence[dict[str, list[Turn]]], name: str) -> dict[str, float]:
+    turns = [turn for one in rounds for turn in one[name]]
+    less = [1 - sum(turn.rps for turn in one[name]) / sum(turn.rps for turn in one["without"]) for one in rounds]
     return {
-        name: {
-            "rps": statistics.median(row.rps for row in rows),
-            "cpu_us": statistics.median(row.cpu_us for row in rows),
-            "best_cpu_us": min(row.cpu_us for row in rows),
-            "courier_us": statistics.median(row.courier_us for row in rows),
-            "less": less[name],
-        }
-        for name, rows in found.items()
+        "rps": statistics.median(turn.rps for turn in turns),
+        "cpu_us": statistics.median(turn.cpu_us for turn in turns),
+        "best_cpu_us": min(turn.cpu_us for turn in turns),
+        "courier_us": statistics.median(turn.courier_us for turn in turns),
+        "less": statistics.mean(less),
+        "error": statistics.stdev(less) / len(less) ** 0.5 if len(less) > 1 else 0.0,
     }
 
 
