@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from flyball.infra.lake import parquet
 from flyball.infra.lake.errors import (
     LakeAwayError,
     LakeSchemaError,
@@ -324,6 +325,85 @@ def test_a_full_disk_is_a_clear_error_that_leaves_nothing_and_the_append_may_be_
     assert len(list((tmp_path / "lake" / "events").glob("*.parquet"))) == 1
     assert lake.append(EVENTS, rows(2), writer="w", sequence=2)
     assert numbers(lake) == [1, 2]
+
+
+def test_while_a_piece_is_written_the_next_is_made_and_none_beyond(lake, monkeypatch):
+    made, told, write, next_is_made = [], [], parquet.write, threading.Event()
+
+    def slow(*arguments, **options):
+        assert next_is_made.wait(10)
+        next_is_made.clear()
+        told.append(len(made))
+        return write(*arguments, **options)
+
+    def pieces():
+        for number in range(4):
+            made.append(number)
+            if number:
+                next_is_made.set()
+            yield rows(number)
+        next_is_made.set()
+
+    monkeypatch.setattr(parquet, "write", slow)
+    assert lake.append(EVENTS, pieces, writer="w", sequence=1)
+
+    assert numbers(lake) == [0, 1, 2, 3]
+    assert told == [2, 3, 4, 4]
+
+
+@pytest.mark.parametrize("fails", ["making", "writing"])
+def test_a_piece_that_fails_leaves_none_of_those_before_it(lake, tmp_path, monkeypatch, fails):
+    write = parquet.write
+
+    def full(table, folder, data, **options):
+        if fails == "writing" and data["at_ns"][0].as_py() == 2:
+            raise OSError(28, "No space left on device")
+        return write(table, folder, data, **options)
+
+    def pieces():
+        yield rows(0)
+        yield rows(1)
+        if fails == "making":
+            raise OSError(28, "No space left on device")
+        yield rows(2)
+        yield rows(3)
+
+    monkeypatch.setattr(parquet, "write", full)
+    with pytest.raises(LakeAwayError, match="No space left"):
+        lake.append(EVENTS, pieces, writer="w", sequence=1)
+
+    assert list((tmp_path / "lake" / "events").glob("*.parquet")) == []
+    assert numbers(lake) == []
+
+
+def test_where_no_thread_can_be_had_pieces_are_written_all_the_same(lake, monkeypatch):
+    start, tries = threading.Thread.start, []
+
+    def refused(thread):
+        if thread.name.startswith("parquet"):
+            tries.append(thread)
+            if len(tries) == 1:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert lake.append(EVENTS, lambda: map(rows, range(3)), writer="w", sequence=1)
+
+    assert tries
+    assert numbers(lake) == [0, 1, 2]
+
+
+def test_what_the_disk_said_is_told_though_the_next_piece_fails_too(lake, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    def pieces():
+        yield rows(0)
+        raise ValueError("no rows")
+
+    monkeypatch.setattr(parquet, "write", full)
+    with pytest.raises(LakeAwayError, match="No space left"):
+        lake.append(EVENTS, pieces, writer="w", sequence=1)
 
 
 def test_a_log_that_cannot_take_the_commit_leaves_nothing(lake, tmp_path, monkeypatch):

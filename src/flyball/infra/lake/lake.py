@@ -51,7 +51,7 @@ class Lake:
         """Add rows as transaction `sequence` of `writer`. False: that one, or a later one of this writer, is there already.
 
         Numbers of one writer must grow. On return True the rows are on the disk and visible to everyone. What is too much for
-        the memory is given as a function that makes it piece by piece; each piece is written before the next is made.
+        the memory is given as a function that makes it piece by piece: while one is written the next is made, and no more are held.
 
         Raises:
             LakeSchemaError: rows that do not fit.
@@ -253,8 +253,7 @@ class Lake:
         place, before = self._place(table), delta.version()
         written: list[AddAction] = []
         try:
-            for rows in pieces:
-                written.extend(parquet.write(table, place.folder, part) for part in parquet.split(table, rows))
+            parquet.write_all(table, place.folder, pieces, written)
             place.publish(written)
             delta.create_write_transaction(
                 [*written],

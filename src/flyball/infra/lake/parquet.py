@@ -5,9 +5,10 @@ Knows files and their statistics; knows no transaction.
 
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
@@ -49,6 +50,59 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
         data_change=changes_data,
         stats=_statistics(data, (*table.partition_by, *table.sort_by)),
     )
+
+
+def write_all(table: TableSchema, folder: Path, pieces: Iterable[pa.Table], written: list[AddAction]) -> None:
+    """Write every piece; while one is packed and on its way to the disk, beside the interpreter, the next is made already.
+
+    `written` gets each file when it is on the disk, also of pieces before one that fails; no more are written after that.
+    """
+
+    def write_parts(rows: pa.Table) -> None:
+        written.extend(
+            write(table, folder, part) for part in split(table, rows)
+        )  # those before one that fails included
+
+    with _Beside(write_parts) as beside:
+        for rows in pieces:
+            beside.write(rows)
+
+
+class _Beside:
+    """Writes one piece at a time in a thread of its own; where none can be had, here."""
+
+    def __init__(self, write_parts: Callable[[pa.Table], None]) -> None:
+        self._write_parts = write_parts
+        self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="parquet")
+        self._last: Future[None] | None = None
+
+    def write(self, rows: pa.Table) -> None:
+        """Begin with a piece, once the one before is written."""
+        self._finish()
+        if self._thread is not None:
+            try:
+                self._last = self._thread.submit(self._write_parts, rows)
+            except RuntimeError:  # there are no more threads, or the interpreter is about to end
+                self._thread.shutdown(cancel_futures=True)  # it may have kept the piece for later
+                self._thread = None
+        if self._thread is None:
+            self._write_parts(rows)
+
+    def _finish(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+        try:
+            self._finish()
+        except BaseException as first:
+            raise first from error  # it came before whatever else went wrong
 
 
 def rehearse(table: TableSchema, data: pa.Table) -> None:
