@@ -4,31 +4,36 @@ Knows protobuf's messages, not their meaning. A large request is decoded record 
 stays small. An id of a wrong length, which only a log record may have, is told as "".
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from flyball.traces.told import Told, ToldEvent, ToldLink, ToldLog, ToldPoint, ToldResource, ToldScope
 
+from .cut import CUT, Attributes
 from .points import told_points_of
-from .signals import SIGNALS, Messages
+from .signals import SIGNALS, Messages, Signal
 from .splitting import groups_of
 from .values import plain, plain_attributes
 
 WHOLE_BYTES = 1024 * 1024  # a request up to this is decoded at once
+_Read: TypeAlias = Callable[[Any], dict[str, Any]]
+_ATTRIBUTES: Mapping[Signal, Attributes] = {"traces": Attributes(), "logs": Attributes()}
 
 
 def told_spans(body: bytes) -> Iterator[Told]:
     """The spans of an ExportTraceServiceRequest."""
-    for resource, scope, spans in _groups(body, SIGNALS["traces"]):
+    messages, read = _reading("traces")
+    for resource, scope, spans in _groups(body, messages):
         for span in spans:
-            yield _told_span(span, resource, scope)
+            yield _told_span(span, resource, scope, read)
 
 
 def told_logs(body: bytes) -> Iterator[ToldLog]:
     """The log records of an ExportLogsServiceRequest."""
-    for resource, scope, records in _groups(body, SIGNALS["logs"]):
+    messages, read = _reading("logs")
+    for resource, scope, records in _groups(body, messages):
         for record in records:
-            yield _told_log(record, resource, scope)
+            yield _told_log(record, resource, scope, read)
 
 
 def told_points(body: bytes) -> Iterator[ToldPoint]:
@@ -36,6 +41,12 @@ def told_points(body: bytes) -> Iterator[ToldPoint]:
     for resource, scope, metrics in _groups(body, SIGNALS["metrics"]):
         for metric in metrics:
             yield from told_points_of(metric, resource, scope)
+
+
+def _reading(signal: Signal) -> tuple[Messages, _Read]:
+    """In which messages a request is read, and what reads the attributes of its records."""
+    attributes = _ATTRIBUTES[signal]
+    return (CUT[signal], attributes.read) if attributes.turn() else (SIGNALS[signal], plain_attributes)
 
 
 def _groups(body: bytes, messages: Messages) -> Iterator[tuple[ToldResource, ToldScope, Iterator[Any]]]:
@@ -79,7 +90,7 @@ def _told_scope(group: Any) -> ToldScope:
     )
 
 
-def _told_span(span: Any, resource: ToldResource, scope: ToldScope) -> Told:
+def _told_span(span: Any, resource: ToldResource, scope: ToldScope, read: _Read) -> Told:
     status, events, links = span.status, span.events, span.links
     return Told(
         span.trace_id.hex(),
@@ -91,7 +102,7 @@ def _told_span(span: Any, resource: ToldResource, scope: ToldScope) -> Told:
         span.trace_state,
         span.flags,
         span.kind,
-        plain_attributes(span.attributes),
+        read(span.attributes),
         [_told_event(event) for event in events] if events else [],
         [_told_link(link) for link in links] if links else [],
         status.code,
@@ -121,7 +132,7 @@ def _told_link(link: Any) -> ToldLink:
     )
 
 
-def _told_log(record: Any, resource: ToldResource, scope: ToldScope) -> ToldLog:
+def _told_log(record: Any, resource: ToldResource, scope: ToldScope, read: _Read) -> ToldLog:
     trace_id, span_id = record.trace_id, record.span_id
     return ToldLog(
         record.time_unix_nano,
@@ -130,7 +141,7 @@ def _told_log(record: Any, resource: ToldResource, scope: ToldScope) -> ToldLog:
         record.severity_text,
         record.event_name,
         plain(record.body),
-        plain_attributes(record.attributes),
+        read(record.attributes),
         trace_id.hex() if len(trace_id) == 16 else "",
         span_id.hex() if len(span_id) == 8 else "",
         record.flags,
