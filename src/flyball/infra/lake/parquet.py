@@ -101,8 +101,8 @@ class _Beside:
             self._thread.shutdown()
         try:
             self._finish()
-        except BaseException as first:
-            raise first from error  # it came before whatever else went wrong
+        except BaseException as first:  # -- whatever it was, it came before what else went wrong
+            raise first from error
 
 
 def rehearse(table: TableSchema, data: pa.Table) -> None:
