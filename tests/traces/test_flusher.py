@@ -204,10 +204,11 @@ async def test_at_a_graceful_stop_the_last_rows_are_flushed(ctx: Context) -> Non
     task = asyncio.create_task(flusher.run())
     await asyncio.sleep(0.05)
     await keep(ctx, *[a_span() for _ in range(20)])
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    while not task.done():  # Python before 3.12 forgets a cancellation that comes while a connection is handed over
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
 
+    assert task.cancelled()
     assert await flusher.finish()
     assert len(stored_keys(ctx)) == 20
 

@@ -45,11 +45,17 @@ async def serve(settings: Settings) -> None:
         running = asyncio.create_task(_keep(flusher))
         say_ready()
         await stop.wait()
-        running.cancel()
-        following.cancel()
-        await asyncio.wait([running, following])
+        await _end(running, following)
         if not await flusher.finish():
             logger.warning("some spans or scores wait in the inbox; the next start moves them into the tables")
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks until they have ended: Python before 3.12 forgets a cancellation that comes while a connection is handed over."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=1)
 
 
 async def _keep(flusher: Flusher) -> None:
