@@ -1,9 +1,7 @@
 """What is told arrives, signed, at least once and with one id, whatever is away or killed; and what never arrives is given up visibly."""
 
 import asyncio
-import datetime as dt
 import email.policy
-import ipaddress
 import ssl
 import sys
 from dataclasses import replace
@@ -11,9 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from receiving import Hook, Mailbox
 
 from flyball.kit.clock import FixedClock, SystemClock
@@ -227,35 +222,15 @@ async def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(ctx, clock
 # -- e-mail
 
 
-@pytest.fixture
-def tls():
-    """Contexts of a server with a certificate for 127.0.0.1, and of a client that believes it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "here")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-async def test_e_mail_goes_by_starttls_and_signs_in_only_then(tls, tmp_path, monkeypatch, layout: Layout):
-    certificate, key = tls
-    (tmp_path / "c.pem").write_bytes(certificate + key)
+async def test_e_mail_goes_by_starttls_and_signs_in_only_then(certificate, monkeypatch, layout: Layout):
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(tmp_path / "c.pem")
+    serving.load_cert_chain(*certificate)
     monkeypatch.setenv("SMTP_TOKEN", "pass-word")
     async with Mailbox(serving) as mailbox:
         settings = Settings(
             smtp_server=mailbox.address, smtp_from="flyball <bot@example.com>", smtp_user="bot", smtp_password="env:SMTP_TOKEN"
         )  # fmt: skip
-        believing = ssl.create_default_context(cadata=certificate.decode())
+        believing = ssl.create_default_context(cafile=certificate[0])
         await mail.send(settings, layout, "ann@example.com", MESSAGE, tls=believing)
 
         with pytest.raises(NotToldError, match="certificate"):

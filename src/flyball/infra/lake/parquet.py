@@ -59,9 +59,8 @@ def write_all(table: TableSchema, folder: Path, pieces: Iterable[pa.Table], writ
     """
 
     def write_parts(rows: pa.Table) -> None:
-        written.extend(
-            write(table, folder, part) for part in split(table, rows)
-        )  # those before one that fails included
+        # Part by part: those before one that fails are in it.
+        written.extend(write(table, folder, part) for part in split(table, rows))
 
     with _Beside(write_parts) as beside:
         for rows in pieces:

@@ -23,7 +23,7 @@ def plain(value: Any) -> Any:
 
 
 def held_by(value: Any) -> Any:
-    """The same, sooner for an attribute: a text that is not empty is what nearly all of them hold, and the cheapest question."""
+    """What an attribute's AnyValue holds: nearly always a text that is not empty, which is the cheapest question."""
     return value.string_value or plain(value)
 
 
