@@ -13,7 +13,7 @@ from memory_bank import MemoryBank
 
 from flyball.ledger.bank import LEASE_NS, RENEW_NS, SECOND, SURPLUS, WANTED_NS
 from flyball.ledger.bank_postgres import PostgresBank
-from flyball.ledger.records import UNLEASED, Charge, Entry, Lease, Quota, Standing, Take
+from flyball.ledger.records import NOBODY, UNLEASED, Charge, Entry, Lease, Quota, Standing, Take
 
 NOON = 1_780_315_200 * SECOND  # 2026-06-01 12:00 UTC, a Monday
 A, B, C = "worker-a", "worker-b", "worker-c"
@@ -182,6 +182,27 @@ async def test_while_it_is_wanted_nobody_gets_more_than_the_need(house):
 
     assert (granted.amount, granted.wanted) == (7, True)
     assert (await take(house, B, 1, 500, now_ns=NOON + WANTED_NS)).amount > 1
+
+
+async def test_what_no_call_waits_for_yet_is_granted_and_a_refusal_of_it_makes_nothing_wanted(house):
+    await house.declare(quota(amount=100))
+
+    lease = await take(house, A, 1, 9, need=NOBODY)
+    assert lease.amount == 9
+    await take(house, B, 91)
+    refused = await take(house, A, 1, 9, need=NOBODY)
+
+    assert (refused.limit, refused.leased, refused.free) == (100, 100, 0)
+    assert not (await house.bank.renew(A, [lease.id], NOON))[lease.id].wanted
+
+
+async def test_what_no_call_waits_for_yet_is_not_granted_while_others_wait(house):
+    await house.declare(quota(amount=100))
+    await take(house, B, 90)
+    await take(house, C, 20)  # refused
+
+    assert isinstance(await take(house, A, 1, 9, need=NOBODY), Standing)
+    assert (await take(house, C, 10)).amount == 10
 
 
 async def test_a_renewal_says_that_a_lease_is_wanted_and_when_it_no_longer_is(house):

@@ -17,7 +17,7 @@ from flyball.infra.spool.drain import Drain
 from flyball.infra.spool.errors import SpoolAwayError, SpoolInUseError
 from flyball.infra.spool.spool import Spool
 from flyball.infra.spool.spool_file import SpoolFile
-from flyball.kit.clock import SystemClock
+from flyball.kit.clock import FixedClock, SystemClock
 
 EVERYTHING = {"most_records": 10**6, "most_bytes": 10**9}
 
@@ -133,6 +133,26 @@ async def test_what_is_appended_is_delivered_in_order(shelf: Database, tmp_path:
         assert await on_the_shelf(shelf) == records
         assert spool.waiting_bytes == 0
     assert not list(tmp_path.rglob("*.spool"))
+
+
+async def test_where_moving_takes_long_what_comes_meanwhile_goes_together(shelf: Database, tmp_path: Path) -> None:
+    clock, moved = FixedClock(), []
+
+    async def deliver_slowly(connection: Connection, records: Sequence[bytes], _now_ns: int) -> None:
+        moved.append((asyncio.get_running_loop().time(), len(records)))
+        clock.advance(0.015)
+
+    with Spool(tmp_path, "gateway-1", capacity=1 << 20) as spool:
+        running = asyncio.create_task(Drain(spool, shelf, clock, deliver_slowly, pause_seconds=0.001).run())
+        while len(moved) < 3:
+            spool.append(b"another")
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    (first_at, one), (second_at, second), (_, third) = moved
+    assert second_at - first_at >= 0.3
+    assert one == 1 < min(second, third)
 
 
 async def test_what_a_dead_process_left_is_moved_by_the_next_one(shelf: Database, tmp_path: Path) -> None:

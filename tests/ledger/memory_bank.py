@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flyball.ledger import windows
 from flyball.ledger.bank import LEASE_NS, SURPLUS, WANTED_NS
-from flyball.ledger.records import Lease, Standing, covers, measured
+from flyball.ledger.records import NOBODY, Lease, Standing, covers, measured
 
 
 @dataclass
@@ -145,6 +145,8 @@ class MemoryBank:
         standing = self.standing(take.quota, now, take.least)
         free = standing.free
         wanted = self.wanted.get(take.quota, 0) > now
+        if take.need == NOBODY and (wanted or take.least > free):
+            return standing
         if take.least > free:
             self.wanted[take.quota] = now + WANTED_NS
             if not wanted:

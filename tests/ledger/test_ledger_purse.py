@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
 from flyball.ledger.line import LONGEST_NS, Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
-from flyball.ledger.records import UNLEASED, Charge, Demand, Lease, Quota, Reservation, Short, Standing, Take
+from flyball.ledger.records import NOBODY, UNLEASED, Charge, Demand, Lease, Quota, Reservation, Short, Standing, Take
 
 BANK = 1_780_315_200 * SECOND
 names = (f"lease_{number}" for number in range(10**9))
@@ -61,6 +61,17 @@ def test_what_lacks_is_asked_for_and_as_much_more_as_was_used_lately():
 
     assert purse.admit([Demand(quota(), 30)], 0) == Short((Take("q", 20, 110, 20),))
     assert purse.admit([Demand(quota(), 30)], 2 * RENEW_NS) == Short((Take("q", 20, 20, 20),))
+
+
+def test_where_the_bank_is_asked_anyway_it_is_asked_for_what_runs_out_soon():
+    purse = purse_with(lease(100), lease(100, "r"), lease(400, "s"))
+    demands = [Demand(quota(), 30), Demand(quota("r"), 25), Demand(quota("s"), 25), Demand(quota("t", stop="soft"), 1)]
+    for _ in range(3):
+        purse.admit(demands, 0)
+
+    # Of "r" 25 are left and three calls took 75; of "s" there is plenty; nobody leases what stops nobody.
+    assert purse.admit(demands, 0) == Short((Take("q", 20, 110, 20), Take("r", 1, 50, NOBODY)))
+    assert purse.admit(demands, 2 * RENEW_NS) == Short((Take("q", 20, 20, 20),))
 
 
 def test_many_calls_at_once_ask_for_what_a_second_of_them_takes():
@@ -285,7 +296,9 @@ class PurseOfManyCalls(RuleBasedStateMachine):
         tried = self.purse.admit(asked, self.now)
         left = {demand.quota.id: self.purse.free(demand.quota.id, self.now) for demand in asked}
         if isinstance(tried, Short):
-            assert {take.quota for take in tried.takes} == {d.quota.id for d in asked if d.amount > free[d.quota.id]}
+            lacking = {take.quota for take in tried.takes if take.need != NOBODY}
+            assert lacking == {demand.quota.id for demand in asked if demand.amount > free[demand.quota.id]}
+            assert len({take.quota for take in tried.takes}) == len(tried.takes)
             assert left == free
         else:
             assert left == {demand.quota.id: free[demand.quota.id] - demand.amount for demand in asked}
@@ -380,6 +393,39 @@ def test_a_call_is_not_refused_for_what_another_lacks():
     assert done == [much]
     assert line.takes(1) == ([], (Take("q", 1, 1, 1),))
     assert little.outcome is None
+
+
+def short_of_q_and_soon_of_r():
+    """A line with one call of which "q" lacks, and what it asks of the bank: that, and "r", of which half is left of what was used."""
+    line = Line(purse_with(lease(60), lease(60, "r")))
+    demands = [Demand(quota(), 45), Demand(quota("r"), 45)]
+    line.join(demands, 0)
+    waiting = line.join([Demand(quota(), 45), Demand(quota("r"), 5)], 0)
+    _, takes = line.takes(0)
+    assert takes == (Take("q", 30, 75, 30), Take("r", 1, 30, NOBODY))
+    return line, waiting
+
+
+def test_what_was_asked_ahead_and_not_granted_refuses_nobody():
+    line, waiting = short_of_q_and_soon_of_r()
+    late = line.join([Demand(quota("r"), 20)], 1)  # lacks by now what was asked for ahead
+
+    done = line.answered({"q": lease(30), "r": standing(0, name="r")}, asked_ns=0, now_ns=2)
+
+    assert done == [waiting]
+    assert isinstance(waiting.outcome, Reservation)
+    assert late.outcome is None
+    assert line.takes(2) == ([], (Take("r", 10, 60, 10),))
+    assert not line.purse.is_wanted
+
+
+def test_what_one_call_lacks_and_another_asks_ahead_is_asked_once_as_what_it_lacks():
+    line, _ = short_of_q_and_soon_of_r()
+    line.join([Demand(quota("r"), 25)], 0)
+
+    _, takes = line.takes(0)
+
+    assert takes == (Take("q", 30, 75, 30), Take("r", 10, 55, 10))
 
 
 def test_a_call_waits_for_what_is_recalled_and_asks_again():

@@ -43,17 +43,13 @@ class Worth(msgspec.Struct, frozen=True, gc=False):
 
     def demands(self, quotas: Sequence[Quota]) -> tuple[Demand, ...]:
         """How much to promise it of each quota."""
-        if self.guessed_tokens or self.guessed_nano_usd or self.nano_usd > MOST or self.tokens > MOST:
-            return tuple([Demand(quota, self.of(quota)) for quota in quotas])
-        amounts = {"requests": 1, "parallel": 1, "nano_usd": self.nano_usd, "tokens": self.tokens}  # as most calls say
-        return tuple([Demand(quota, amounts[quota.unit]) for quota in quotas])
+        return tuple([Demand(quota, 1 if quota.unit in _ONE_EACH else self.of(quota)) for quota in quotas])
 
     def of(self, quota: Quota) -> int:
         """How much to promise it of one quota."""
-        unit = quota.unit
-        if unit in _ONE_EACH:
+        if quota.unit in _ONE_EACH:
             return 1
-        if unit == "nano_usd":
+        if quota.unit == "nano_usd":
             whole, guessed = self.nano_usd, self.guessed_nano_usd
         else:
             whole, guessed = self.tokens, self.guessed_tokens

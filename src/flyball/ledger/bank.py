@@ -52,6 +52,9 @@ class Bank(Protocol):
         while it is not 0 the refusal is not final, and the worker asks again. A lease promises when its holder names it to
         `give_back` (0 counts) while its quota is wanted: it holds nothing idle, and what comes free goes back at once. The
         promise ends with a renewal while the quota is not wanted. A lease is granted without one.
+
+        A take whose `need` is NOBODY is of something that runs out soon: with `least` > free, and also while the quota is wanted,
+        nothing is granted and nothing becomes wanted, for no call waits.
         """
         ...
 

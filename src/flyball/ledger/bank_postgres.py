@@ -6,14 +6,13 @@ What each verb means is said in `bank`; how it stays exact while everybody takes
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 
-from flyball.infra.db.database import Database, Row, execute
+from flyball.infra.db.database import Database, Row, fetch_all
 
 from .bank import LEASE_NS, SURPLUS, WANTED_NS
 from .records import Entry, Lease, Standing, Take
 from .settling import settle
 
 _TAKE = "select * from flyball_take(%b, %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint, %b, %b, %b)"
-_TIMEOUT = "select set_config('statement_timeout', %s, true)"
 
 
 class PostgresBank:
@@ -33,8 +32,7 @@ class PostgresBank:
         timeout_seconds: float = 5.0,
         lease_ns: int = LEASE_NS,
     ) -> None:
-        self._database = database.across_projects()
-        self._timeout = str(max(1, int(timeout_seconds * 1_000)))
+        self._database = database.across_projects().answering_within(timeout_seconds)
         self._lease_ns = lease_ns
 
     async def take(self, worker: str, takes: Sequence[Take], now_ns: int | None = None) -> dict[str, Lease | Standing]:
@@ -74,7 +72,6 @@ class PostgresBank:
     async def settle(self, entries: Sequence[Entry], now_ns: int | None = None) -> None:
         """See `Bank.settle`."""
         async with self._database.connection() as connection, connection.pipeline(), connection.transaction():
-            await execute(connection, _TIMEOUT, self._timeout)
             await settle(connection, entries, now_ns)
 
     async def reap(self, now_ns: int | None = None) -> int:
@@ -90,12 +87,9 @@ class PostgresBank:
         return {row["quota"]: _standing(row) for row in rows}
 
     async def _ask(self, query: str, *parameters: object) -> list[Row]:
-        """Ask one statement in one round trip, and let it take no longer than it may."""
+        """Ask one statement in one round trip."""
         async with self._database.connection() as connection:
-            async with connection.pipeline():  # one transaction, in which the first sets the second's time
-                await connection.execute(_TIMEOUT, (self._timeout,))
-                cursor = await connection.execute(query, parameters)
-            return await cursor.fetchall()
+            return await fetch_all(connection, query, *parameters)
 
 
 def _lease(row: Row, worker: str) -> Lease:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .bank import AGAIN_NS, AWAY_NS, PATIENCE_NS
 from .purse import Purse
-from .records import MOST, Demand, Lease, Reservation, Short, Standing, Take
+from .records import MOST, NOBODY, Demand, Lease, Reservation, Short, Standing, Take
 
 LONGEST_NS = 4 * PATIENCE_NS  # the longest that a call asks, however often what it lacks comes and goes
 
@@ -43,6 +43,7 @@ class Line:
     _waiting: list[Waiting] = field(default_factory=list)
     _asking: list[Waiting] = field(default_factory=list)  # those that the last `takes` spoke for
     _asked: frozenset[str] = frozenset()  # the quotas it asked for
+    _ahead: frozenset[str] = frozenset()  # of those, what no call waited for: a refusal of it means nothing
 
     def join(self, demands: Sequence[Demand], now_ns: int) -> Reservation | Waiting:
         """Admitted from what the worker holds, as nearly every call is; or a place in the line."""
@@ -76,6 +77,7 @@ class Line:
             for take in tried.takes:
                 merged[take.quota] = _both(merged[take.quota], take) if take.quota in merged else take
         self._asked = frozenset(merged)
+        self._ahead = frozenset(take.quota for take in merged.values() if take.need == NOBODY)
         return self._done(), tuple(merged.values())
 
     def answered(self, answers: Mapping[str, Lease | Standing], *, asked_ns: int, now_ns: int) -> list[Waiting]:
@@ -83,6 +85,7 @@ class Line:
         self.purse.back()
         for quota in self._asked - answers.keys():
             self.forget(quota)
+        answers = {name: one for name, one in answers.items() if isinstance(one, Lease) or name not in self._ahead}
         for answer in answers.values():
             if isinstance(answer, Lease):
                 self.purse.receive(answer, asked_ns=asked_ns, now_ns=now_ns)
@@ -115,6 +118,8 @@ class Line:
             return tried
         waiting.again_ns = now_ns
         for take in tried.takes:
+            if take.need == NOBODY:
+                continue
             standing = answers.get(take.quota)
             if not isinstance(standing, Standing) or take.least <= standing.free:
                 waiting.recalling.pop(
@@ -135,6 +140,9 @@ class Line:
 
 
 def _both(one: Take, other: Take) -> Take:
+    if NOBODY in (one.need, other.need):
+        first, second = (one, other) if other.need == NOBODY else (other, one)
+        return first._replace(most=max(first.most, second.most))
     need = min(one.need + other.need, 2 * MOST)  # no bank has more, and none can read any number
     more = max(one.most - one.need, other.most - other.need)
     return Take(one.quota, min(one.least, other.least), need + more, need)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .bank import RENEW_NS
-from .records import MOST, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
+from .records import MOST, NOBODY, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
 
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
@@ -96,7 +96,9 @@ class Purse:
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
         lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
         if lacking and not away:
-            return Short(tuple(self._take(demand.quota.id, lack, now_ns) for demand, lack in lacking))
+            short = {demand.quota.id for demand, _ in lacking}
+            ahead = [take for one in hard if one.quota.id not in short and (take := self._ahead(one.quota.id, now_ns))]
+            return Short((*(self._take(demand.quota.id, lack, now_ns) for demand, lack in lacking), *ahead))
         for demand, lack in lacking:
             if not self._may_go_unleased(demand.quota, lack):
                 return Short((), refused=demand.quota.id)
@@ -197,6 +199,13 @@ class Purse:
     def _take(self, quota: str, lack: int, now_ns: int) -> Take:
         pace = self._pace.get(quota)
         return Take(quota, lack, lack + min(pace.soon(now_ns) if pace else 0, MOST), lack)
+
+    def _ahead(self, quota: str, now_ns: int) -> Take | None:
+        """What is soon to run out is asked for as well where the bank is asked anyway: calls wait once for all, not for each."""
+        pace = self._pace.get(quota)
+        soon = min(pace.soon(now_ns), MOST) if pace else 0
+        free = self.free(quota, now_ns)
+        return Take(quota, 1, soon - free, NOBODY) if 2 * free < soon else None
 
     def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
         bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)

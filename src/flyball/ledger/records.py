@@ -53,7 +53,10 @@ class Take(NamedTuple):
     quota: str
     least: int
     most: int
-    need: int = 0  # at most `most`; below `least`: as `least`
+    need: int = 0  # at most `most`; below `least`: as `least`; `NOBODY`: no call waits for it yet
+
+
+NOBODY = -1  # as the need of a take
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,9 @@ A connection sees the rows of one project, or of all: row-level security asks th
 the server's user would pass it by, connections take a role that does not.
 """
 
+import asyncio
 import copy
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -36,10 +38,14 @@ _GUARDED_ROLE = """
     select set_config('role', 'flyball_app', false) from pg_roles me, pg_roles guarded
     where me.rolname = session_user and (me.rolsuper or me.rolbypassrls) and guarded.rolname = 'flyball_app'
 """  # made by the migrations; until then there is nothing to guard
+# A timeout of null is the one that the server is configured with.
+_BIND = "select set_config('flyball.project', %s, false), set_config('statement_timeout', %s, false)"
+_SILENT_SECONDS = 5.0  # a server that ends says so on the connection's socket; one that is cut off says nothing
 
 
 class _Connection(psycopg.AsyncConnection[DictRow]):
-    sees = ""  # whose rows it sees now
+    bound: tuple[str, str | None] | None = None  # whose rows it sees now, and a statement's time in milliseconds
+    used_at = 0.0  # by the loop's time
 
 
 class Database:
@@ -49,6 +55,7 @@ class Database:
         self.url = url
         self._whole = self
         self._project = EVERY_PROJECT
+        self._milliseconds: str | None = None
         self._pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -56,7 +63,7 @@ class Database:
             open=False,
             timeout=10,
             reconnect_timeout=3,  # then whoever needs a connection tries at once, instead of waiting for a long pause to end
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
             configure=_guard,
             connection_class=_Connection,
             kwargs={"row_factory": dict_row, "autocommit": True, "application_name": application},
@@ -71,6 +78,12 @@ class Database:
     def across_projects(self) -> "Database":
         """The pool itself, seeing every project's rows: for machinery, and for credentials whose project is not known yet."""
         return self._whole
+
+    def answering_within(self, seconds: float) -> "Database":
+        """The same pool and rows, for statements that PostgreSQL gives up when they take longer: DatabaseAwayError, as if it were away."""
+        bound = copy.copy(self)
+        bound._milliseconds = str(max(1, int(seconds * 1_000)))  # noqa: SLF001 -- a copy of this very object
+        return bound
 
     async def open(self) -> None:
         """Open the pool and wait for its first connection; raises DatabaseAwayError after ten seconds."""
@@ -112,10 +125,11 @@ class Database:
                     await _guard(connection)
 
     async def _bind(self, connection: _Connection) -> None:
-        if connection.sees != self._project:
-            connection.sees = ""
-            await connection.execute("select set_config('flyball.project', %s, false)", (self._project,))
-            connection.sees = self._project
+        wanted = self._project, self._milliseconds
+        if connection.bound != wanted:
+            connection.bound = None
+            await connection.execute(_BIND, wanted)
+            connection.bound = wanted
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -144,6 +158,16 @@ async def execute(connection: Connection, query: str, *parameters: Any) -> int:
 
 async def _guard(connection: Connection) -> None:
     await connection.execute(_GUARDED_ROLE)
+
+
+async def _check(connection: _Connection) -> None:
+    """Whether a connection of the pool still works; asks the server only where there is a doubt, for a question costs a round trip."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    now = asyncio.get_running_loop().time()
+    if poll.poll(0) or now - connection.used_at > _SILENT_SECONDS:
+        await AsyncConnectionPool.check_connection(connection)
+    connection.used_at = now
 
 
 def _away(error: Exception) -> DatabaseAwayError:

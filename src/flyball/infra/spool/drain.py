@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 
 from flyball.infra.db.database import Connection, Database, DatabaseAwayError, execute, fetch_one
-from flyball.kit.clock import Clock
+from flyball.kit.clock import NANOSECONDS, Clock
 
 from .errors import PositionMovedError
 from .spool import spool_name
@@ -26,6 +26,8 @@ _MOST_RECORDS = 1_000
 _MOST_BYTES = 4 * 1024 * 1024
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
+_REST = 20  # times as long as moving took: where much comes, fewer and larger transactions, which cost each record less
+_LONGEST_REST_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class Drain:
     """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop.
 
     Args:
-        pause_seconds: what comes within it shares a transaction.
+        pause_seconds: what comes within it shares a transaction; longer where moving takes long.
     """
 
     def __init__(
@@ -117,8 +119,10 @@ class Drain:
         while not _is_cancelled():
             self._tell_dropped()
             try:
+                began_ns = self._clock.monotonic_ns()
                 moved = await self.move()
-                pause = self._pause
+                took = (self._clock.monotonic_ns() - began_ns) / NANOSECONDS
+                pause = max(self._pause, min(_REST * took, _LONGEST_REST_SECONDS))
             except (DatabaseAwayError, psycopg.Error, PositionMovedError) as error:
                 _log.warning("the spool of %s waits: %s", self._spool.writer, error)
                 moved, pause = 0, min(pause * 2, _LONGEST_PAUSE_SECONDS)
