@@ -3,6 +3,7 @@
 What a process uses is asked of the operating system; what it does it told itself. Call it in a thread.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def _usage_of_family(pid: int) -> Usage | None:
         parent = psutil.Process(pid)
         family = [parent, *parent.children()]
         return Usage(
-            sum(_proportional(one) for one in family),
+            _together(family),
             sum(_cpu(one) for one in family),
             int(parent.create_time() * NANOSECONDS),
         )
@@ -90,13 +91,19 @@ def _usage_of_family(pid: int) -> Usage | None:
         return None
 
 
-def _proportional(process: psutil.Process) -> int:
-    """Memory of which what is shared counts in parts; all of it where the system does not tell."""
-    try:
-        full = process.memory_full_info()
-        return int(getattr(full, "pss", full.rss))
-    except psutil.Error:
-        return 0
+def _together(family: Iterable[psutil.Process]) -> int:
+    """Memory of processes that share some, which counts once: the most that one of them shares.
+
+    Nearly what their proportional sizes add up to, for which the system would walk through every page of each.
+    """
+    own = shared = 0
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            memory = process.memory_info()
+            known = getattr(memory, "shared", 0)
+            own += memory.rss - known
+            shared = max(shared, known)
+    return own + shared
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -1,10 +1,9 @@
 """`python -m flyball.worker jobs|runner|flusher`: which of the background processes this one is."""
 
-import contextlib
-import os
 import sys
 from importlib import import_module
 
+from flyball.infra.processes.priority import step_back
 from flyball.infra.processes.reporting import report
 from flyball.settings import load_settings
 
@@ -20,8 +19,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"usage: python -m flyball.worker {'|'.join(_PROCESSES)}")
     settings = load_settings()
     report(settings.log_level)
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS.get(arguments[0], 0))
+    step_back(_NICENESS.get(arguments[0], 0))
     import_module(module).main(settings)
 
 
