@@ -42,6 +42,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # Servers of tests that run side by side would want the same port; tests of OTLP over gRPC ask for one of their own.
 os.environ.setdefault("FLYBALL_OTLP_GRPC_PORT", "0")
+# A worker that has once spoken gRPC has its threads, and starts programs by fork: gRPC would wake those threads in the
+# child as well, whose descriptors are just being closed, and abort it (one start of a hundred). Only tests do both.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 _TEMPLATE = "flyball_template"
 _ROOM = 2 * 1024**3  # bytes; a session takes a few hundred million
