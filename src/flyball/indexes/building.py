@@ -18,7 +18,7 @@ from flyball.infra.context import Context
 from flyball.kit.hashing import content_hash
 from flyball.kit.ids import new_id
 
-from . import analysis, files, ranking, retriever, store, thesaurus
+from . import analysis, engines, files, ranking, store, thesaurus
 from .errors import IndexInvalidError, IndexNotBuiltError, IndexNotFoundError
 from .passages import passages_of
 from .records import Build, Index, IndexDeclaration, IndexSettings, IndexVersion
@@ -109,7 +109,7 @@ async def _made_again(ctx: Context, version: IndexVersion, planned: Plan) -> Bui
     for number in range(planned.batches):
         await stage_batch(ctx, planned, number)
     mark = await asyncio.to_thread(files.write, ctx.layout, version.id, _staged(ctx, planned))
-    retriever.close(ctx.layout, version)
+    engines.engine().close(ctx.layout, version)
     clear(ctx, planned)
     if _hash(dataset, planned.settings, mark.hash) != version.hash:
         raise IndexInvalidError(

@@ -21,6 +21,10 @@ class Engine(Protocol):
         """The `k` best passages, best first; raises IndexFilesMissingError and IndexInvalidError."""
         ...
 
+    def close(self, layout: Layout, version: IndexVersion) -> None:
+        """Forget an opened version, so that the next search opens its files anew."""
+        ...
+
 
 _loaded: dict[str, Engine] = {}
 

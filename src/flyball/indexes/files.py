@@ -1,16 +1,18 @@
 """The files of an index version: a LanceDB table with full-text indexes, statistics, and a mark that they are whole.
 
-Everything here is derived and may be deleted. A folder appears under its final name when it is complete.
+Everything here is derived and may be deleted. A folder appears under its final name when it is complete. LanceDB is loaded
+when files are first written or opened: the processes that know of builds are more than those that build (see `engines`).
 """
 
 import shutil
 from collections.abc import Iterable
+from importlib import import_module
+from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import lancedb
 import msgspec
 import pyarrow as pa
-from lancedb.index import FTS
 
 from flyball.infra.layout import Layout
 
@@ -19,7 +21,7 @@ from .passages import PASSAGES, Tally
 from .ranking import Statistics
 from .records import IndexVersion
 
-ENGINE = f"lancedb {lancedb.__version__} bm25"
+ENGINE = f"lancedb {version_of('lancedb')} bm25"
 SEARCHED = {
     "names_terms": 1.5,
     "summary_terms": 2.0,
@@ -59,7 +61,7 @@ def write(layout: Layout, version_id: str, batches: Iterable[pa.Table]) -> Mark:
             tally.add(batch)
             yield from batch.combine_chunks().to_batches()
 
-    database = lancedb.connect(str(beside))
+    database = _connected(beside)
     table = database.create_table(_TABLE, pa.RecordBatchReader.from_batches(PASSAGES, counted()), schema=PASSAGES)
     for column in SEARCHED:
         table.create_index(column, config=_as_analysed())
@@ -86,7 +88,7 @@ def open_(layout: Layout, version: IndexVersion) -> Opened:
     if mark is None:
         raise IndexFilesMissingError(version.name, version.version, "they are not on this machine")
     try:
-        table = lancedb.connect(str(layout.indexes / version.id)).open_table(_TABLE)
+        table = _connected(layout.indexes / version.id).open_table(_TABLE)
         found = table.count_rows()
     except (ValueError, OSError, RuntimeError) as error:
         raise IndexFilesMissingError(version.name, version.version, f"{error}".splitlines()[0][:200]) from error
@@ -103,9 +105,13 @@ def _mark(layout: Layout, version_id: str) -> Mark | None:
         return None
 
 
-def _as_analysed() -> FTS:
+def _connected(folder: Path) -> Any:
+    return import_module("lancedb").connect(str(folder))
+
+
+def _as_analysed() -> Any:
     """Terms as `analysis` made them: Lance splits at spaces and changes nothing."""
-    return FTS(
+    return import_module("lancedb.index").FTS(
         base_tokenizer="whitespace",
         lower_case=False,
         stem=False,
