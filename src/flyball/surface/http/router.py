@@ -7,7 +7,7 @@ was made some other way.
 import inspect
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeAlias, TypeVar
 
 from fastapi import Depends, FastAPI
@@ -97,19 +97,27 @@ class Router:
 
 
 def install(app: FastAPI, routers: Iterable[Router]) -> None:
-    """Put the routers' routes into the application, each behind its guard."""
+    """Put the routers' routes into the application, each behind its guard.
+
+    A route is made once, for however many applications of a process: it finds everything of its application in the request.
+    """
     for router in routers:
         for route in router.routes:
-            app.add_api_route(
-                route.path,
-                _answering(route),
-                methods=[route.method],
-                status_code=route.status,
-                tags=[route.tag],
-                response_model=None,
-                dependencies=[Depends(guard(route.permission))],
-                include_in_schema=route.documented,
-            )
+            app.router.routes.append(_guarded(route))
+
+
+@cache
+def _guarded(route: RegisteredRoute) -> APIRoute:
+    return APIRoute(
+        route.path,
+        _answering(route),
+        methods=[route.method],
+        status_code=route.status,
+        tags=[route.tag],
+        response_model=None,
+        dependencies=[Depends(guard(route.permission))],
+        include_in_schema=route.documented,
+    )
 
 
 def registered(route: BaseRoute) -> RegisteredRoute | None:
