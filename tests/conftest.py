@@ -45,6 +45,9 @@ os.environ.setdefault("FLYBALL_OTLP_GRPC_PORT", "0")
 # A worker that has once spoken gRPC has its threads, and starts programs by fork: gRPC would wake those threads in the
 # child as well, whose descriptors are just being closed, and abort it (one start of a hundred). Only tests do both.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# Whoever makes a TLS client reads all authorities of the system first, 30 ms, and tests make thousands that call loopback.
+# They trust one authority alone, whose key nobody has, so that nothing is trusted that was not.
+os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("authority.pem")))
 
 _TEMPLATE = "flyball_template"
 _ROOM = 2 * 1024**3  # bytes; a session takes a few hundred million
