@@ -5,6 +5,7 @@ import contextlib
 import socket
 
 import pytest
+from surroundings import listening
 
 from flyball.infra.sockets.guarded import Allowance
 from flyball.infra.sockets.serving import Server
@@ -21,9 +22,6 @@ async def serving_https(certificate):
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     server = Server(_answer, allowance=Allowance(), certificate=certificate, hears_signals=False)
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup([bound])
 
     async def ask(context) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", bound.getsockname()[1], ssl=context)
@@ -38,6 +36,5 @@ async def serving_https(certificate):
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    yield ask
-    server.force_exit = True
-    await server.shutdown([bound])
+    async with listening(server, bound):
+        yield ask

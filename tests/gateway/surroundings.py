@@ -158,18 +158,31 @@ def answering(*lines):
 
 @contextlib.asynccontextmanager
 async def serving(app, **where):
-    server = Server(app)
     bound = socket.socket(socket.AF_UNIX if "path" in where else socket.AF_INET)
     bound.bind(str(where["path"]) if "path" in where else ("127.0.0.1", 0))
     address = bound.getsockname()
+    async with listening(Server(app), bound):
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def listening(server, bound):
+    """A server on a socket, without its signals; at the end it has a tenth of a second for what is open, if anything is."""
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup([bound])
     try:
-        yield address
+        yield server
     finally:
-        server.force_exit = True
-        await server.shutdown([bound])
+        for each in server.servers:
+            each.close()
+        bound.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                while server.server_state.connections or server.server_state.tasks:
+                    await asyncio.sleep(0.001)
 
 
 def snapshot(models, functions):

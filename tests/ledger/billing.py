@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
+from surroundings import listening as serving_on
 
 from flyball.functions import service as functions
 from flyball.functions.records import FunctionSpec, PromptVariant
@@ -154,28 +155,17 @@ async def world(ctx, *, seed=7, faulty=0.15, **knobs):
             open_tools(layout=ctx.layout, blobs=ctx.blobs, clock=SystemClock(), settings=settings, reach=reaching(ctx))
         )
         runner = RunnerApp(tools, SystemClock())
-        await stack.enter_async_context(_served(runner, bind_unix(ctx.layout.runner_socket)))
+        await stack.enter_async_context(
+            serving_on(Server(runner, hears_signals=False), bind_unix(ctx.layout.runner_socket))
+        )
         house = await stack.enter_async_context(open_house(settings, SystemClock()))
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
-        await stack.enter_async_context(_served(GatewayApp(house), listening))
+        await stack.enter_async_context(serving_on(Server(GatewayApp(house), hears_signals=False), listening))
         yield World(listening.getsockname()[1], key, house, provider)
         async with asyncio.timeout(60):  # those whose callers have left
             while house.gate.calls:
                 await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def _served(app, bound):
-    server = Server(app, hears_signals=False)
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup([bound])
-    try:
-        yield
-    finally:
-        server.force_exit = True
-        await server.shutdown([bound])
 
 
 async def run(world, calls, *, at_once=32, seed=11, leaving=0.1):

@@ -6,6 +6,7 @@ import re
 import socket
 
 import pytest
+from surroundings import listening as serving_on
 
 from flyball.gateway.admit import Gate
 from flyball.gateway.app import GatewayApp
@@ -104,19 +105,6 @@ class _Empty:
         return Snapshot(epoch=1, keys={}, projects={"default": KnownProject(models={}, functions={})})
 
 
-@contextlib.asynccontextmanager
-async def _served(app, bound, **more):
-    server = Server(app, hears_signals=False, **more)
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup([bound])
-    try:
-        yield
-    finally:
-        server.force_exit = True
-        await server.shutdown([bound])
-
-
 @pytest.fixture
 async def front(application, settings, layout):
     """Gateway and control application, each on a socket of its own, as they stand behind one another in production."""
@@ -137,8 +125,11 @@ async def front(application, settings, layout):
             limits=Limits(body_bytes=1_000_000, json_depth=64), deadline_seconds=3, wire=wire, runner=runner,
             control=control, recorder=_Nothing(), till=_Nothing(),
         )  # fmt: skip
-        await stack.enter_async_context(_served(watched, bind_unix(layout.public_socket)))
-        await stack.enter_async_context(_served(GatewayApp(house), listening, allowance=Allowance()))
+        await stack.enter_async_context(
+            serving_on(Server(watched, hears_signals=False), bind_unix(layout.public_socket))
+        )
+        gateway = Server(GatewayApp(house), hears_signals=False, allowance=Allowance())
+        await stack.enter_async_context(serving_on(gateway, listening))
         yield Front(listening.getsockname()[1], arrived)
         control.close()
         runner.close()
