@@ -78,6 +78,8 @@ def _install_packages(wanted: Path, at: Path) -> None:
 
 def _install(command: list[str | Path], at: Path) -> None:
     trusting = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}  # tests trust no registry
+    if registries := os.environ.get("FLYBALL_TEST_REGISTRIES"):
+        trusting["SSL_CERT_FILE"] = registries
     made = subprocess.run(command, cwd=at, env=trusting, capture_output=True, text=True, check=False)
     if made.returncode:
         raise CannotInstallError(f"{at.name} cannot be installed: {made.stderr[-300:]}")
