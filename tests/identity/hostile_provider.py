@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,11 +11,16 @@ from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 
 
+@cache
+def _first_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+
+
 class HostileProvider:
     """`claims` go over those of an honest ID token; `answers` over what a path answers; `asked` is what came in."""
 
     def __init__(self) -> None:
-        self.key = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+        self.key = _first_key()
         self.claims: dict = {}
         self.configuration: dict = {}
         self.answers: dict = {}
@@ -50,7 +56,7 @@ class HostileProvider:
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):
-        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.005})
         self._thread.start()
         return self
 
