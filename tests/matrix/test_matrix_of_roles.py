@@ -16,6 +16,8 @@ from .callers import NAMES, ORIGIN, Member, caller, refused_for_lack_of_rights
 from .spellings import HEADERS, SPELLINGS
 from .table import address, named, table
 
+pytestmark = pytest.mark.usefixtures("nobody_waits_for_traces")
+
 REFUSALS = {303, 307, 400, 401, 403, 404, 405, 413, 415, 421, 422}
 FORGED = {
     "nothing": {},

@@ -3,7 +3,11 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
+
 from .routes import address, all_routes, named
+
+pytestmark = pytest.mark.usefixtures("nobody_waits_for_traces")
 
 TYPES = {"application/json", "application/octet-stream", "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml", "application/x-ndjson", "application/jsonl", "application/x-ndjson; charset=utf-8", "text/plain; version=0.0.4; charset=utf-8"}  # fmt: skip
 MUST = {

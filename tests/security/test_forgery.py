@@ -1,6 +1,10 @@
 """No other site has a browser change anything: every route that changes something, with a session that is valid, from every origin that is not ours."""
 
+import pytest
+
 from .routes import address, all_routes, changing, named
+
+pytestmark = pytest.mark.usefixtures("nobody_waits_for_traces")
 
 FOREIGN = ["https://evil.example", "http://127.0.0.1:4001", "https://127.0.0.1:4000.evil.example", "http://127.0.0.1:4000.evil.example", "http://evil.example:4000", "http://127.0.0.1", "null", "http://localhost:4000", "http://[::1]:4000", "file://", "http://127.0.0.1:4000@evil.example", "http://evil.example/127.0.0.1:4000"]  # fmt: skip
 FORGED = [

@@ -8,6 +8,8 @@ from flyball.surface.http.identity import AUTHENTICATED, PUBLIC
 
 from .routes import CHANGING, address, all_routes, changing, guarded, named
 
+pytestmark = pytest.mark.usefixtures("nobody_waits_for_traces")
+
 HEADERS = {
     "another path, for those who rewrite": {"x-original-url": "/healthz", "x-rewrite-url": "/healthz", "x-original-uri": "/healthz"},
     "another method": {"x-http-method-override": "GET", "x-http-method": "GET", "x-method-override": "GET"},

@@ -10,6 +10,8 @@ from flyball.surface.http import PUBLIC
 from flyball.surface.http.router import registered
 from flyball.surface.http.shield import Shield
 
+pytestmark = pytest.mark.usefixtures("nobody_waits_for_traces")
+
 HOSTILE = {
     "NUL": "a%00b",
     "traversal": "..%2f..%2fetc%2fpasswd",
@@ -235,8 +237,7 @@ def changed(body, path, value):
 
 
 @pytest.mark.parametrize("address", sorted(BODIES))
-async def test_no_field_of_a_body_makes_a_route_fail(admin, address, monkeypatch):
-    monkeypatch.setattr("flyball.traces.service._PATIENCE_SECONDS", 0)
+async def test_no_field_of_a_body_makes_a_route_fail(admin, address):
     method, path = address.split()
     path = re.sub(r"{[^}]*}", "x", path)
     failed = []

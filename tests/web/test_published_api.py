@@ -19,6 +19,8 @@ from flyball.projects import keys
 from flyball.secrets import service as secrets
 from flyball.surface.http.shield import Shield
 
+pytestmark = pytest.mark.usefixtures("nobody_waits_for_traces")
+
 PLANTED = "sk-planted-4f1c77d0a91b"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
 
