@@ -155,6 +155,75 @@ async def test_where_moving_takes_long_what_comes_meanwhile_goes_together(shelf:
     assert one == 1 < min(second, third)
 
 
+async def seconds_to_empty(spool: Spool, drain: Drain) -> float:
+    began = asyncio.get_running_loop().time()
+    running = asyncio.create_task(drain.run())
+    while spool.waiting_bytes:
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_what_is_there_already_waits_for_nothing_however_large_its_records_are(
+    shelf: Database, tmp_path: Path
+) -> None:
+    clock, moved = FixedClock(), []
+
+    async def deliver_slowly(_connection: Connection, records: Sequence[bytes], _now_ns: int) -> None:
+        moved.append(len(records))
+        clock.advance(0.1)
+
+    with Spool(tmp_path, "gateway-1", capacity=1 << 25) as spool:
+        for _ in range(12):
+            assert spool.append(bytes(1_500_000))
+        took = await seconds_to_empty(spool, Drain(spool, shelf, clock, deliver_slowly))
+
+    assert moved == [3, 3, 3, 3]
+    assert took < 0.5  # the rest after one of them
+
+
+async def test_what_is_there_already_waits_for_nothing_where_a_record_is_refused(
+    shelf: Database, tmp_path: Path
+) -> None:
+    clock = FixedClock()
+
+    async def deliver_slowly(connection: Connection, records: Sequence[bytes], now_ns: int) -> None:
+        clock.advance(0.1)
+        await deliver(connection, records, now_ns)
+
+    with Spool(tmp_path, "gateway-1", capacity=1 << 17) as spool:
+        for record in (*some_records(10), bytes(10_001), *some_records(10)):
+            spool.append(record)
+        drain = Drain(spool, shelf, clock, deliver_slowly)
+        took = await seconds_to_empty(spool, drain)
+
+    assert (drain.delivered, drain.refused) == (20, 1)
+    assert took < 0.5
+
+
+async def test_however_long_it_rested_before_the_first_error_waits_no_longer(shelf: Database, tmp_path: Path) -> None:
+    clock, tried = FixedClock(), []
+
+    async def deliver_once(_connection: Connection, _records: Sequence[bytes], _now_ns: int) -> None:
+        tried.append(asyncio.get_running_loop().time())
+        clock.advance(0.1)
+        if len(tried) == 2:
+            raise DatabaseAwayError("the connection broke")
+
+    with Spool(tmp_path, "gateway-1", capacity=1 << 16) as spool:
+        running = asyncio.create_task(Drain(spool, shelf, clock, deliver_once, pause_seconds=0.01).run())
+        while len(tried) < 3:
+            spool.append(b"another")
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    first, failed, again = tried
+    assert failed - first >= 0.4
+    assert again - failed < 0.4
+
+
 async def test_what_a_dead_process_left_is_moved_by_the_next_one(shelf: Database, tmp_path: Path) -> None:
     dead = Spool(tmp_path, "gateway-1", capacity=1 << 16)
     for record in some_records(10):

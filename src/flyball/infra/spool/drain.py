@@ -90,7 +90,8 @@ class Drain:
     """Empties one spool. `run` for the life of the process, then `finish` at a graceful stop.
 
     Args:
-        pause_seconds: what comes within it shares a transaction; longer where moving takes long.
+        pause_seconds: what comes within it shares a transaction. Where moving takes long, twenty times as long as that took
+            shares one, half a second at the most; what is there already waits for nothing.
     """
 
     def __init__(
@@ -115,19 +116,19 @@ class Drain:
 
     async def run(self) -> None:
         """Move whatever comes, until cancelled. While PostgreSQL is away, wait with growing pauses."""
-        pause = self._pause
+        wait = self._pause
         while not _is_cancelled():
             self._tell_dropped()
             try:
                 began_ns = self._clock.monotonic_ns()
-                moved = await self.move()
+                is_more = await self.move()
                 took = (self._clock.monotonic_ns() - began_ns) / NANOSECONDS
-                pause = max(self._pause, min(_REST * took, _LONGEST_REST_SECONDS))
+                rest = 0.0 if is_more else max(self._pause, min(_REST * took, _LONGEST_REST_SECONDS))
+                wait = self._pause
             except (DatabaseAwayError, psycopg.Error, PositionMovedError) as error:
                 _log.warning("the spool of %s waits: %s", self._spool.writer, error)
-                moved, pause = 0, min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            if moved < _MOST_RECORDS:
-                await asyncio.sleep(pause)
+                rest = wait = min(wait * 2, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(rest)
         raise asyncio.CancelledError
 
     async def finish(self, *, seconds: float = 5.0) -> bool:
@@ -148,25 +149,25 @@ class Drain:
             self._told_dropped = dropped
             _log.error("%s", dropped_words(self._spool))
 
-    async def move(self) -> int:
-        """Move one portion of each file, those that others left first; how many records were moved."""
-        moved = 0
+    async def move(self) -> bool:
+        """Move one portion of each file, those that others left first; whether some of what was there is left."""
+        is_more = False
         for file in self._spool.left:
-            moved += await self._move(file)
+            is_more |= await self._move(file)
             if self._positions.get(spool_name(file)) == file.end:
                 await self._forget(file)
-        return moved + await self._move(self._spool.own)
+        return await self._move(self._spool.own) or is_more
 
-    async def _move(self, file: SpoolFile) -> int:
+    async def _move(self, file: SpoolFile) -> bool:
         name = spool_name(file)
         if name not in self._positions:
             if file is self._spool.own and not file.waiting_bytes:
-                return 0  # nothing was ever appended: no need to ask
+                return False  # nothing was ever appended: no need to ask
             await self._ask(file, name)
         start = self._positions[name]
         chunk = file.read(start, most_records=self._most_records, most_bytes=_MOST_BYTES)
         if not chunk.records:
-            return 0
+            return False
         portion = _Portion(name, start, chunk.end, chunk.records)
         # Until the commit is known to have happened, the position is not known.
         del self._positions[name]
@@ -174,12 +175,12 @@ class Drain:
             await self._commit(portion)
         except (psycopg.DataError, psycopg.IntegrityError, msgspec.MsgspecError) as error:
             await self._narrow(portion, error)
-            return 0
+            return True
         self._positions[name] = chunk.end
         self._most_records = min(self._most_records * 2, _MOST_RECORDS)
         file.release(chunk.end)
         self.delivered += len(chunk.records)
-        return len(chunk.records)
+        return chunk.cut
 
     async def _ask(self, file: SpoolFile, name: str) -> None:
         async with self._database.connection() as connection:

@@ -35,6 +35,7 @@ class Chunk(NamedTuple):
 
     records: tuple[bytes, ...]
     end: int
+    cut: bool  # as many as were asked for: more may follow
 
 
 class SpoolFile:
@@ -160,7 +161,7 @@ class SpoolFile:
             size += len(payload)
             position += _FRAME.size + len(payload)
         self._end = max(self._end, position)
-        return Chunk(tuple(records), position)
+        return Chunk(tuple(records), position, cut=len(records) >= most_records or size >= most_bytes)
 
     def resume(self, position: int) -> None:
         """Continue at a position that is known from elsewhere to be dealt with, when it is further than the file says."""
