@@ -1,18 +1,27 @@
 """The pool of connections: what it asks before it lends one, and whose rows and how much time a borrower has."""
 
+import asyncio
+import random
+
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from flyball.infra.db import database as pooled
-from flyball.infra.db.database import Database, DatabaseAwayError, fetch_one
+from flyball.infra.db.database import Database, DatabaseAwayError, execute, fetch_one
 
 
 @pytest.fixture
-async def one_connection(database):
+async def narrow(database):
+    """A pool of one connection that nobody opened yet."""
     narrow = Database(database.url, most=1)
-    await narrow.open()
     yield narrow
     await narrow.close()
+
+
+@pytest.fixture
+async def one_connection(narrow):
+    await narrow.open()
+    return narrow
 
 
 @pytest.fixture
@@ -62,15 +71,20 @@ async def test_a_connection_that_the_server_ended_is_replaced_before_anybody_use
         assert await asks(one_connection, "select pg_backend_pid()") != backend
 
 
-async def test_a_statement_that_may_take_so_long_is_given_up_and_the_next_borrower_has_its_own_time(one_connection):
-    hurried = one_connection.answering_within(0.05)
-    configured = await asks(one_connection, "show statement_timeout")
+async def test_a_statement_that_may_take_so_long_is_given_up_and_the_next_borrower_has_the_time_that_is_configured(
+    database, narrow
+):
+    async with database.owner_connection() as connection:
+        name = (await fetch_one(connection, "select current_database() as name"))["name"]
+        await execute(connection, f"alter database {name} set statement_timeout = '7s'")
+    await narrow.open()
+    hurried = narrow.answering_within(0.05)
 
     with pytest.raises(DatabaseAwayError):
         await asks(hurried, "select pg_sleep(10)")
 
     assert await asks(hurried, "show statement_timeout") == "50ms"
-    assert await asks(one_connection, "show statement_timeout") == configured
+    assert await asks(narrow, "show statement_timeout") == "7s"
     assert await asks(hurried, "select 1") == 1
 
 
@@ -80,3 +94,57 @@ async def test_whose_rows_and_how_long_are_bound_each_for_itself(one_connection)
     assert await asks(one_connection.bound_to("a").answering_within(1), of) == "a 1s"
     assert await asks(one_connection.answering_within(2), of) == "* 2s"
     assert (await asks(one_connection.bound_to("b"), of)).startswith("b ")
+
+
+async def test_how_long_and_whose_rows_are_kept_whichever_is_said_first(one_connection):
+    of = "select current_setting('flyball.project') || ' ' || current_setting('statement_timeout')"
+    hurried = one_connection.answering_within(1)
+
+    assert await asks(hurried.bound_to("a"), of) == "a 1s"
+    assert await asks(one_connection.bound_to("a").answering_within(1).bound_to("b"), of) == "b 1s"
+    assert await asks(one_connection.bound_to("a").answering_within(1).across_projects(), of) == "* 1s"
+    assert await asks(hurried.answering_within(2), of) == "* 2s"
+    assert hurried.bound_to("a").across_projects() is hurried
+    assert one_connection.bound_to("a").across_projects() is one_connection
+
+
+async def piped(database, query, *, at_once=False):
+    async with database.connection() as connection:
+        if at_once:
+            asyncio.current_task().cancel()
+        async with connection.pipeline(), connection.transaction():
+            await fetch_one(connection, query)
+
+
+async def cancelled(database, query, *, seconds):
+    """Ask in a pipeline, and be cancelled after so long; after none: just as it begins."""
+    writing = asyncio.create_task(piped(database, query, at_once=not seconds))
+    await asyncio.wait([writing], timeout=seconds or None)
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert writing.cancelled()
+
+
+async def test_whoever_borrows_after_a_pipeline_was_cancelled_sees_its_own_rows_alone(one_connection):
+    of = "select current_setting('flyball.project')"
+    await cancelled(one_connection.bound_to("another"), "select 1", seconds=0)
+    assert await asks(one_connection.bound_to("a"), of) == "a"
+    await cancelled(one_connection.bound_to("a"), "select pg_sleep(60)", seconds=0.1)
+
+    assert await asks(one_connection.bound_to("a"), of) == "a"
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_no_connection_comes_back_in_a_pipeline_whenever_its_borrower_was_cancelled(one_connection, seed):
+    chance = random.Random(seed)
+    left = 0
+    for _ in range(150):
+        query = f"select pg_sleep({chance.random() * 0.003})"
+        writing = asyncio.create_task(piped(one_connection, query))
+        await asyncio.sleep(chance.random() * 0.006)
+        writing.cancel()
+        await asyncio.wait([writing])
+        async with one_connection.connection() as connection:
+            left += connection.pgconn.pipeline_status
+
+    assert left == 0

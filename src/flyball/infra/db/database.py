@@ -45,7 +45,7 @@ _SILENT_SECONDS = 5.0  # a server that ends says so on the connection's socket; 
 
 class _Connection(psycopg.AsyncConnection[DictRow]):
     bound: tuple[str, str | None] | None = None  # whose rows it sees now, and a statement's time in milliseconds
-    used_at = 0.0  # by the loop's time
+    lent_at = 0.0  # by the loop's time; it worked then
 
 
 class Database:
@@ -70,7 +70,7 @@ class Database:
         )
 
     def bound_to(self, project: str) -> "Database":
-        """The same pool, seeing the rows of one project alone."""
+        """The same pool and time, seeing the rows of one project alone."""
         bound = copy.copy(self._whole)
         bound._project = project  # noqa: SLF001 -- a copy of this very object
         return bound
@@ -81,9 +81,10 @@ class Database:
 
     def answering_within(self, seconds: float) -> "Database":
         """The same pool and rows, for statements that PostgreSQL gives up when they take longer: DatabaseAwayError, as if it were away."""
-        bound = copy.copy(self)
-        bound._milliseconds = str(max(1, int(seconds * 1_000)))  # noqa: SLF001 -- a copy of this very object
-        return bound
+        whole = copy.copy(self._whole)
+        whole._whole = whole  # noqa: SLF001 -- a copy of this very object
+        whole._milliseconds = str(max(1, int(seconds * 1_000)))  # noqa: SLF001 -- the same copy
+        return whole if self._project == EVERY_PROJECT else whole.bound_to(self._project)
 
     async def open(self) -> None:
         """Open the pool and wait for its first connection; raises DatabaseAwayError after ten seconds."""
@@ -108,6 +109,10 @@ class Database:
                     if connection.broken:
                         raise _away(error) from error
                     raise
+                finally:
+                    if connection.pgconn.pipeline_status:
+                        # Its end was cancelled. What the next one binds could be rolled back later, so nobody gets it.
+                        await connection.close()
         except psycopg.errors.ProgramLimitExceeded:
             raise  # a value that is too large for an index: the caller's, not the server's
         except (PoolTimeout, psycopg.OperationalError) as error:
@@ -165,9 +170,9 @@ async def _check(connection: _Connection) -> None:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     now = asyncio.get_running_loop().time()
-    if poll.poll(0) or now - connection.used_at > _SILENT_SECONDS:
+    if poll.poll(0) or now - connection.lent_at > _SILENT_SECONDS:
         await AsyncConnectionPool.check_connection(connection)
-    connection.used_at = now
+    connection.lent_at = now
 
 
 def _away(error: Exception) -> DatabaseAwayError:
