@@ -192,7 +192,7 @@ async def test_what_no_call_waits_for_yet_is_granted_and_a_refusal_of_it_makes_n
     await take(house, B, 91)
     refused = await take(house, A, 1, 9, need=NOBODY)
 
-    assert (refused.limit, refused.leased, refused.free) == (100, 100, 0)
+    assert (refused.limit, refused.leased, refused.free, refused.frees_ns) == (100, 100, 0, None)
     assert not (await house.bank.renew(A, [lease.id], NOON))[lease.id].wanted
 
 

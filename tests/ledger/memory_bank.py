@@ -146,7 +146,7 @@ class MemoryBank:
         free = standing.free
         wanted = self.wanted.get(take.quota, 0) > now
         if take.need == NOBODY and (wanted or take.least > free):
-            return standing
+            return standing._replace(frees_ns=None)
         if take.least > free:
             self.wanted[take.quota] = now + WANTED_NS
             if not wanted:

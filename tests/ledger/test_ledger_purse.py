@@ -439,6 +439,17 @@ def test_a_call_waits_for_what_is_recalled_and_asks_again():
     assert line.answered({"q": lease(50)}, asked_ns=1, now_ns=2) == [call]
 
 
+def test_a_call_that_waits_for_what_is_recalled_asks_for_nothing_ahead_again():
+    line, call = short_of_q_and_soon_of_r()
+    line.answered({"q": standing(10, recalling=40), "r": lease(1, "r")}, asked_ns=0, now_ns=0)
+
+    for now in range(AGAIN_NS, 5 * AGAIN_NS, AGAIN_NS):
+        assert [take.quota for take in line.takes(now)[1]] == ["q"]
+        assert line.answered({"q": standing(10, recalling=40)}, asked_ns=now, now_ns=now) == []
+
+    assert call.outcome is None
+
+
 def test_a_call_waits_no_longer_than_a_live_holder_needs_to_answer():
     line, call = waiting_for(50)
     for now in range(0, PATIENCE_NS + 2 * AGAIN_NS, AGAIN_NS):

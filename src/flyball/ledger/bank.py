@@ -54,7 +54,7 @@ class Bank(Protocol):
         promise ends with a renewal while the quota is not wanted. A lease is granted without one.
 
         A take whose `need` is NOBODY is of something that runs out soon: with `least` > free, and also while the quota is wanted,
-        nothing is granted and nothing becomes wanted, for no call waits.
+        nothing is granted and nothing becomes wanted, for no call waits; the standing's `frees_ns` says nothing then (None).
         """
         ...
 

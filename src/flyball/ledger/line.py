@@ -75,6 +75,8 @@ class Line:
                 continue
             self._asking.append(waiting)
             for take in tried.takes:
+                if take.need == NOBODY and waiting.recalling:
+                    continue  # it asked already, and asks often: each time it would take a slice of what is free
                 merged[take.quota] = _both(merged[take.quota], take) if take.quota in merged else take
         self._asked = frozenset(merged)
         self._ahead = frozenset(take.quota for take in merged.values() if take.need == NOBODY)
