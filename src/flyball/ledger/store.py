@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 
 from flyball.infra.db.database import Connection, Row, execute, fetch_all, fetch_one
 
@@ -62,7 +63,9 @@ _APPEND = f"""
         from json_to_recordset(%s::json) as given ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
         order by project, id on conflict do nothing returning project, id
     )
-    select count(*) as fresh, case when count(*) < %s then json_agg(json_build_array(project, id)) end as keys from fresh
+    select count(*) as fresh, case when count(*) < %s then json_agg(json_build_array(project, id)) end as keys,
+        (select coalesce(json_object_agg(id, organisation), '{{}}') from projects where id = any(%s)) as homes
+    from fresh
 """
 _NEWEST = (
     "select "
@@ -72,13 +75,21 @@ _NEWEST = (
 
 
 async def append(connection: Connection, entries: Sequence[Entry], now_ns: int | None) -> list[Entry]:
-    """Append the entries that are not there yet; those that were new. Each id at most once, please."""
-    row = await fetch_one(connection, _APPEND, now_ns, as_json(entries), len(entries))
+    """Append the entries that are not there yet; those that were new. Each id at most once, please.
+
+    Raises psycopg.IntegrityError where one is of no project, or not of its project's organisation: no key of the table says so.
+    """
+    projects = list({entry.project for entry in entries})
+    row = await fetch_one(connection, _APPEND, now_ns, as_json(entries), len(entries), projects)
     assert row is not None  # noqa: S101 -- a count is a row
-    if row["fresh"] == len(entries):
-        return list(entries)
-    fresh = {tuple(key) for key in row["keys"] or ()}
-    return [entry for entry in entries if (entry.project, entry.id) in fresh]
+    fresh = list(entries)
+    if row["fresh"] < len(entries):
+        keys = {tuple(key) for key in row["keys"] or ()}
+        fresh = [entry for entry in entries if (entry.project, entry.id) in keys]
+    for project, organisation in {(entry.project, entry.organisation) for entry in fresh}:
+        if row["homes"].get(project) != organisation:
+            raise psycopg.IntegrityError(f"no project {project!r:.100} of an organisation {organisation!r:.100}")
+    return fresh
 
 
 async def move(connection: Connection, leases: Mapping[str, int], counters: Mapping[tuple[str, int], int]) -> None:
