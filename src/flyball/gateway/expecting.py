@@ -43,6 +43,7 @@ class Worth(msgspec.Struct, frozen=True, gc=False):
 
     def demands(self, quotas: Sequence[Quota]) -> tuple[Demand, ...]:
         """How much to promise it of each quota."""
+        # As `of` says, without calling it for what is one each: for every call.
         return tuple([Demand(quota, 1 if quota.unit in _ONE_EACH else self.of(quota)) for quota in quotas])
 
     def of(self, quota: Quota) -> int:

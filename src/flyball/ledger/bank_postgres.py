@@ -1,4 +1,4 @@
-"""The bank that PostgreSQL keeps for every worker of every machine: each verb is one statement, one round trip for many takes.
+"""The bank that PostgreSQL keeps for every worker of every machine: each verb but `settle` is one statement, for many takes as well.
 
 What each verb means is said in `bank`; how it stays exact while everybody takes at once, in the migration `create_ledger`.
 """
@@ -87,7 +87,7 @@ class PostgresBank:
         return {row["quota"]: _standing(row) for row in rows}
 
     async def _ask(self, query: str, *parameters: object) -> list[Row]:
-        """Ask one statement in one round trip."""
+        """Ask one statement: one round trip, and one more where the connection was bound otherwise before."""
         async with self._database.connection() as connection:
             return await fetch_all(connection, query, *parameters)
 

@@ -16,6 +16,7 @@ State: TypeAlias = Literal["complete", "failed", "cancelled", "retried", "hedged
 
 MOST = 10**18  # of any unit: a thousand million USD; sums of some of these still fit PostgreSQL's bigint
 UNLEASED = ""  # the lease of a charge that no lease covers
+NOBODY = -1  # the need of a take that no call waits for yet
 _WHOLE = ("organisation", "project")  # kinds of scope that need no name
 
 
@@ -53,10 +54,7 @@ class Take(NamedTuple):
     quota: str
     least: int
     most: int
-    need: int = 0  # at most `most`; below `least`: as `least`; `NOBODY`: no call waits for it yet
-
-
-NOBODY = -1  # as the need of a take
+    need: int = 0  # at most `most`; below `least`: as `least`; or `NOBODY`
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
