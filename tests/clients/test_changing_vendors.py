@@ -223,7 +223,15 @@ def _own(target, *numbers):
     return [] if target == CHAT else [_signature(target, number) for number in numbers]
 
 
-@pytest.mark.parametrize(("first", "second"), _PAIRS)
+def _every_other(pairs):
+    """Each client goes to and fro between each two vendors, streamed or not by turns here; the other way in the long run."""
+    for number, (first, second) in enumerate(pairs):
+        for client, (name, streamed) in enumerate(itertools.product(_CLIENTS, (False, True))):
+            later = (number + client // 2 + streamed) % 2
+            yield pytest.param((name, streamed), first, second, marks=[pytest.mark.long] if later else [])
+
+
+@pytest.mark.parametrize(("caller", "first", "second"), list(_every_other(_PAIRS)), ids=str, indirect=["caller"])
 def test_a_thinking_conversation_goes_to_and_fro_between_two_vendors(caller, vendors, first, second):
     sent = []
     for number, target in enumerate((first, second, first, second)):
