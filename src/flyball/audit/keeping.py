@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from flyball.infra.context import Context
+from flyball.kit.ending import end
 
 from .pruning import Pruner, retention_days
 from .sealing import Sealer
@@ -31,9 +32,7 @@ async def keeping(ctx: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end(*tasks)
 
 
 async def _keep(run: Callable[[], Awaitable[None]]) -> None:

@@ -18,6 +18,7 @@ from flyball.infra.db.database import Database, DatabaseAwayError
 from flyball.infra.events import SNAPSHOT
 from flyball.infra.events.listen import RECONNECTED, listen
 from flyball.infra.secrets.keyring import Keyring
+from flyball.kit.ending import end
 
 from .errors import NotReadyError
 from .load import load_projects
@@ -84,9 +85,7 @@ class CurrentSnapshot:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def _hear(self) -> None:
         connected = False

@@ -18,6 +18,7 @@ from flyball.infra.context import Context
 from flyball.infra.db.database import Database, DatabaseAwayError
 from flyball.infra.processes.vitals import Vitals, read_vitals
 from flyball.kit.clock import NANOSECONDS
+from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 from flyball.traces.pressure import room
 
@@ -232,5 +233,4 @@ async def watching(ctx: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        keeping.cancel()
-        await asyncio.wait([keeping])
+        await end(keeping)

@@ -12,6 +12,7 @@ import psycopg
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection, DatabaseAwayError
+from flyball.kit.ending import end
 from flyball.projects import store as projects_store
 
 from . import alert_store, quota_store, sum_store
@@ -38,9 +39,7 @@ async def keeping(
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end(*tasks)
 
 
 async def watch(ctx: Context, look_seconds: float) -> None:

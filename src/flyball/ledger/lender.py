@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from flyball.kit.clock import Clock
+from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 
 from .bank import AGAIN_NS, AWAY_NS, RENEW_NS, SECOND, Bank
@@ -127,9 +128,7 @@ class Lender:
         try:
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             with contextlib.suppress(Exception):  # what does not go back expires
                 async with asyncio.timeout(1):
                     await self._give_back(closing=True)

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from flyball.kit.clock import NANOSECONDS, Clock
+from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 
 from .bank import Bank
@@ -115,8 +116,7 @@ class Standings:
         try:
             yield
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            await end(looking)
 
     async def _keep_looking(self) -> None:
         while True:

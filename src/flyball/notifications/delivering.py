@@ -15,6 +15,7 @@ from flyball.infra.context import Context
 from flyball.infra.db.database import DatabaseAwayError
 from flyball.infra.egress.client import Egress
 from flyball.kit.clock import NANOSECONDS
+from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 
 from . import mail, store, webhook
@@ -40,9 +41,7 @@ async def delivering(ctx: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running)
+        await end(*running)
 
 
 async def _keep(work: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ import psycopg
 
 from flyball.infra.db.database import Database, DatabaseAwayError
 from flyball.kit.clock import Clock
+from flyball.kit.ending import end
 
 _PAUSE_SECONDS = 5.0
 _LAST_SECONDS = 3.0  # for the last writing, when the process ends
@@ -34,8 +35,7 @@ async def written(notes: Notes, database: Database, clock: Clock) -> AsyncIterat
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        await end(running)
         try:
             async with asyncio.timeout(_LAST_SECONDS):
                 await notes.write(database, clock.now_ns())

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from flyball.audit import service as audit
 from flyball.infra.context import Actor, Context
+from flyball.kit.ending import end
 
 from . import key_refusals
 from .key_refusals import Reason, Refused
@@ -66,8 +67,7 @@ async def recording_refused_keys(ctx: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        await end(running)
 
 
 async def _keep_recording(ctx: Context) -> None:

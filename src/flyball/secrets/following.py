@@ -16,6 +16,7 @@ from flyball.infra.events import SNAPSHOT
 from flyball.infra.events.listen import listen
 from flyball.infra.secrets.keyring import Keyring
 from flyball.infra.secrets.references import Found, LookUp, Missing
+from flyball.kit.ending import end
 
 from . import store
 
@@ -58,9 +59,7 @@ class FollowedSecrets:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def _hear(self) -> None:
         async for _ in listen(self._database.url, SNAPSHOT):

@@ -11,6 +11,7 @@ import signal
 from flyball.app import build_context
 from flyball.infra.processes.handshake import say_ready, wait_to_begin
 from flyball.infra.processes.vitals import told
+from flyball.kit.ending import end
 from flyball.settings import Settings
 from flyball.traces.flusher import Flusher
 
@@ -45,17 +46,9 @@ async def serve(settings: Settings) -> None:
         running = asyncio.create_task(_keep(flusher))
         say_ready()
         await stop.wait()
-        await _end(running, following)
+        await end(running, following)
         if not await flusher.finish():
             logger.warning("some spans or scores wait in the inbox; the next start moves them into the tables")
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks until they have ended: Python before 3.12 forgets a cancellation that comes while a connection is handed over."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=1)
 
 
 async def _keep(flusher: Flusher) -> None:

@@ -19,6 +19,7 @@ from flyball.infra.jobs.engine import JobEngine
 from flyball.infra.lake.schema import TableSchema
 from flyball.infra.processes.handshake import say_ready
 from flyball.infra.processes.vitals import told
+from flyball.kit.ending import end
 from flyball.kit.errors import UnavailableError
 from flyball.runs.ledger import RunLedger
 from flyball.settings import Settings
@@ -59,10 +60,7 @@ async def work(settings: Settings, jobs: tuple[Job, ...], tables: tuple[TableSch
                 if task.done():
                     task.result()  # it never ends by itself: raise what ended it, and let the supervisor start anew
         finally:
-            stopped.cancel()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(stopped, *tasks, return_exceptions=True)
+            await end(stopped, *tasks)
             await engine.close()
 
 
@@ -99,8 +97,7 @@ async def _the_only_one(database_url: str) -> AsyncIterator[None]:
         await held.wait()
         yield
     finally:
-        holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)
+        await end(holding)
 
 
 async def _hold_the_lock(database_url: str, held: asyncio.Event) -> None:

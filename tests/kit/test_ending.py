@@ -2,7 +2,7 @@
 
 import asyncio
 
-from flyball.worker import flusher
+from flyball.kit.ending import end
 
 
 async def forgetful(times: int) -> None:
@@ -19,7 +19,7 @@ async def test_a_stop_does_not_wait_for_a_task_that_forgot_its_cancellation():
     await asyncio.sleep(0)
 
     async with asyncio.timeout(30):
-        await flusher._end(*tasks)
+        await end(*tasks)
 
     assert all(task.cancelled() for task in tasks)
 
@@ -28,4 +28,4 @@ async def test_tasks_that_have_ended_need_no_end():
     task = asyncio.create_task(asyncio.sleep(0))
     await task
 
-    await flusher._end(task)
+    await end(task)
