@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -83,16 +83,24 @@ def nginx(upstream_port: int) -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def gateway(upstream_port: int, *, ledger: bool = True, quotas: int = 0) -> Iterator[tuple[int, str, int]]:
+def gateway(upstream_port: int) -> Iterator[tuple[int, str, int]]:
     """One worker with keys checked, usage counted, prices applied and every call recorded; its port, a key, its process id."""
-    program = ["-m", "flyball.web", "gateway"] if ledger else [str(Path(__file__).with_name("without_ledger.py"))]
+    with worker(upstream_port, ["-m", "flyball.web", "gateway"], {"bench": 0}) as (port, keys, pid):
+        yield port, keys["bench"], pid
+
+
+@contextlib.contextmanager
+def worker(
+    upstream_port: int, program: Sequence[str], quotas: Mapping[str, int]
+) -> Iterator[tuple[int, dict[str, str], int]]:
+    """A worker that runs a program of ours; its port, a key by each of the names with as many quotas of its own, its process id."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as listening:
         root = Path(folder)
         server = EmbeddedPostgres(root / "pg", root / "run", durable=False)
         os.sched_setaffinity(0, {OTHERS})
         try:
             settings = Settings(data=folder, database_url=server.start())
-            key = asyncio.run(_prepare(settings, upstream_port, quotas))
+            keys = asyncio.run(_prepare(settings, upstream_port, quotas))
             listening.bind(("127.0.0.1", 0))
             listening.listen(1024)
             port = int(listening.getsockname()[1])
@@ -100,7 +108,7 @@ def gateway(upstream_port: int, *, ledger: bool = True, quotas: int = 0) -> Iter
             environment = {"FLYBALL_DATA": folder, "FLYBALL_DATABASE_URL": settings.database_url}
             with _process(command, MEASURED, port, environment, (listening.fileno(),)) as process:
                 _move_couriers(process.pid)
-                yield port, key, process.pid
+                yield port, keys, process.pid
         finally:
             server.stop()
 
@@ -114,7 +122,7 @@ def _move_couriers(pid: int) -> None:
     sys.exit("the worker has no courier")
 
 
-async def _prepare(settings: Settings, upstream_port: int, quotas: int) -> str:
+async def _prepare(settings: Settings, upstream_port: int, quotas: Mapping[str, int]) -> dict[str, str]:
     database = Database(settings.database_url, most=2)
     await database.open()
     await migrate(database)
@@ -138,18 +146,18 @@ async def _prepare(settings: Settings, upstream_port: int, quotas: int) -> str:
     )
     async with database.transaction() as connection:
         await models.put(connection, ctx, "mock-small", spec)
-    made = await projects.create_key(ctx, "bench")
+    made = {name: await projects.create_key(ctx, name) for name in quotas}
     async with database.across_projects().transaction() as connection:
         row = await fetch_one(connection, "select organisation from projects where id = 'default'")
         assert row is not None  # noqa: S101 -- migrations make it
-        for unit in UNITS[:quotas]:
+        for name, unit in [(name, unit) for name, many in quotas.items() for unit in UNITS[:many]]:
             quota = Quota(
-                id=f"quota_{unit}", organisation=row["organisation"], project="default", unit=unit, scope_kind="project",
-                amount=10**15, window="total",
+                id=f"quota_{made[name].key.id}_{unit}", organisation=row["organisation"], project="default", unit=unit,
+                scope_kind="key", scope=made[name].key.id, amount=10**15, window="total",
             )  # fmt: skip
             await quota_store.insert(connection, quota)
     await database.close()
-    return made.secret.reveal()
+    return {name: one.secret.reveal() for name, one in made.items()}
 
 
 @contextlib.contextmanager
