@@ -395,6 +395,19 @@ def test_a_call_is_not_refused_for_what_another_lacks():
     assert little.outcome is None
 
 
+def test_places_of_parallel_calls_are_not_asked_for_ahead_since_they_come_back():
+    places = quota("r", unit="parallel", window="total")
+    purse = purse_with(lease(100), lease(4, "r"))
+    for _ in range(3):
+        purse.settle(purse.admit([Demand(quota(), 30), Demand(places, 1)], 0), {"nano_usd": 30})
+
+    # One place was ever needed at once, although three calls took one; whoever held more would keep others out.
+    assert purse.admit([Demand(quota(), 30), Demand(places, 1)], 0) == Short((Take("q", 20, 110, 20),))
+    purse.admit([Demand(places, 1)], 0)
+    purse.admit([Demand(places, 1)], 0)
+    assert purse.admit([Demand(quota(), 30), Demand(places, 1)], 0) == Short((Take("q", 20, 110, 20),))
+
+
 def short_of_q_and_soon_of_r():
     """A line with one call of which "q" lacks, and what it asks of the bank: that, and "r", of which half is left of what was used."""
     line = Line(purse_with(lease(60), lease(60, "r")))

@@ -97,7 +97,8 @@ class Purse:
         lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
         if lacking and not away:
             short = {demand.quota.id for demand, _ in lacking}
-            ahead = [take for one in hard if one.quota.id not in short and (take := self._ahead(one.quota.id, now_ns))]
+            others = [one.quota for one in hard if one.quota.id not in short]
+            ahead = [take for quota in others if (take := self._ahead(quota, now_ns))]
             return Short((*(self._take(demand.quota.id, lack, now_ns) for demand, lack in lacking), *ahead))
         for demand, lack in lacking:
             if not self._may_go_unleased(demand.quota, lack):
@@ -200,12 +201,16 @@ class Purse:
         pace = self._pace.get(quota)
         return Take(quota, lack, lack + min(pace.soon(now_ns) if pace else 0, MOST), lack)
 
-    def _ahead(self, quota: str, now_ns: int) -> Take | None:
-        """What is soon to run out is asked for as well where the bank is asked anyway: calls wait once for all, not for each."""
-        pace = self._pace.get(quota)
-        soon = min(pace.soon(now_ns), MOST) if pace else 0
-        free = self.free(quota, now_ns)
-        return Take(quota, 1, soon - free, NOBODY) if 2 * free < soon else None
+    def _ahead(self, quota: Quota, now_ns: int) -> Take | None:
+        """What is soon to run out is asked for as well where the bank is asked anyway: calls wait once for all, not for each.
+
+        Places of parallel calls come back: many calls need few of them, and who held more would keep others out.
+        """
+        if quota.unit == "parallel" or (pace := self._pace.get(quota.id)) is None:
+            return None
+        soon = min(pace.soon(now_ns), MOST)
+        free = self.free(quota.id, now_ns)
+        return Take(quota.id, 1, soon - free, NOBODY) if 2 * free < soon else None
 
     def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
         bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)
