@@ -148,3 +148,33 @@ async def test_no_connection_comes_back_in_a_pipeline_whenever_its_borrower_was_
             left += connection.pgconn.pipeline_status
 
     assert left == 0
+
+
+async def owned(database):
+    async with database.owner_connection() as connection:
+        await fetch_one(connection, "select pg_sleep(0.001)")
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_no_connection_comes_back_with_all_rights_whenever_its_owner_was_cancelled(one_connection, seed):
+    chance = random.Random(seed)
+    users = {await asks(one_connection, "select current_user")}
+    for _ in range(100):
+        owning = asyncio.create_task(owned(one_connection))
+        await asyncio.sleep(chance.random() * 0.004)
+        owning.cancel()
+        await asyncio.wait([owning])
+        users.add(await asks(one_connection, "select current_user"))
+
+    assert users == {"flyball_app"}
+
+
+async def test_no_connection_comes_back_with_all_rights_where_they_could_not_be_given_up(one_connection, monkeypatch):
+    with monkeypatch.context() as slow:
+        slow.setattr(pooled, "_GUARDED_ROLE", "select pg_sleep(60)")
+        owning = asyncio.create_task(owned(one_connection))
+        await asyncio.wait([owning], timeout=0.2)
+        owning.cancel()
+        await asyncio.wait([owning])
+
+    assert await asks(one_connection, "select current_user") == "flyball_app"

@@ -122,12 +122,11 @@ class Database:
     async def owner_connection(self) -> AsyncIterator[Connection]:
         """A connection with all rights of the server's user, who may change tables. For migrations."""
         async with self._whole.connection() as connection:
-            await connection.execute("reset role")
             try:
+                await connection.execute("reset role")
                 yield connection
             finally:
-                if not connection.broken:
-                    await _guard(connection)
+                await _give_up_rights(connection)
 
     async def _bind(self, connection: _Connection) -> None:
         wanted = self._project, self._milliseconds
@@ -163,6 +162,16 @@ async def execute(connection: Connection, query: str, *parameters: Any) -> int:
 
 async def _guard(connection: Connection) -> None:
     await connection.execute(_GUARDED_ROLE)
+
+
+async def _give_up_rights(connection: Connection) -> None:
+    """Guard it as it was, or close it: whoever borrows it next would see every project's rows."""
+    try:
+        if not connection.broken:
+            await _guard(connection)
+    except BaseException:  # -- cancelled or failed, nobody gets it
+        await connection.close()
+        raise
 
 
 async def _check(connection: _Connection) -> None:
