@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from flyball.infra.context import Context
 from flyball.infra.egress.client import Egress
 from flyball.infra.egress.networks import parse_networks
 from flyball.kit.clock import FixedClock
+from flyball.kit.ending import end
 from flyball.kit.secrets import Secret
 from flyball.settings import Settings
 
@@ -150,14 +151,33 @@ async def test_one_sink_that_is_away_does_not_keep_another_from_its_lines(ctx):
     good, bad = Remembering("good"), Remembering("bad")
     bad.away = True
     await record_some(ctx, 3)
-    running = asyncio.create_task(Streamer(ctx, [bad, good]).run())
+    running = [asyncio.create_task(run()) for run in Streamer(ctx, [bad, good]).runs()]
     async with asyncio.timeout(20):
         while good.numbers != [1, 2, 3]:
             await asyncio.sleep(0.01)
-    running.cancel()
-    await asyncio.wait([running])
+    await end(*running)
 
     assert bad.numbers == []
+
+
+async def test_sending_ends_though_it_forgot_that_it_was_to_end(ctx, monkeypatch):
+    sink, begun = Remembering(), asyncio.Event()
+
+    async def forgetting(_project, _lines) -> None:
+        if not begun.is_set():
+            begun.set()
+            with suppress(asyncio.CancelledError):  # as Python 3.11 does where a connection is just handed over
+                await asyncio.Event().wait()
+
+    async def sinks_of(*_) -> list:
+        return [sink]
+
+    monkeypatch.setattr(sink, "send", forgetting)
+    monkeypatch.setattr("flyball.audit.keeping.sinks_of", sinks_of)
+    await record_some(ctx, 1)
+
+    async with asyncio.timeout(10), keeping(ctx):
+        await begun.wait()
 
 
 # The webhook

@@ -1,5 +1,7 @@
 """The watch: lag as it is, a row a minute that survives restarts and an absent PostgreSQL."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -139,6 +141,21 @@ async def test_minutes_are_kept_for_eight_days(timed, clock):
         kept = await store.minutes_since(connection, 0)
 
     assert [one.minute_ns for one in kept] == [START + 8 * 86_400 * 10**9 + MINUTE_NS]
+
+
+async def test_the_watch_ends_though_a_look_forgot_that_it_was_to_end(timed, monkeypatch):
+    begun = asyncio.Event()
+
+    async def forgetting(_watch) -> None:
+        if not begun.is_set():
+            begun.set()
+            with suppress(asyncio.CancelledError):  # as Python 3.11 does where a connection is just handed over
+                await asyncio.Event().wait()
+
+    monkeypatch.setattr(Watch, "sample", forgetting)
+
+    async with asyncio.timeout(10), watching.watching(timed):
+        await begun.wait()
 
 
 async def test_the_flusher_tells_what_it_moved_and_what_failed(timed):

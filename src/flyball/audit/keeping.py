@@ -1,4 +1,4 @@
-"""What the control process does for the audit record by itself: signing, pruning, sending. Three tasks that never end in silence."""
+"""What the control process does for the audit record by itself: signing, pruning, sending. Tasks that never end in silence."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ async def keeping(ctx: Context) -> AsyncIterator[None]:
     """
     retention_days(ctx.settings)
     sinks = await sinks_of(ctx.settings, ctx.layout, ctx.clock)
-    runs = [Sealer(ctx).run, Pruner(ctx).run, *([Streamer(ctx, sinks).run] if sinks else [])]
+    runs = [Sealer(ctx).run, Pruner(ctx).run, *Streamer(ctx, sinks).runs()]
     tasks = [asyncio.create_task(_keep(run)) for run in runs]
     try:
         yield

@@ -6,7 +6,8 @@ that is away is tried again with growing pauses; what it missed waits in the cha
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import psycopg
 
@@ -34,11 +35,9 @@ class Streamer:
         self._ctx = ctx
         self._sinks = sinks
 
-    async def run(self) -> None:
-        """Send until cancelled; each sink at its own pace."""
-        async with asyncio.TaskGroup() as group:
-            for sink in self._sinks:
-                group.create_task(self._keep_sending(sink))
+    def runs(self) -> list[Callable[[], Awaitable[None]]]:
+        """Sending until cancelled; one for each sink, at its own pace."""
+        return [partial(self._keep_sending, sink) for sink in self._sinks]
 
     async def deliver(self, sink: Sink) -> int:
         """Send one batch of every chain; how many lines. 0 also where another process sends to this sink.

@@ -7,7 +7,7 @@ PostgreSQL is away. Knows when things are looked at; what is looked at where, it
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -136,12 +136,13 @@ class Watch:
             if now_ns - self.surveyed_ns > 5 * _SURVEY_SECONDS * NANOSECONDS:
                 await self.survey()
 
-    async def keep(self) -> None:
-        """For ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_every(_SAMPLE_SECONDS, self.sample))
-            group.create_task(_every(_LOOK_SECONDS, self.look))
-            group.create_task(_every(_SURVEY_SECONDS, self.survey, share=_SURVEY_SHARE))
+    def runs(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What keeps it going, each for ever."""
+        return (
+            _every(_SAMPLE_SECONDS, self.sample),
+            _every(_LOOK_SECONDS, self.look),
+            _every(_SURVEY_SECONDS, self.survey, share=_SURVEY_SHARE),
+        )
 
     def _minute(self) -> int:
         now_ns = self._ctx.clock.now_ns()
@@ -229,8 +230,8 @@ def watch_of(ctx: Context) -> Watch:
 @asynccontextmanager
 async def watching(ctx: Context) -> AsyncIterator[None]:
     """The watch is kept going inside the block."""
-    keeping = asyncio.create_task(watch_of(ctx).keep())
+    tasks = [asyncio.create_task(run) for run in watch_of(ctx).runs()]
     try:
         yield
     finally:
-        await end(keeping)
+        await end(*tasks)

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import itertools
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -10,6 +12,7 @@ from otlp_requests import kept, make_key, send, trace_request
 
 from flyball.infra.db.database import execute
 from flyball.traces import otlp_api
+from flyball.traces.otlp import gate
 from flyball.traces.otlp.answers import Taken
 from flyball.traces.otlp.gate import gate_of, watching
 from flyball.traces.pressure import Pressure
@@ -85,6 +88,26 @@ async def test_a_look_sees_what_waits_and_when_it_is_gone_ingest_goes_on(public,
         taken = await send(public, key, trace_request().SerializeToString())
 
     assert (refused.status, taken.status) == (429, 200)
+
+
+async def test_looking_ends_though_a_look_forgot_that_it_was_to_end(ctx, monkeypatch):
+    looks, begun = itertools.count(), asyncio.Event()
+
+    async def forgetting(_ctx, _gate) -> None:
+        if next(looks) == 1:
+            begun.set()
+            with suppress(asyncio.CancelledError):  # as Python 3.11 does where a connection is just handed over
+                await asyncio.Event().wait()
+
+    async def watched() -> None:
+        async with watching(ctx):
+            await begun.wait()
+
+    monkeypatch.setattr(gate, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(gate, "_look", forgetting)
+    ended, _ = await asyncio.wait([asyncio.create_task(watched())], timeout=10)
+
+    assert ended
 
 
 async def test_the_bound_of_the_disk_is_a_setting(public, key, ctx, bounded):

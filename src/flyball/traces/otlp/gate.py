@@ -6,13 +6,14 @@ Between two looks what was let in since is counted on top. Knows figures and bou
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 from psycopg import Error as PsycopgError
 
 from flyball.infra.context import Context
 from flyball.infra.db.database import Database
+from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError, UnavailableError
 from flyball.settings import Settings
 from flyball.traces.pressure import Pressure, look
@@ -46,9 +47,7 @@ async def watching(ctx: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 async def _keep_looking(ctx: Context, gate: "Gate") -> None:
