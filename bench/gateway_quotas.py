@@ -8,7 +8,8 @@ four (money, requests, tokens, parallel calls). Each turn begins with a second t
 The worker's courier, which delivers what it records, is on the other core; `courier us` is what that takes. Between two turns it is
 waited for, so that it works for nobody else's.
 
-Each round starts the worker anew. `less` is the mean of the rounds, `+-` its standard error.
+Each round starts the worker anew. `less` compares a key's turn with that of the call without a ledger in the same twenty seconds, so
+that what the host does over minutes meets both, and is the mean of all those pairs; `+-` is its standard error.
 """
 
 import argparse
@@ -83,7 +84,7 @@ def _case(case: str, worker: tuple[int, dict[str, str], int], seconds: int, turn
 
 def _summed(rounds: Sequence[dict[str, list[Turn]]], name: str) -> dict[str, float]:
     turns = [turn for one in rounds for turn in one[name]]
-    less = [1 - sum(turn.rps for turn in one[name]) / sum(turn.rps for turn in one[WITHOUT]) for one in rounds]
+    less = [1 - turn.rps / without.rps for one in rounds for turn, without in zip(one[name], one[WITHOUT], strict=True)]
     return {
         "rps": statistics.median(turn.rps for turn in turns),
         "cpu_us": statistics.median(turn.cpu_us for turn in turns),
