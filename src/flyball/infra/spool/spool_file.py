@@ -26,6 +26,7 @@ _MARK_BYTES = 16
 _RELEASED_AT = 32
 _TABLE_AT = 64
 _FRAME = struct.Struct("<IIQ")  # length, checksum, position
+_FRAME_BYTES = _FRAME.size
 
 SLOT = 1024 * 1024
 
@@ -52,6 +53,8 @@ class SpoolFile:
         self._free = list(range(slots - 1, -1, -1))  # the last one released is the next one used: few pages stay warm
         self._released = 0
         self._end = 0
+        self._in_use_until = 0  # the end of the part whose slot is in use
+        self._in_use_at = 0  # where in memory position 0 would be if all of the stream were as that slot
         self._follows = False  # another process appends, and this one releases
 
     @classmethod
@@ -127,14 +130,16 @@ class SpoolFile:
     def append(self, payload: bytes) -> bool:
         """Keep a record; False, and counted, when there is no room for it."""
         start = self._end
-        after = start + _FRAME.size + len(payload)
-        part, offset = divmod(start, self._slot_bytes)
-        if offset and offset + after - start <= self._slot_bytes:  # nearly always: all of it in the slot that is in use
-            at = self._slots_at + self._slot_of[part] * self._slot_bytes + offset
-            self._memory[at + _FRAME.size : at + after - start] = payload
-            _FRAME.pack_into(self._memory, at, len(payload), _checksum(payload, start), start)
+        after = start + _FRAME_BYTES + len(payload)
+        if after <= self._in_use_until:  # nearly always: all of it in the slot that is in use
+            memory, at = self._memory, start + self._in_use_at
+            memory[at + _FRAME_BYTES : after + self._in_use_at] = payload
+            _FRAME.pack_into(memory, at, len(payload), zlib.crc32(payload, start & 0xFFFFFFFF), start)
             self._end = after
             return True
+        return self._append_further(payload, start, after)
+
+    def _append_further(self, payload: bytes, start: int, after: int) -> bool:
         first_missing = -(-start // self._slot_bytes)
         parts = range(first_missing, -(-after // self._slot_bytes))
         if parts:
@@ -147,6 +152,9 @@ class SpoolFile:
         self._write(start + _FRAME.size, payload)
         self._write(start, _FRAME.pack(len(payload), _checksum(payload, start), start))
         self._end = after
+        part = (after - 1) // self._slot_bytes
+        self._in_use_until = (part + 1) * self._slot_bytes
+        self._in_use_at = self._slots_at + (self._slot_of[part] - part) * self._slot_bytes
         return True
 
     def read(self, position: int, *, most_records: int, most_bytes: int) -> Chunk:
