@@ -54,6 +54,57 @@ def test_a_call_that_is_short_on_one_level_reserves_nothing_on_any():
     assert (purse.free("q", 0), purse.free("r", 0)) == (100, 3)
 
 
+def test_what_was_reserved_of_the_first_quotas_is_put_back_whole_where_a_later_one_is_short_paces_included():
+    purse = purse_with(lease(100), lease(100, "r"), lease(3, "s"))
+    purse.admit([Demand(quota(), 7)], 0)
+    one, two, three = quota(), quota("r", unit="tokens"), quota("s", unit="requests")
+
+    for _ in range(9):
+        assert isinstance(purse.admit([Demand(one, 60), Demand(two, 50), Demand(three, 4)], 1), Short)
+
+    assert [purse.free(name, 1) for name in "qrs"] == [93, 100, 3]
+    assert purse.admit([Demand(one, 100)], 1) == Short((Take("q", 7, 7 + 7, 7),))
+    assert purse.admit([Demand(two, 110)], 1) == Short((Take("r", 10, 10, 10),))
+
+
+def lost(purse, first):
+    purse.renewed([first.id], {}, asked_ns=1, now_ns=2)
+    return 2
+
+
+def ending_sooner(purse, first):
+    told = lease(100, id=first.id, expires_ns=BANK + 10)
+    purse.renewed([first.id], {first.id: told}, asked_ns=1, now_ns=2)
+    return 20
+
+
+def emptied(purse, first):
+    purse.admit([Demand(quota(), first.amount - 40)], 1)
+    return 2
+
+
+@pytest.mark.parametrize("what", [lambda *_: LEASE_NS // 2, lost, ending_sooner, emptied])
+def test_calls_go_on_by_the_next_lease_once_the_one_that_let_them_in_does_no_more(what):
+    first, second = lease(100, expires_ns=BANK + LEASE_NS // 2), lease(100)
+    purse = purse_with(first, second)
+    before = purse.admit([Demand(quota(), 40)], 0)
+
+    after = purse.admit([Demand(quota(), 40)], what(purse, first))
+
+    assert [hold.lease for hold in before.holds] == [first.id]
+    assert [hold.lease for hold in after.holds] == [second.id]
+
+
+def test_what_let_calls_in_lets_none_in_under_a_lowered_limit_and_the_next_lease_does():
+    purse, lowered = purse_with(lease(100)), quota(amount=500)
+    purse.admit([Demand(quota(), 40)], 0)
+
+    assert purse.admit([Demand(lowered, 40)], 1) == Short((Take("q", 40, 80, 40),))
+    purse.receive(later := lease(100), asked_ns=1, now_ns=1)
+    for _ in range(2):
+        assert [hold.lease for hold in purse.admit([Demand(lowered, 40)], 2).holds] == [later.id]
+
+
 def test_what_lacks_is_asked_for_and_as_much_more_as_was_used_lately():
     purse = purse_with(lease(100))
     for _ in range(3):

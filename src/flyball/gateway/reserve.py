@@ -34,7 +34,7 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     if project.quotas and (counting := quotas_of(project, notes.route, notes, notes.tags)):
         notes.demands = expectations.of(notes.caller.project, notes.route, asked).demands(counting)
     try:
-        notes.reservation = await till.admit(notes.demands)
+        notes.reservation = till.at_once(notes.demands) or await till.admit(notes.demands)
     except QuotaReachedError as error:
         raise QuotaExceededError(error, asked.dialect) from None
     except QuotaAwayError as error:

@@ -9,6 +9,10 @@ from flyball.ledger.records import Demand, Entry, Reservation
 class Till(Protocol):
     """What keeps promises of budgets and limits in this process, and takes what calls have cost."""
 
+    def at_once(self, demands: Sequence[Demand]) -> Reservation | None:
+        """All of it, or nothing and None where somebody has to be asked first. Raises LedgerFullError."""
+        ...
+
     async def admit(self, demands: Sequence[Demand]) -> Reservation:
         """All of it. Raises QuotaReachedError, QuotaAwayError, LedgerFullError."""
         ...

@@ -21,13 +21,12 @@ from .bank import AGAIN_NS, AWAY_NS, RENEW_NS, SECOND, Bank
 from .errors import LedgerFullError, QuotaAwayError, QuotaReachedError
 from .line import Line, Refusal, Waiting
 from .purse import Purse
-from .records import Demand, Entry, Reservation, all_measured
+from .records import NOTHING, Demand, Entry, Reservation, all_measured
 from .windows import ends_ns, is_rolling
 
 _log = logging.getLogger(__name__)
 _LONGEST_ANSWER_SECONDS = 5.0  # of the bank; then the question is given up and asked anew
 _REAP_EVERY = 5  # renewals
-_NOTHING = Reservation(0, None, ())  # what a call is promised that falls under no quota: there is nothing to keep of it
 
 T = TypeVar("T")
 
@@ -66,6 +65,18 @@ class Lender:
         self._recalled = asyncio.Event()
         self._lost = 0  # entries that found no place
 
+    def at_once(self, demands: Sequence[Demand]) -> Reservation | None:
+        """Reserve every demand where the worker holds enough, as nearly always; else nothing, and None.
+
+        Raises:
+            LedgerFullError: what the call costs could not be kept.
+        """
+        if not self._entries.has_room:
+            raise LedgerFullError(
+                "what was spent waits for PostgreSQL, and there is no room for more", next_step="flyball doctor"
+            )
+        return self._purse.at_once(demands, self._clock.monotonic_ns()) if demands else NOTHING
+
     async def admit(self, demands: Sequence[Demand]) -> Reservation:
         """Reserve every demand, or nothing. Returns at once where the worker holds enough.
 
@@ -74,12 +85,8 @@ class Lender:
             QuotaAwayError: the bank did not answer in time, and a quota lets nothing through then.
             LedgerFullError: what the call costs could not be kept.
         """
-        if not self._entries.has_room:
-            raise LedgerFullError(
-                "what was spent waits for PostgreSQL, and there is no room for more", next_step="flyball doctor"
-            )
-        if not demands:
-            return _NOTHING
+        if (reservation := self.at_once(demands)) is not None:
+            return reservation
         joined = self._line.join(demands, self._clock.monotonic_ns())
         if isinstance(joined, Reservation):
             return joined
@@ -99,21 +106,27 @@ class Lender:
 
     def settle(self, reservation: Reservation, entries: Sequence[Entry]) -> None:
         """Keep what became of a call, and free what it did not need. Synchronous, so that no cancellation comes between."""
+        if not reservation.holds:
+            for entry in entries:
+                self._keep(entry)
+            return
+        left = len(entries)
+        for entry in entries:
+            left -= 1
+            charge = self._purse.draw if left else self._purse.settle
+            charges = charge(reservation, all_measured(entry))
+            self._keep(msgspec.structs.replace(entry, charges=charges) if charges else entry)
         if not entries:
             self._purse.settle(reservation, {})
-        for number, entry in enumerate(entries, 1):
-            used = all_measured(entry) if reservation.holds else {}
-            charge = self._purse.settle if number == len(entries) else self._purse.draw
-            charges = charge(reservation, used)
-            if not self._entries.append(msgspec.structs.replace(entry, charges=charges) if charges else entry):
-                self._lost += 1
-                _log.error(
-                    "the ledger's spool is full: %d entries are lost, the last one of trace %s",
-                    self._lost,
-                    entry.trace_id,
-                )
         if self._purse.is_wanted:
             self._recalled.set()
+
+    def _keep(self, entry: Entry) -> None:
+        if not self._entries.append(entry):
+            self._lost += 1
+            _log.error(
+                "the ledger's spool is full: %d entries are lost, the last one of trace %s", self._lost, entry.trace_id
+            )
 
     def recall(self, quota: str) -> None:
         """Somebody elsewhere was refused: what is idle here of a quota goes back now, not with the next renewal."""

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .bank import RENEW_NS
-from .records import MOST, NOBODY, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
+from .records import MOST, NOBODY, NOTHING, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
 
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
 _FORESIGHT = 8  # so many calls make a pace; at most so many times what they asked is foreseen
+_EVER_NS = -(10**30)  # before all times
 _OPEN_PART = 64  # of a quota's amount: what a worker may spend unleased where the quota does not say
 
 
@@ -23,7 +24,9 @@ class _Held:
     id: str
     quota: str
     free: int
+    pace: "_Pace"  # of its quota
     ends_ns: int = 0  # monotonic
+    until_ns: int = 0  # calls are let in by it without looking around: its end, or that of its pace's stretch
     bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
     reserved: int = 0
     given: int = 0
@@ -76,6 +79,7 @@ class Purse:
 
     _held: dict[str, list[_Held]] = field(default_factory=dict)  # by quota, oldest first
     _by_id: dict[str, _Held] = field(default_factory=dict)
+    _current: dict[str, _Held] = field(default_factory=dict)  # by quota: the lease of which calls are let in
     _pace: dict[str, _Pace] = field(default_factory=dict)
     _open: dict[int, tuple[_Part, ...]] = field(default_factory=dict)  # reservations that are not settled
     _unleased: dict[str, int] = field(default_factory=dict)  # by quota, since the bank last answered
@@ -91,7 +95,7 @@ class Purse:
         Each quota is demanded of once. `away`: the bank did not answer in time; what is short is then spent unleased within the
         quota's bound, or refused. What is held of a quota whose amount was lowered since lets nothing in.
         """
-        if (at_once := self._at_once(demands, now_ns)) is not None:
+        if (at_once := self.at_once(demands, now_ns)) is not None:
             return at_once
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
         lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
@@ -117,15 +121,7 @@ class Purse:
 
     def settle(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge the last attempt and free the rest at once. Once: a second time charges nothing and frees nothing."""
-        parts = self._open.pop(reservation.number, ())
-        charges = self._charged(parts, actual)
-        for part in parts:
-            if (held := part.held) is None:
-                self._unleased[part.quota] = max(0, self._unleased.get(part.quota, 0) - part.left)
-            else:
-                held.reserved -= part.left
-                held.free += part.left  # of a lost lease: seen by nobody
-        return charges
+        return self._charged(self._open.pop(reservation.number, ()), actual, last=True)
 
     def free(self, quota: str, now_ns: int) -> int:
         """What may be reserved of a quota without asking the bank."""
@@ -139,37 +135,51 @@ class Purse:
         """The bank's time, or a little before; None where the bank never answered."""
         return None if self._bank_ns is None else self._bank_ns + now_ns
 
-    def _at_once(self, demands: Sequence[Demand], now_ns: int) -> Reservation | None:
-        """What nearly every call gets: all that it needs of a quota from the first lease that has anything. None: it takes more thought."""
+    def at_once(self, demands: Sequence[Demand], now_ns: int) -> Reservation | None:
+        """What nearly every call gets: all that it needs of a quota from one lease. None: it takes more thought.
+
+        Every call comes this way, so that each is looked at once, and what was reserved is put back where a later one is short.
+        """
         parts: list[_Part] = []
+        bank_ns = _EVER_NS
         for demand in demands:
             quota, amount = demand.quota, demand.amount
             if quota.stop != "hard" or amount <= 0:
                 continue
-            if (held := self._first(quota, now_ns)) is None or held.free < amount:
-                return None
-            parts.append(_Part(quota.id, quota.unit, held.id, amount, held, amount))
-        bank_ns: int | None = None
-        for part in parts:
-            held, amount = part.held, part.amount
-            assert held is not None  # noqa: S101 -- the first of each was found
+            held = self._current.get(quota.id)
+            if held is None or held.free < amount or held.until_ns <= now_ns or held.limit != quota.amount:
+                held = self._first(quota, now_ns)
+                if held is None or held.free < amount:
+                    self._put_back(parts)
+                    return None
             held.free -= amount
             held.reserved += amount
-            if bank_ns is None or held.bank_ns > bank_ns:
-                bank_ns = held.bank_ns
-            pace = self._pace.get(part.quota)
-            if pace is None or now_ns - pace.since_ns >= RENEW_NS:
-                pace = self._paced(part.quota, now_ns)
+            pace = held.pace
             pace.now += amount
             pace.calls += 1
-        return self._promise(parts, None if bank_ns is None else bank_ns + now_ns)
+            if held.bank_ns > bank_ns:  # noqa: PLR1730 -- for every call, and a function takes several times as long
+                bank_ns = held.bank_ns
+            parts.append(_Part(quota.id, quota.unit, held.id, amount, held, amount))
+        return self._promise(parts, bank_ns + now_ns) if parts else NOTHING
+
+    def _put_back(self, parts: Sequence[_Part]) -> None:
+        for part in parts:
+            held, amount = part.held, part.amount
+            assert held is not None  # noqa: S101 -- of a lease, each of them
+            held.free += amount
+            held.reserved -= amount
+            held.pace.now -= amount
+            held.pace.calls -= 1
 
     def _first(self, quota: Quota, now_ns: int) -> _Held | None:
-        """The first lease that has anything; None also where a limit has changed, which is heeded first."""
+        """The first lease that has anything, by which calls are let in from now on; None also where a limit has changed, which is heeded first."""
         for held in self._held.get(quota.id, ()):
             if held.limit != quota.amount:
                 return None
             if held.free and now_ns < held.ends_ns and not held.stale:
+                self._current[quota.id] = held
+                held.pace.roll(now_ns)
+                held.until_ns = min(held.ends_ns, held.pace.since_ns + RENEW_NS)
                 return held
         return None
 
@@ -181,9 +191,9 @@ class Purse:
         return pace
 
     def _promise(self, parts: Sequence[_Part], at_ns: int | None) -> Reservation:
-        self._number += 1
-        holds = self._open[self._number] = tuple(parts)
-        return Reservation(self._number, at_ns, holds)
+        self._number = number = self._number + 1
+        holds = self._open[number] = tuple(parts)
+        return Reservation(number, at_ns, holds)
 
     def _lack(self, demand: Demand, now_ns: int) -> int:
         """What is missing for it; most often one lease has enough."""
@@ -241,8 +251,15 @@ class Purse:
             held.stale = True
             self._wanted[held.id] = held
         held.limit = limit
+        self._look_around(held)
 
-    def _charged(self, parts: Sequence[_Part], actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
+    def _look_around(self, held: _Held) -> None:
+        """The next call that asks for its quota looks at all leases of it."""
+        if self._current.get(held.quota) is held:
+            del self._current[held.quota]
+
+    def _charged(self, parts: Sequence[_Part], actual: Mapping[Unit, int], *, last: bool = False) -> tuple[Charge, ...]:
+        """The charges; with the `last` of them what is left of the parts is freed. It can be needed by no charge: it is left of its quota."""
         charges: list[Charge] = []
         quota, left = "", 0
         for part in parts:  # those of one quota follow each other
@@ -250,14 +267,24 @@ class Purse:
                 if left:
                     charges.extend(self._excess(quota, left))
                 quota, left = part.quota, actual.get(part.unit, 0)
-            used = min(part.left, left)
+            held, rest = part.held, part.left
+            used = left if left < rest else rest  # noqa: FURB136 -- as above
             if used:
                 left -= used
-                part.left -= used
-                if (held := part.held) is not None:
-                    held.reserved -= used
-                    held.drawn = True
                 charges.append(Charge(quota, part.lease, used))
+            if held is None:
+                part.left = rest - used
+                if last:
+                    self._unleased[quota] = max(0, self._unleased.get(quota, 0) - part.left)
+                continue
+            if used:
+                held.drawn = True
+            if last:
+                held.reserved -= rest
+                held.free += rest - used  # of a lost lease: seen by nobody
+            else:
+                held.reserved -= used
+                part.left = rest - used
         if left:
             charges.extend(self._excess(quota, left))
         return tuple(charges)
@@ -276,7 +303,7 @@ class Purse:
 
     def receive(self, lease: Lease, *, asked_ns: int, now_ns: int) -> None:
         """A lease that the bank granted when it was asked at `asked_ns`; its life counts from then."""
-        held = _Held(lease.id, lease.quota, lease.amount)
+        held = _Held(lease.id, lease.quota, lease.amount, self._paced(lease.quota, now_ns))
         self._held.setdefault(lease.quota, []).append(held)
         self._by_id[lease.id] = held
         self._date(held, lease, asked_ns, now_ns)
@@ -351,6 +378,7 @@ class Purse:
         held.ends_ns = asked_ns + lease.life_ns - lease.life_ns // _DRIFT
         held.bank_ns = self._bank_ns = lease.granted_ns - now_ns
         held.promised = False
+        self._look_around(held)
         if lease.wanted or held.stale:
             self._wanted[held.id] = held
         else:
@@ -359,6 +387,7 @@ class Purse:
     def _drop(self, held: _Held) -> None:
         del self._by_id[held.id]
         self._wanted.pop(held.id, None)
+        self._look_around(held)
         self._held[held.quota].remove(held)
         if not self._held[held.quota]:
             del self._held[held.quota]

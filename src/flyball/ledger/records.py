@@ -119,6 +119,9 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     holds: tuple[Hold, ...]
 
 
+NOTHING = Reservation(0, None, ())  # what a call is promised that falls under no quota: there is nothing to keep of it
+
+
 class Short(NamedTuple):
     """What a purse lacks for a call: to be taken from the bank, or (`takes` empty) `refused` because the bank is away."""
 

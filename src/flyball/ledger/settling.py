@@ -27,19 +27,20 @@ class SpooledEntries:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+        self._file = spool.own
         self._room_until = -1  # of the file's positions: up to there is room whatever becomes of what waits
 
     @property
     def has_room(self) -> bool:
         """Whether the entries of every call that may be in flight are sure to find a place: a quarter is kept free for them."""
-        end = self._spool.own.end
+        end = self._file.end
         if end > self._room_until:  # seldom: how much was delivered meanwhile is looked at
             self._room_until = end + self._spool.capacity * 3 // 4 - self._spool.waiting_bytes
         return end <= self._room_until
 
     def append(self, entry: Entry) -> bool:
         """Keep an entry; when this returns True, only the loss of the machine's power can lose it."""
-        return self._spool.append(encode_entry(entry))
+        return self._file.append(encode_entry(entry))
 
 
 def encode_entry(entry: Entry) -> bytes:
