@@ -26,7 +26,7 @@ from flyball.models.pricing import Cost, cost
 from flyball.projects.key_records import ActiveKey
 from flyball.traces.records import Span
 
-from .bill import LEFT, Called, Tried, entries_of
+from .bill import LEFT, Called, entries_of
 from .choose import FunctionRoute, ModelRoute, Route, extension
 from .errors import ClientGoneError
 from .expecting import Expectations
@@ -195,9 +195,9 @@ class Entry:
             self._recorder.append(span)
         self._recorder.append(self._call_span(end_ns, text))
 
-    @property
+    @cached_property
     def tags(self) -> tuple[str, ...]:
-        """What the caller calls this call by."""
+        """What the caller calls this call by; looked at after the call was read."""
         tags: tuple[str, ...] = self._names.get("tags", ())
         return tags
 
@@ -217,19 +217,7 @@ class Entry:
             tags=self.tags,
             error=self._error_code,
         )
-        tried = [
-            Tried(
-                span_id=attempt.span_id,
-                provider=attempt.endpoint.provider,
-                model=attempt.endpoint.model,
-                usage=attempt.usage,
-                cost=attempt.cost,
-                failed=bool(attempt.error),
-                answered=attempt.answered,
-            )
-            for attempt in self.attempts
-        ]
-        entries = entries_of(called, self.route, tried, self.spans)
+        entries = entries_of(called, self.route, self.attempts, self.spans)
         self._desk.till.settle(reservation, entries)
         if self.route is not None and entries and not self._error:
             self._desk.expectations.learn(self.caller.project, self.route, entries)
