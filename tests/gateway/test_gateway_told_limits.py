@@ -135,6 +135,12 @@ async def test_what_is_let_in_between_two_looks_is_taken_off(known):
     assert told[0] == (Told("requests", 10, 7, NOON + 3_600 * SECOND),)
 
 
+async def test_no_more_is_told_than_a_limit_that_was_lowered_since(known):
+    [told] = known.after([Demand(quota(amount=4), 1)])
+
+    assert (told.limit, told.remaining) == (4, 4)
+
+
 async def test_another_window_begins_with_all_of_it(known, clock):
     known.after([Demand(quota(), 9)])
     clock.advance(3_600)

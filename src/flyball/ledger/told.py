@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
 
 import msgspec
 
@@ -18,7 +17,7 @@ from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 
 from .bank import Bank
-from .records import Demand, Quota
+from .records import Demand, Quota, Unit
 from .windows import ends_ns, is_rolling
 
 LOOK_SECONDS = 1.0
@@ -33,7 +32,7 @@ _log = logging.getLogger(__name__)
 class Told(msgspec.Struct, frozen=True, gc=False):
     """The tightest limit of its unit that a call falls under. `resets_ns`: when all of it is there again; None: nobody knows."""
 
-    unit: Literal["requests", "tokens"]
+    unit: Unit
     limit: int
     remaining: int
     resets_ns: int | None
@@ -42,16 +41,24 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 class _Known:
     """One limit, as it was at the last look."""
 
-    __slots__ = ("asked_ns", "ends_ns", "free", "looked_ns", "quota", "rolls_ns", "taken")
+    __slots__ = ("asked_ns", "ends_ns", "free", "kept_ns", "quota", "rolls_ns", "taken")
 
     def __init__(self, quota: Quota) -> None:
         self.quota = quota  # whose window never changes
         self.rolls_ns = int(quota.window.removeprefix("rolling:")) * NANOSECONDS if is_rolling(quota.window) else 0
         self.asked_ns = 0
-        self.looked_ns: int | None = None
-        self.free = 0
-        self.taken = 0  # since the last look
+        self.kept_ns = -1  # how long it is told after the last look
+        self.taken = 0  # by all calls that were let in here
+        self.free = 0  # what was free, and what had been taken by then
         self.ends_ns: int | None = None  # of its window, where it is one of the calendar
+
+    def told(self, quota: Quota, amount: int, now_ns: int) -> Told:
+        """How it stands after a call was let in that may take `amount` of it."""
+        if (until_ns := self.ends_ns) is not None and now_ns >= until_ns:  # another window has begun
+            self.free, self.ends_ns = quota.amount + self.taken - amount, ends_ns(quota.window, now_ns)
+        left, limit = self.free - self.taken, quota.amount
+        remaining = 0 if left < 0 else min(left, limit)
+        return Told(quota.unit, limit, remaining, now_ns + self.rolls_ns if self.rolls_ns else self.ends_ns)
 
 
 class Standings:
@@ -68,30 +75,20 @@ class Standings:
         now_ns = asked_ns = 0
         for demand in demands:
             quota = demand.quota
-            unit = quota.unit
-            if unit not in _TOLD or quota.stop != "hard":
+            if quota.unit not in _TOLD or quota.stop != "hard":
                 continue
             if not now_ns:
                 now_ns, asked_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-            told = self._told(quota, demand.amount, now_ns, asked_ns)
-            if told is not None and (unit not in tightest or told.remaining < tightest[unit].remaining):
-                tightest[unit] = told
+            if (known := self._known.get(quota.id)) is None:
+                known = self._known[quota.id] = _Known(quota)
+            known.asked_ns = asked_ns
+            known.taken += demand.amount
+            if asked_ns > known.kept_ns:
+                continue
+            told = known.told(quota, demand.amount, now_ns)
+            if (other := tightest.get(told.unit)) is None or told.remaining < other.remaining:
+                tightest[told.unit] = told
         return tuple(tightest.values())
-
-    def _told(self, quota: Quota, amount: int, now_ns: int, asked_ns: int) -> Told | None:
-        known = self._known.get(quota.id)
-        if known is None:
-            known = self._known[quota.id] = _Known(quota)
-        known.quota = quota
-        known.asked_ns = asked_ns
-        if known.ends_ns is not None and now_ns >= known.ends_ns:  # another window has begun
-            known.free, known.taken, known.ends_ns = quota.amount, 0, ends_ns(quota.window, now_ns)
-        known.taken += amount
-        if known.looked_ns is None or known.asked_ns - known.looked_ns > _KEPT_NS:
-            return None
-        remaining = max(0, min(quota.amount, known.free) - known.taken)
-        resets_ns = now_ns + known.rolls_ns if known.rolls_ns else known.ends_ns
-        return Told("requests" if quota.unit == "requests" else "tokens", quota.amount, remaining, resets_ns)
 
     async def look(self) -> None:
         """Learn how those limits stand that calls lately fell under."""
@@ -106,7 +103,7 @@ class Standings:
             if known is None:
                 continue
             # What was let in while the question was on its way is in the answer or not: it stays taken off.
-            known.free, known.taken, known.looked_ns = standing.free, known.taken - taken[name], now_ns
+            known.free, known.kept_ns = standing.free + taken[name], now_ns + _KEPT_NS
             known.ends_ns = ends_ns(known.quota.window, self._clock.now_ns())
 
     @asynccontextmanager
