@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flyball.gateway.bill import Called, Tried, entries_of
+from flyball.gateway.bill import Called, entries_of
 from flyball.gateway.choose import ModelRoute
 from flyball.gateway.expecting import Expectations
+from flyball.gateway.record import Attempt
 from flyball.gateway.snapshot import KnownModel
 from flyball.infra.db.database import Database
 from flyball.infra.db.embedded import EmbeddedPostgres
@@ -33,7 +34,7 @@ from flyball.kit.clock import SystemClock
 from flyball.ledger import quota_store
 from flyball.ledger.bank_postgres import PostgresBank
 from flyball.ledger.lender import Lender
-from flyball.ledger.records import Demand, Quota
+from flyball.ledger.records import Quota
 from flyball.ledger.settling import SpooledEntries, deliver_entries
 from flyball.llm.translation import dialect
 from flyball.llm.usage import Usage
@@ -130,20 +131,15 @@ async def serve(lender: Lender, declared: Sequence[Quota], organisation: str, ca
     usage = Usage(input_tokens=11, output_tokens=9)
     began = time.process_time()
     for number in range(calls):
-        worth = expectations.of("default", route, asked)
-        demands = [
-            Demand(quota, {"nano_usd": worth.nano_usd, "tokens": worth.tokens}.get(quota.unit, 1)) for quota in declared
-        ]
-        reservation = await lender.admit(demands)
+        demands = expectations.of("default", route, asked).demands(declared)
+        reservation = lender.at_once(demands) or await lender.admit(demands)
         called = Called(
             caller=caller, organisation=organisation, at_ns=reservation.at_ns or time.time_ns(), trace_id=f"{number:032x}",
             span_id=f"{number:016x}", tags=(),
         )  # fmt: skip
-        tried = Tried(
-            span_id=os.urandom(8).hex(), provider="openai-compatible", model="m", usage=usage, cost=cost(usage, prices),
-            failed=False, answered=True,
-        )  # fmt: skip
-        entries = entries_of(called, route, [tried], ())
+        attempt = Attempt(endpoint, called.at_ns)
+        attempt.usage, attempt.cost, attempt.answered = usage, cost(usage, prices), True
+        entries = entries_of(called, route, [attempt], ())
         lender.settle(reservation, entries)
         expectations.learn("default", route, entries)
     return (time.process_time() - began) * 1e6 / calls

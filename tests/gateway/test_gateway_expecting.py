@@ -16,6 +16,12 @@ def limit(amount, unit="tokens"):
     return Quota(id="q", organisation="o", unit=unit, scope_kind="organisation", amount=amount, window="minute")
 
 
+def promised(worth, quota):
+    """How much of it one quota promises."""
+    [demand] = worth.demands([quota])
+    return demand.amount
+
+
 def asked(**fields):
     raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
     return Asked(dialect="openai_chat", model="fast", fields=raw)
@@ -36,19 +42,19 @@ def test_one_long_answer_refuses_nobody_for_good(route, told):
 
     worth = expectations.of("p", route, asked(messages=MESSAGES))
 
-    assert worth.of(limit(10_000)) <= 10_000 // 8 + 20
-    assert worth.of(limit(1_000_000, "nano_usd")) <= 1_000_000 // 8 + 20 * 150
+    assert promised(worth, limit(10_000)) <= 10_000 // 8 + 20
+    assert promised(worth, limit(1_000_000, "nano_usd")) <= 1_000_000 // 8 + 20 * 150
 
 
 def test_what_a_caller_allows_itself_is_promised_whole(route):
     worth = Expectations().of("p", route, asked(messages=MESSAGES, max_tokens=9_000))
 
-    assert worth.of(limit(10_000)) > 9_000
-    assert worth.of(limit(1_000)) > 9_000
+    assert promised(worth, limit(10_000)) > 9_000
+    assert promised(worth, limit(1_000)) > 9_000
 
 
 def test_no_promise_is_larger_than_a_bank_can_read():
-    assert Worth(10**30, 10**30).of(limit(5)) == MOST + 1
+    assert promised(Worth(10**30, 10**30), limit(5)) == MOST + 1
 
 
 def test_an_image_counts_as_an_image_and_not_as_its_letters():
@@ -72,5 +78,5 @@ def test_all_quotas_together_are_promised_what_each_is_promised_alone(worth):
     quotas = [limit(amount, unit) for unit in ("requests", "tokens", "nano_usd", "parallel") for amount in (100, 10**9)]
 
     assert [(each.quota, each.amount) for each in worth.demands(quotas)] == [
-        (quota, worth.of(quota)) for quota in quotas
+        (quota, promised(worth, quota)) for quota in quotas
     ]

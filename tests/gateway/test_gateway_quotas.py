@@ -276,7 +276,9 @@ async def test_the_first_call_of_a_function_is_promised_what_its_variant_may_cos
     variant = msgspec.structs.replace(surroundings.variant(), kind="prompt", spec=ASKS_FAST)
     route = FunctionRoute(served, variant, served.live, {"question": "hello"})
 
-    assert Expectations().of("default", route, None).of(quota) > 50 * 2_000  # of output, at 2,000 nano-dollars a token
+    [demand] = Expectations().of("default", route, None).demands([quota])
+
+    assert demand.amount > 50 * 2_000  # of output, at 2,000 nano-dollars a token
 
 
 async def test_counting_tokens_is_free_and_needs_no_promise(gateway, declare, till):

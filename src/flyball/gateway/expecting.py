@@ -12,7 +12,7 @@ import msgspec
 from flyball.functions.expecting import before_any
 from flyball.ledger.records import MOST, Demand, Entry, Quota
 from flyball.llm.dialect import Asked
-from flyball.llm.fields import field
+from flyball.llm.fields import decoded
 from flyball.llm.translation import dialect
 from flyball.llm.usage import tokens_of
 from flyball.models.pricing import nano_prices
@@ -22,7 +22,7 @@ from .choose import FunctionRoute, ModelRoute, Route
 # Where each dialect says how long an answer may be. None of these names means anything else in another dialect.
 _LONGEST_ANSWER = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _GEMINI = ("generationConfig", "maxOutputTokens")
-_SAY_HOW_LONG = frozenset({*_LONGEST_ANSWER, _GEMINI[0]})
+_SAY_HOW_LONG = (*_LONGEST_ANSWER, _GEMINI[0])
 _FIRST_OUTPUT = 1_000  # tokens that are expected of a model that has not answered yet
 _FORGETTING = 0.98  # of what was expected, with each call that took less
 _MOST_TOKENS = 10_000_000  # of one call; who allows more allows anything
@@ -43,20 +43,20 @@ class Worth(msgspec.Struct, frozen=True, gc=False):
 
     def demands(self, quotas: Sequence[Quota]) -> tuple[Demand, ...]:
         """How much to promise it of each quota."""
-        # As `of` says, without calling it for what is one each: for every call.
-        return tuple([Demand(quota, 1 if quota.unit in _ONE_EACH else self.of(quota)) for quota in quotas])
-
-    def of(self, quota: Quota) -> int:
-        """How much to promise it of one quota."""
-        if quota.unit in _ONE_EACH:
-            return 1
-        if quota.unit == "nano_usd":
-            whole, guessed = self.nano_usd, self.guessed_nano_usd
-        else:
-            whole, guessed = self.tokens, self.guessed_tokens
-        if guessed > (part := quota.amount // _GUESS):
-            whole -= guessed - part
-        return whole if whole <= MOST else MOST + 1  # which never fits
+        demands = []
+        for quota in quotas:
+            unit = quota.unit
+            if unit in _ONE_EACH:
+                demands.append(Demand(quota, 1))
+                continue
+            if unit == "nano_usd":
+                whole, guessed = self.nano_usd, self.guessed_nano_usd
+            else:
+                whole, guessed = self.tokens, self.guessed_tokens
+            if guessed and guessed > (part := quota.amount // _GUESS):
+                whole -= guessed - part
+            demands.append(Demand(quota, whole if whole <= MOST else MOST + 1))  # which never fits
+        return tuple(demands)
 
 
 class Expectations:
@@ -72,17 +72,18 @@ class Expectations:
             known = self._function.get((project, route.function.name))
             tokens, nano_usd = before_any(route.variant, route.input) if known is None else known
             return Worth(int(tokens) + 1, int(nano_usd) + 1, int(tokens), int(nano_usd))
+        model = route.model
         went_in = tokens_of(asked.fields.get(dialect(asked.dialect).input_field, b"")) + 1
-        allowed = _allowed(asked)
-        expected = int(self._output.get((project, route.model.name), _FIRST_OUTPUT))
-        comes_out = (expected if allowed is None else allowed) * _choices(asked)
-        guessed = comes_out if allowed is None else 0
-        if route.model.prices is None:
+        if (allowed := _allowed(asked)) is None:
+            comes_out = guessed = int(self._output.get((project, model.name), _FIRST_OUTPUT)) * _choices(asked)
+        else:
+            comes_out, guessed = allowed * _choices(asked), 0
+        if model.prices is None:
             return Worth(went_in + comes_out, 0, guessed)
-        prices = nano_prices(route.model.prices)
+        prices = nano_prices(model.prices)
         dearest = max(prices.output, prices.reasoning)
         nano_usd = (went_in * prices.input + comes_out * dearest) // 1_000_000 + 1
-        return Worth(went_in + comes_out, nano_usd, guessed, guessed * dearest // 1_000_000)
+        return Worth(went_in + comes_out, nano_usd, guessed, guessed and guessed * dearest // 1_000_000)
 
     def learn(self, project: str, route: Route, entries: Sequence[Entry]) -> None:
         """What a call took in the end."""
@@ -90,7 +91,7 @@ class Expectations:
             last = entries[-1]
             output = last.output_tokens + last.reasoning_tokens + last.audio_output_tokens
             name = (project, route.model.name)
-            self._output[name] = max(float(output), self._output.get(name, 0.0) * _FORGETTING)
+            self._output[name] = max(output, self._output.get(name, 0.0) * _FORGETTING)
             return
         name = (project, route.function.name)
         tokens, nano_usd = self._function.get(name, (0.0, 0.0))
@@ -100,11 +101,11 @@ class Expectations:
 
 def _allowed(asked: Asked) -> int | None:
     """The longest answer that the caller allows; None: any."""
-    if _SAY_HOW_LONG.isdisjoint(asked.fields):
-        return None
     longest: int | None = None
-    for name in _SAY_HOW_LONG & asked.fields.keys():
-        said = field(asked.fields, name)
+    for name in _SAY_HOW_LONG:
+        if name not in asked.fields:
+            continue
+        said = decoded(asked.fields[name], name)
         if name == _GEMINI[0]:
             said = said.get(_GEMINI[1]) if isinstance(said, Mapping) else None
         if type(said) is int and 0 <= said <= _MOST_TOKENS and (longest is None or said > longest):

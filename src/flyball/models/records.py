@@ -54,7 +54,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     docs: str
 
 
-class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Prices(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, cache_hash=True
+):
     """USD per million tokens, as a person writes them.
 
     Unset prices of caching and audio follow `input`, of an hour's caching `cache_write`, of spoken answers `output`; reasoning
