@@ -35,14 +35,13 @@ def attributes_json(attributes: Attributes) -> str:
     types = set(map(type, attributes.values()))
     if list in types and all(_PLAIN.issuperset(map(type, each)) for each in attributes.values() if type(each) is list):
         types.discard(list)
-    if types <= _WITH_FLOATS:
+    # NaN and the infinities would become null, and a key that begins with "$" would have another meaning. Values are not looked
+    # through: texts are long, and what they say means nothing here.
+    if types <= _WITH_FLOATS and _MARK not in "".join(attributes) and (float not in types or _finite(attributes)):
         try:
-            written = _encode(attributes)
+            return _encode(attributes).decode()
         except (OverflowError, UnicodeEncodeError):
-            written = b"null"
-        # NaN and the infinities would have become null, and a key that begins with "$" would have another meaning.
-        if b'"$' not in written and (types <= _PLAIN or b"null" not in written):
-            return written.decode()
+            pass
     return _encode(_written(attributes)).decode()
 
 
@@ -53,6 +52,10 @@ def attributes_from_json(text: str) -> Attributes:
     if not isinstance(read, dict):
         raise msgspec.DecodeError(f"attributes are an object, not {text:.40}")
     return read
+
+
+def _finite(attributes: Attributes) -> bool:
+    return all(math.isfinite(value) for value in attributes.values() if type(value) is float)
 
 
 def _written(value: Any) -> Any:

@@ -43,7 +43,8 @@ class Attributes:
         """What KeyValues hold, by key. Raises DecodeError where one is none."""
         known = self._known
         self._told += len(pairs)
-        return dict([known.get(pair) or self._read(pair) for pair in pairs])
+        # What is long is not even looked for: its hash costs more than all else.
+        return dict([(known.get(pair) if len(pair) <= _SHORT_BYTES else None) or self._read(pair) for pair in pairs])
 
     def _read(self, pair: bytes) -> tuple[str, Any]:
         message = KeyValue.FromString(pair)
