@@ -106,7 +106,7 @@ def test_tables_of_a_newer_flyball_fail(tmp_path, database_url):
 
 def test_sockets_left_by_a_killed_flyball_are_known_as_such(layout: Layout):
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(layout.admin_socket))
+        left.bind(str(layout.socket("admin")))
 
     _, found = examine(layout.root)
 

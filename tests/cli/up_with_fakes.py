@@ -56,7 +56,7 @@ def child(name: str) -> None:
         sys.exit("the snapshot cannot be read")
     signal.signal(signal.SIGTERM, lambda *_: stopped(layout, name))
     if name == "control":
-        with ThreadingUnixStreamServer(str(layout.admin_socket), Control) as server:
+        with ThreadingUnixStreamServer(str(layout.socket("admin")), Control) as server:
             say_ready()
             server.serve_forever()
     say_ready()
@@ -78,7 +78,7 @@ def fake_children(settings: Any, layout: Layout, database_url: str, listener: in
             command=(sys.executable, __file__, "--child", name),
             knobs=knobs,
             stop_wave=wave,
-            sockets=(layout.admin_socket,) if name == "control" else (),
+            sockets=(layout.socket("admin"),) if name == "control" else (),
         )
         for wave, name in enumerate(("gateway-1", "worker", "control"))
     ]

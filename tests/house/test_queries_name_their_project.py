@@ -83,7 +83,7 @@ WITHOUT = {
             "health/store._JOBS", "health/store._OLDEST", "health/store._WAITING",
             "secrets/store._SEALED_OF_ALL", "secrets/store.wraps_by_master", "secrets/store.wraps_for_update",
             "health/store._ASIDE", "traces/blob_use._BESIDE", "traces/blob_use._ELSEWHERE", "traces/inbox.count_all", "traces/moving/native.move", "traces/moving/native.oldest", "traces/moving/requests._BODIES",
-            "traces/moving/native._ROWS", "traces/moving/native.take_out", "traces/moving/requests.delete", "traces/moving/requests.take_out", "traces/moving/requests.oldest", "traces/open_spans._END", "traces/open_spans._CROWDED", "traces/open_spans._OVERDUE", "traces/parts._CROWDED", "traces/parts._OVERDUE", "traces/open_spans.end",
+            "traces/moving/native._ROWS", "traces/moving/native.take_out", "traces/moving/requests._DELETE", "traces/moving/requests._CLAIMED", "traces/moving/requests.take_out", "traces/moving/requests.oldest", "traces/open_spans._END", "traces/open_spans._CROWDED", "traces/open_spans._OVERDUE", "traces/parts._CROWDED", "traces/parts._OVERDUE", "traces/open_spans.end",
             "traces/pressure._WAITING", "traces/retention._PROJECTS",
         ],
         MACHINERY,

@@ -27,7 +27,7 @@ WITHOUT_PROJECT = {
     **dict.fromkeys(
         ["invitations_hash_key", "keys_hash_key", "sessions_hash_key", "sign_in_links_hash_key", "sign_in_steps_pkey", "media_tickets_pkey"], CREDENTIAL
     ),
-    **dict.fromkeys(["inbox_batches_in_order", "inbox_batches_pkey", "inbox_in_order", "inbox_pkey", "keys_changed", "leases_by_end", "open_spans_by_age", "notifications_due", "runs_unfinished"], MACHINERY),
+    **dict.fromkeys(["inbox_batches_in_order", "inbox_batches_of_file", "inbox_batches_pkey", "inbox_in_order", "inbox_pkey", "keys_changed", "leases_by_end", "open_spans_by_age", "notifications_due", "runs_unfinished"], MACHINERY),
     **dict.fromkeys(["alerts_pkey", "counters_pkey", "leases_of_quota"], "a part of a quota, whose id stands first and is random"),
     **dict.fromkeys(["notifications_about", "notifications_once"], "what was told to a receiver, whose id is random, of a quota, likewise"),
     "receivers_once": "the organisation stands first, whose receiver it may be as a whole; then the project",

@@ -176,7 +176,7 @@ def set_by_command(flyball, name, value, *options):
 
 def asking(layout):
     """GET as the owner of the data directory."""
-    transport = SocketTransport(layout.admin_socket, layout.root)
+    transport = SocketTransport(layout.socket("admin"), layout.root)
     return lambda path: transport.send("GET", path, None, timeout=60).body
 
 

@@ -109,7 +109,7 @@ def sign_in_by_a_provider(flyball, seeds):
             "joining": "anybody", "groups_claim": "groups", "groups": [{"group": "*", "project": "default", "role": "viewer"}],
         }  # fmt: skip
         layout = Layout(flyball.data)
-        sent = SocketTransport(layout.admin_socket, layout.root).send(
+        sent = SocketTransport(layout.socket("admin"), layout.root).send(
             "PUT", "/api/providers/company", json.dumps(wish).encode(), timeout=60
         )
         assert sent.status in (200, 201), sent.body

@@ -53,6 +53,7 @@ class Exporter(threading.Thread):
         return self._chance.randbytes(size).hex()
 
     def _body(self, ids: list[tuple[str, str]]) -> bytes:
+        words = self._chance.choice((10, 60))  # so that some lie in their rows and some in files
         request = ExportTraceServiceRequest()
         scope = request.resource_spans.add().scope_spans.add()
         for trace_id, span_id in ids:
@@ -64,7 +65,7 @@ class Exporter(threading.Thread):
                 start_time_unix_nano=now - 1_000_000,
                 end_time_unix_nano=now,
             )
-            span.attributes.add(key="input.value").value.string_value = f"what {span_id} was asked " * 10
+            span.attributes.add(key="input.value").value.string_value = f"what {span_id} was asked " * words
         return request.SerializeToString()
 
     def _send_until_acknowledged(self, body: bytes) -> None:

@@ -156,7 +156,7 @@ async def world(ctx, *, seed=7, faulty=0.15, **knobs):
         )
         runner = RunnerApp(tools, SystemClock())
         await stack.enter_async_context(
-            serving_on(Server(runner, hears_signals=False), bind_unix(ctx.layout.runner_socket))
+            serving_on(Server(runner, hears_signals=False), bind_unix(ctx.layout.socket("runner")))
         )
         house = await stack.enter_async_context(open_house(settings, SystemClock()))
         listening = socket.socket()

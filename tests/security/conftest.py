@@ -119,14 +119,14 @@ async def front(application, settings, layout):
     listening.bind(("127.0.0.1", 0))
     async with contextlib.AsyncExitStack() as stack:
         wire = await stack.enter_async_context(Wire(SystemClock(), connect_seconds=1, idle_seconds=1))
-        control, runner = HttpOverUnix(layout.public_socket), HttpOverUnix(layout.runner_socket)
+        control, runner = HttpOverUnix(layout.socket("public")), HttpOverUnix(layout.socket("runner"))
         house = House(
             clock=SystemClock(), snapshots=_Empty(), gate=Gate(most_calls=10, most_bytes=1_000_000),
             limits=Limits(body_bytes=1_000_000, json_depth=64), deadline_seconds=3, wire=wire, runner=runner,
             control=control, recorder=_Nothing(), till=_Nothing(),
         )  # fmt: skip
         await stack.enter_async_context(
-            serving_on(Server(watched, hears_signals=False), bind_unix(layout.public_socket))
+            serving_on(Server(watched, hears_signals=False), bind_unix(layout.socket("public")))
         )
         gateway = Server(GatewayApp(house), hears_signals=False, allowance=Allowance())
         await stack.enter_async_context(serving_on(gateway, listening))

@@ -95,7 +95,7 @@ class FakeControl(BaseHTTPRequestHandler):
 def data(tmp_path: Path) -> Iterator[Path]:
     layout = Layout(tmp_path)
     layout.create()
-    with ThreadingUnixStreamServer(str(layout.admin_socket), FakeControl) as server:
+    with ThreadingUnixStreamServer(str(layout.socket("admin")), FakeControl) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield tmp_path

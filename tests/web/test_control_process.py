@@ -25,7 +25,7 @@ def get(path: str, host: str = "localhost") -> bytes:
 async def test_it_answers_on_two_sockets_that_only_the_owner_can_open(control, data_dir):
     layout = Layout(data_dir)
 
-    for path in (layout.admin_socket, layout.public_socket):
+    for path in (layout.socket("admin"), layout.socket("public")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert b'{"status":"ok"}' in await ask(path, get("/readyz"))
     assert stat.S_IMODE(layout.sockets.stat().st_mode) == 0o700
@@ -34,9 +34,9 @@ async def test_it_answers_on_two_sockets_that_only_the_owner_can_open(control, d
 async def test_only_the_admin_socket_carries_the_owners_authority(control, data_dir):
     layout = Layout(data_dir)
 
-    assert b"200 OK" in await ask(layout.admin_socket, get("/api/me"))
-    assert b"401 Unauthorized" in await ask(layout.public_socket, get("/api/me"))
-    assert b"421" in await ask(layout.public_socket, get("/api/me", "evil.example"))
+    assert b"200 OK" in await ask(layout.socket("admin"), get("/api/me"))
+    assert b"401 Unauthorized" in await ask(layout.socket("public"), get("/api/me"))
+    assert b"421" in await ask(layout.socket("public"), get("/api/me", "evil.example"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -45,12 +45,12 @@ async def test_it_stops_when_told_and_starts_again_over_what_it_left(control, st
     assert await asyncio.wait_for(control.wait(), 20) == 0
 
     killed = await start_control()
-    assert b"200 OK" in await ask(Layout(data_dir).admin_socket, get("/healthz"))
+    assert b"200 OK" in await ask(Layout(data_dir).socket("admin"), get("/healthz"))
     killed.kill()  # leaves its sockets behind
     await killed.wait()
 
     await start_control()
-    assert b"200 OK" in await ask(Layout(data_dir).admin_socket, get("/healthz"))
+    assert b"200 OK" in await ask(Layout(data_dir).socket("admin"), get("/healthz"))
 
 
 async def test_it_refuses_a_database_without_its_tables(start_control, empty_database_url):
@@ -74,7 +74,7 @@ async def test_it_refuses_a_database_that_is_away(start_control, data_dir):
 
 
 async def test_it_fits_into_250_megabytes(control, data_dir):
-    await ask(Layout(data_dir).admin_socket, get("/api/openapi.json"))
+    await ask(Layout(data_dir).socket("admin"), get("/api/openapi.json"))
 
     with open(f"/proc/{control.pid}/status") as status:  # noqa: ASYNC230, PTH123 -- one short file
         resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))

@@ -47,7 +47,7 @@ async def test_every_acknowledged_span_is_kept_once_though_control_is_killed(ctx
     chance = random.Random(7)
     made = await keys.create_key(ctx, "exporter", "application")
     control, done = await start_control(), asyncio.Event()
-    client = HttpOverUnix(ctx.layout.public_socket)
+    client = HttpOverUnix(ctx.layout.socket("public"))
     sending = [asyncio.create_task(send_until(done, client, made.secret.reveal())) for _ in range(SENDERS)]
 
     for _ in range(KILLS):

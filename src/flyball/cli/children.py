@@ -29,14 +29,14 @@ def children(settings: Settings, layout: Layout, database_url: str, listener: in
             name="control",
             command=_python("flyball.web", "control"),
             knobs=knobs,
-            sockets=(layout.admin_socket, layout.public_socket),
+            sockets=(layout.socket("admin"), layout.socket("public")),
             stop_wave=_CONTROL,
         ),
         ChildSpec(
             name="runner",
             command=_python("flyball.worker", "runner"),
             knobs=knobs,
-            sockets=(layout.runner_socket,),
+            sockets=(layout.socket("runner"),),
             stop_wave=_RUNNERS,
         ),
         ChildSpec(

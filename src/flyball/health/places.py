@@ -29,6 +29,7 @@ def parts_of(layout: Layout, settings: Settings) -> tuple[Part, ...]:
         "lake": lake,
         "blobs": blobs,
         "indexes": layout.indexes,
+        "inbox": layout.inbox,
         "spool": layout.spool,
         "logs": layout.logs,
         "staging": layout.staging,

@@ -36,7 +36,7 @@ _WAITING = """
     select kind, count(*)::bigint as records, sum(octet_length(body))::bigint as bytes, min(received_ns) as oldest_ns
     from inbox group by kind
     union all
-    select signal, sum(records)::bigint, sum(octet_length(body))::bigint, min(received_ns) from inbox_batches group by signal
+    select signal, sum(records)::bigint, sum(coalesce(octet_length(body), size))::bigint, min(received_ns) from inbox_batches group by signal
 """
 _ASIDE = "select coalesce(sum(records), 0)::bigint as records from inbox_aside"
 _JOBS = """

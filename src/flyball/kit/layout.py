@@ -6,6 +6,7 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from .errors import ForbiddenError
 
@@ -59,6 +60,11 @@ class Layout:
         return self.root / "spool"
 
     @property
+    def inbox(self) -> Path:
+        """Bodies of requests that are acknowledged and not yet in the lake, which rows of the embedded PostgreSQL name."""
+        return self.root / "inbox"
+
+    @property
     def logs(self) -> Path:
         """One log file per process."""
         return self.root / "logs"
@@ -77,20 +83,13 @@ class Layout:
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"flyball-{os.getuid()}-{digest}"
 
-    @property
-    def admin_socket(self) -> Path:
-        """The control process, with the authority of the operating-system user who owns the data directory."""
-        return self.sockets / "admin.sock"
+    def socket(self, of: Literal["admin", "public", "runner"]) -> Path:
+        """Where one listens.
 
-    @property
-    def public_socket(self) -> Path:
-        """The control process, for what the gateway passes on: every caller proves who they are."""
-        return self.sockets / "public.sock"
-
-    @property
-    def runner_socket(self) -> Path:
-        """The runner, which executes variants."""
-        return self.sockets / "runner.sock"
+        `admin`: the control process, with the authority of the operating-system user who owns the data directory. `public`: the
+        same, for what the gateway passes on: every caller proves who they are. `runner`: what executes variants.
+        """
+        return self.sockets / f"{of}.sock"
 
     def create(self) -> None:
         """Make the directories, private to their owner; those that were left open to others are closed.
@@ -106,6 +105,7 @@ class Layout:
             self.indexes,
             self.staging,
             self.spool,
+            self.inbox,
             self.logs,
             self.secrets,
             self.sockets,

@@ -65,5 +65,14 @@ async def _master(ctx: Context) -> tuple[MasterKeyState | None, str]:
 
 def _open_folders(layout: Layout) -> tuple[str, ...]:
     """The folders of the data directory that others may enter."""
-    folders = (layout.lake, layout.blobs, layout.code, layout.staging, layout.spool, layout.logs, layout.sockets)
+    folders = (
+        layout.lake,
+        layout.blobs,
+        layout.code,
+        layout.staging,
+        layout.inbox,
+        layout.spool,
+        layout.logs,
+        layout.sockets,
+    )
     return tuple(str(folder) for folder in folders if folder.is_dir() and folder.stat().st_mode & 0o077)

@@ -5,7 +5,8 @@ FlyballError
 │   ├── TraceNotFoundError      no span of this trace is recorded in the project
 │   ├── MetricNotFoundError     no point of this metric was told in the time that is asked for
 │   ├── PayloadNotFoundError    the span has no such payload, or its blob is gone
-│   └── AsideNotFoundError      nothing of this id is set aside
+│   ├── AsideNotFoundError      nothing of this id is set aside
+│   └── BodyGoneError           the file of a request that waits is not there, or not whole
 ├── InvalidInputError
 │   ├── SpanRefusedError        a span or a score breaks its record's rules
 │   ├── RetentionInvalidError   no number of days to keep
@@ -43,6 +44,12 @@ class AsideNotFoundError(NotFoundError):
     """Nothing of this id is set aside, or it cannot be tried again."""
 
     code = "aside_not_found"
+
+
+class BodyGoneError(NotFoundError):
+    """The file of a request that waits is not there, or not whole."""
+
+    code = "body_gone"
 
 
 class SpanRefusedError(InvalidInputError):

@@ -23,6 +23,7 @@ from .alike import Foreign, Understand, Understood, understood
 from .batches import Batch
 from .content_logs import ContentLogs
 from .counted_calls import CountedCalls
+from .moving import requests
 from .moving.native import NativeMover
 from .moving.poisoned import Poisoned
 from .moving.protocol import Mover
@@ -155,6 +156,7 @@ class Flusher:
                 await asyncio.to_thread(self._ctx.lake.compact, table)
                 self._joined[table.name] = await self._files(table)
             await inbox.forget_keys(connection, now_ns=now_ns)
+            await requests.tidy(connection, self._ctx.layout.inbox, now_ns=now_ns)
             await open_spans.give_up(connection, now_ns=now_ns)
             await parts.give_up(connection, now_ns=now_ns)
             self._forgot_ns = now_ns

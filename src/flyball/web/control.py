@@ -55,8 +55,8 @@ async def serve(settings: Settings) -> None:
         gc.set_threshold(20_000, 50, 50)
         listening = Listening(
             {
-                ctx.layout.admin_socket: Shield(app, door="admin", settings=settings),
-                ctx.layout.public_socket: Shield(app, door="public", settings=settings),
+                ctx.layout.socket("admin"): Shield(app, door="admin", settings=settings),
+                ctx.layout.socket("public"): Shield(app, door="public", settings=settings),
             }
         )
         ready = asyncio.Event()

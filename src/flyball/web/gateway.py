@@ -116,7 +116,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         connections = Connections(settings.connect_timeout_seconds, guard=Egress.of(settings).numbers)
         wire = Wire(clock, idle_seconds=settings.idle_timeout_seconds, connections=connections)
         await stack.enter_async_context(wire)
-        runner, control = HttpOverUnix(layout.runner_socket), HttpOverUnix(layout.public_socket)
+        runner, control = HttpOverUnix(layout.socket("runner")), HttpOverUnix(layout.socket("public"))
         stack.callback(runner.close)
         stack.callback(control.close)
         gate, tally = Gate(most_calls=settings.most_calls, most_bytes=settings.most_body_bytes), Tally()

@@ -70,7 +70,7 @@ async def serve(settings: Settings) -> None:
         loading = asyncio.create_task(engines.load())
         server = Server(RunnerApp(tools, clock), when_listening=_listens, grace_seconds=_GRACE_SECONDS)
         watching = asyncio.create_task(_leave_when_rules_do_not_stop(server))
-        await server.serve([bind_unix(layout.runner_socket)])
+        await server.serve([bind_unix(layout.socket("runner"))])
         watching.cancel()
         await loading
 

@@ -98,7 +98,7 @@ def check_sockets(layout: Layout, holder: Holder | None) -> Finding:
     """Each socket is answered by a running flyball, and none is left by a dead one."""
     sockets = {
         path.name: _answers(path)
-        for path in (layout.admin_socket, layout.public_socket, layout.runner_socket)
+        for path in (layout.socket("admin"), layout.socket("public"), layout.socket("runner"))
         if path.exists()
     }
     if holder is None:
@@ -112,7 +112,7 @@ def check_sockets(layout: Layout, holder: Holder | None) -> Finding:
         return ok("sockets", f"{left}: left by an earlier start, and removed by the next" if left else "none")
     silent = [
         path.name
-        for path in (layout.admin_socket, layout.public_socket, layout.runner_socket)
+        for path in (layout.socket("admin"), layout.socket("public"), layout.socket("runner"))
         if not sockets.get(path.name)
     ]
     if silent:

@@ -31,7 +31,7 @@ class ControlClient:
     @classmethod
     def local(cls, layout: Layout, project: str = "") -> "ControlClient":
         """Through the Unix socket in the data directory, with the authority of its owner, in the project that they name."""
-        return cls(SocketTransport(layout.admin_socket, layout.root, project))
+        return cls(SocketTransport(layout.socket("admin"), layout.root, project))
 
     @classmethod
     def remote(cls, server: str, key: str) -> "ControlClient":

@@ -1,16 +1,20 @@
 """Requests of OTLP as they wait in `inbox_batches`: which make one batch, and what stands in them.
 
-Knows rows and packed bodies; knows not what becomes of the records.
+Knows rows, and bodies in them and in files; knows not what becomes of the records.
 """
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from flyball.infra.db.database import Connection, execute, fetch_all
-from flyball.traces import batches, inbox
+from flyball.traces import batches, bodies, inbox
 from flyball.traces.batches import Batch
+from flyball.traces.bodies import Place
 from flyball.traces.columns import Origin
-from flyball.traces.otlp.compression import unpack
+from flyball.traces.errors import BodyGoneError
+from flyball.traces.otlp.compression import pack, unpack
 from flyball.traces.records import Score
 
 from .protocol import Claimable, Rest
@@ -18,21 +22,43 @@ from .protocol import Claimable, Rest
 _MOST_REQUESTS = 2_000
 _MOST_RECORDS = 40_000
 _MOST_BYTES = 128 * 1024 * 1024  # unpacked
-_BODIES = "select project, key_id, received_ns, records, size, body from inbox_batches where id = any(%s) order by id"
+_BODIES = """
+    select project, key_id, received_ns, records, size, body, body_file, body_at from inbox_batches where id = any(%s) order by id
+"""
+# The rows of a file are committed together: whoever sees one of them sees all that are left.
+_DELETE = """
+    with gone as (delete from inbox_batches where id = any(%s) returning body_file)
+    select distinct body_file from gone
+    where body_file is not null and not exists (
+        select from inbox_batches left_over where left_over.body_file = gone.body_file and left_over.id <> all(%s)
+    )
+"""
+_CLAIMED = "select distinct body_file from inbox_batches where body_file = any(%s)"
 
 
 class Request(NamedTuple):
-    """One request: whose it is, and its body still packed."""
+    """One request: whose it is, and its body still packed; or `apart`, in a folder's file."""
 
     origin: Origin
     size: int
     packed: bytes
     records: int
+    apart: tuple[Path, Place] | None = None
 
     @property
     def body(self) -> bytes:
-        """The request as protobuf."""
-        return unpack(self.packed, self.size)
+        """The request as protobuf. Raises BodyGoneError, OSError where it lies apart."""
+        return unpack(self.packed, self.size) if self.apart is None else bodies.read(*self.apart, self.size)
+
+    @property
+    def as_packed(self) -> bytes:
+        """The body as a row keeps it; nothing where it is gone."""
+        if self.apart is None:
+            return self.packed
+        try:
+            return pack(self.body)
+        except BodyGoneError:
+            return b""
 
 
 async def oldest(connection: Connection, signal: str) -> Claimable:
@@ -52,20 +78,10 @@ async def oldest(connection: Connection, signal: str) -> Claimable:
     return Claimable(rows[:count], full=count < len(rows) or count == _MOST_REQUESTS)
 
 
-async def read(connection: Connection, batch: Batch) -> list[Request]:
-    """The requests of a batch, in the order in which they arrived."""
-    return await _read(connection, batch.ids)
-
-
-async def read_one(connection: Connection, id_: int) -> Request | None:
-    """One request, if it is there."""
-    found = await _read(connection, [id_])
-    return found[0] if found else None
-
-
-async def _read(connection: Connection, ids: list[int]) -> list[Request]:
-    cursor = await connection.execute(_BODIES, (ids,), binary=True)
-    return [_request(row) for row in await cursor.fetchall()]
+async def read(connection: Connection, ids: Sequence[int], folder: Path) -> list[Request]:
+    """These requests, in the order in which they arrived; `folder` is where bodies lie that are not in their rows."""
+    cursor = await connection.execute(_BODIES, (list(ids),), binary=True)
+    return [_request(row, folder) for row in await cursor.fetchall()]
 
 
 async def keep_scores(connection: Connection, scores: Sequence[Score], *, now_ns: int) -> None:
@@ -74,10 +90,21 @@ async def keep_scores(connection: Connection, scores: Sequence[Score], *, now_ns
         await inbox.append(connection, map(inbox.score_item, scores), now_ns=now_ns)
 
 
-async def delete(connection: Connection, batch: Batch) -> None:
-    """The batch is in its tables: forget it and its requests. Call it in a transaction."""
-    await execute(connection, "delete from inbox_batches where id = any(%s)", batch.ids)
+async def delete(connection: Connection, batch: Batch) -> list[str]:
+    """The batch is in its tables: forget it and its requests. Call it in a transaction; the files that nobody needs after it."""
+    rows = await fetch_all(connection, _DELETE, batch.ids, batch.ids)
     await batches.forget(connection, batch)
+    return [row["body_file"] for row in rows]
+
+
+async def tidy(connection: Connection, folder: Path, *, now_ns: int) -> int:
+    """Delete files that somebody wrote who was killed before their rows were, or after; how many there were."""
+    if not (old := await asyncio.to_thread(bodies.old, folder, now_ns=now_ns)):
+        return 0
+    claimed = {row["body_file"] for row in await fetch_all(connection, _CLAIMED, old)}
+    left = [file for file in old if file not in claimed]
+    await asyncio.to_thread(bodies.remove, folder, left)
+    return len(left)
 
 
 async def take_out(connection: Connection, id_: int, rest: Rest | None) -> None:
@@ -87,7 +114,7 @@ async def take_out(connection: Connection, id_: int, rest: Rest | None) -> None:
     else:
         await execute(
             connection,
-            "update inbox_batches set body = %s, size = %s, records = %s where id = %s",
+            "update inbox_batches set body = %s, body_file = null, body_at = null, size = %s, records = %s where id = %s",
             rest.body,
             rest.size,
             rest.records,
@@ -110,5 +137,7 @@ def in_pieces(requests: Sequence[Request], *, size: int) -> list[list[Request]]:
     return [piece for piece in pieces if piece]
 
 
-def _request(row: dict[str, Any]) -> Request:
-    return Request(Origin(row["project"], row["key_id"], row["received_ns"]), row["size"], row["body"], row["records"])
+def _request(row: dict[str, Any], folder: Path) -> Request:
+    origin = Origin(row["project"], row["key_id"], row["received_ns"])
+    apart = None if row["body_file"] is None else (folder, Place(row["body_file"], row["body_at"]))
+    return Request(origin, row["size"], row["body"] or b"", row["records"], apart)

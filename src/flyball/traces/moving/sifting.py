@@ -14,7 +14,7 @@ from flyball.traces.otlp.compression import pack
 from flyball.traces.otlp.splitting import Record, records_of, request_of
 
 from .protocol import Rest, Sifted
-from .requests import Request, read_one
+from .requests import Request
 from .troubles import is_outside
 
 Rehearse: TypeAlias = Callable[[Connection, Sequence[Request]], Awaitable[None]]
@@ -29,11 +29,13 @@ class _Bad(NamedTuple):
     error: Exception
 
 
-async def sift(connection: Connection, signal: str, id_: int, rehearse: Rehearse, *, whole: Exception | None) -> Sifted:
-    """What of a request can be moved and what cannot. Errors that no record is to blame for are raised."""
-    request = await read_one(connection, id_)
-    if request is None:
+async def sift(
+    connection: Connection, signal: str, found: Sequence[Request], rehearse: Rehearse, *, whole: Exception | None
+) -> Sifted:
+    """What of a request, if it was found, can be moved and what cannot. Errors that no record is to blame for are raised."""
+    if not found:
         return Sifted(None, [])
+    (request,) = found
     if (error := await _fails(connection, rehearse, request)) is None:
         return Sifted(None, [_unmovable(signal, request, request, whole)] if whole else [])
     try:
@@ -122,7 +124,7 @@ def _unmovable(signal: str, request: Request, part: Request, error: Exception) -
         received_ns=request.origin.received_ns,
         records=part.records,
         size=part.size,
-        body=part.packed,
+        body=part.as_packed,
         **_said(error),
     )
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from flyball.infra.context import Context
 from flyball.infra.db.database import Connection
 from flyball.infra.lake.schema import TableSchema
+from flyball.traces import bodies
 from flyball.traces.batches import Batch
 from flyball.traces.columns import Origin
 from flyball.traces.content_logs import ContentLogs
@@ -56,15 +57,17 @@ class ToldSignalMover:
 
     async def move(self, connection: Connection, batch: Batch) -> None:
         """Write the batch, then delete its requests."""
-        packed = await requests.read(connection, batch)
+        packed = await requests.read(connection, batch.ids, self._ctx.layout.inbox)
         scores = await asyncio.to_thread(self._write, batch, packed)
         async with connection.transaction():
             await requests.keep_scores(connection, scores, now_ns=self._ctx.clock.now_ns())
-            await requests.delete(connection, batch)
+            unneeded = await requests.delete(connection, batch)
+        await asyncio.to_thread(bodies.remove, self._ctx.layout.inbox, unneeded)
 
     async def sift(self, connection: Connection, id_: int, *, whole: Exception | None) -> Sifted:
         """The records of a request that cannot be moved."""
-        return await sift(connection, self.kind, id_, self._rehearse, whole=whole)
+        found = await requests.read(connection, [id_], self._ctx.layout.inbox)
+        return await sift(connection, self.kind, found, self._rehearse, whole=whole)
 
     async def take_out(self, connection: Connection, id_: int, rest: Rest | None) -> None:
         """Leave the rest in the request's place."""

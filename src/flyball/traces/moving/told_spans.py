@@ -20,7 +20,7 @@ from flyball.infra.lake.questions import Holding
 from flyball.infra.lake.schema import TableSchema
 from flyball.kit.errors import FlyballError
 from flyball.kit.hashing import bytes_hash
-from flyball.traces import open_spans
+from flyball.traces import bodies, open_spans
 from flyball.traces.alike import Foreign, Understand
 from flyball.traces.batches import Batch
 from flyball.traces.columns import Columns, Origin, told_columns
@@ -82,17 +82,19 @@ class ToldSpanMover:
         if self._number != batch.number - 1:  # begin of the process, or another one flushed meanwhile
             with _asking_the_table():
                 self._lately = await asyncio.to_thread(self._remember)
-        packed = await requests.read(connection, batch)
+        packed = await requests.read(connection, batch.ids, self._ctx.layout.inbox)
         moved = await asyncio.to_thread(self._write, batch, packed)
         async with connection.transaction():
             await self._keep_beside(connection, moved)
-            await requests.delete(connection, batch)
+            unneeded = await requests.delete(connection, batch)
+        await asyncio.to_thread(bodies.remove, self._ctx.layout.inbox, unneeded)
         self._lately.add(hashes_of(moved.fresh))
         self._number = batch.number
 
     async def sift(self, connection: Connection, id_: int, *, whole: Exception | None) -> Sifted:
         """The spans of a request that cannot be moved."""
-        return await sift(connection, self.kind, id_, self._rehearse, whole=whole)
+        found = await requests.read(connection, [id_], self._ctx.layout.inbox)
+        return await sift(connection, self.kind, found, self._rehearse, whole=whole)
 
     async def take_out(self, connection: Connection, id_: int, rest: Rest | None) -> None:
         """Leave the rest in the request's place."""

@@ -9,6 +9,7 @@ FlyballError
 └── UnavailableError (503)
     ├── IngestBehindError         429: more waits to be stored than may wait
     ├── IngestDiskFullError       the disk has no room for more
+    ├── IngestDiskAwayError       the disk does not take the request for another reason
     └── IngestUnansweredError     PostgreSQL does not say whether a request is kept
 """
 
@@ -53,6 +54,13 @@ class IngestDiskFullError(UnavailableError):
     """The disk has no room for more."""
 
     code = "ingest_disk_full"
+    retry_after = 30
+
+
+class IngestDiskAwayError(UnavailableError):
+    """The disk does not take the request, and not for want of room."""
+
+    code = "ingest_disk_away"
     retry_after = 30
 
 

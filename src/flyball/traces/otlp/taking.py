@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from flyball.infra.context import Context
-from flyball.traces import inbox_batches
+from flyball.traces import bodies, inbox_batches
 from flyball.traces.inbox_batches import NewBatch
 
 from .answers import JSON, PROTOBUF, ContentType, Taken, content_type_of
@@ -63,6 +63,7 @@ def _pack(ctx: Context, signal: Signal, body: bytes, content_type: ContentType) 
     taken = Taken(checked.kept, checked.rejected + unreadable.rejected, message)
     if not checked.kept:
         return _Packed(taken, None)
+    apart = len(checked.body) >= bodies.LEAST_BYTES and bodies.folder_of(ctx) is not None
     digest = hashlib.sha256(f"{ctx.project}\0{signal}\0".encode())
     digest.update(checked.body)
     batch = NewBatch(
@@ -73,6 +74,7 @@ def _pack(ctx: Context, signal: Signal, body: bytes, content_type: ContentType) 
         received_ns=now_ns,
         records=checked.kept,
         size=len(checked.body),
-        body=pack(checked.body),
+        body=checked.body if apart else pack(checked.body),
+        apart=apart,
     )
     return _Packed(taken, batch)
