@@ -25,13 +25,11 @@ _MOST_BYTES = 128 * 1024 * 1024  # unpacked
 _BODIES = """
     select project, key_id, received_ns, records, size, body, body_file, body_at from inbox_batches where id = any(%s) order by id
 """
-# The rows of a file are committed together: whoever sees one of them sees all that are left.
+# The rows of a file are committed together: whoever sees one of them sees all that are left, those that go now among them.
 _DELETE = """
     with gone as (delete from inbox_batches where id = any(%s) returning body_file)
-    select distinct body_file from gone
-    where body_file is not null and not exists (
-        select from inbox_batches left_over where left_over.body_file = gone.body_file and left_over.id <> all(%s)
-    )
+    select body_file from gone where body_file is not null group by body_file
+    having count(*) = (select count(*) from inbox_batches sharing where sharing.body_file = gone.body_file)
 """
 _CLAIMED = "select distinct body_file from inbox_batches where body_file = any(%s)"
 
@@ -92,7 +90,7 @@ async def keep_scores(connection: Connection, scores: Sequence[Score], *, now_ns
 
 async def delete(connection: Connection, batch: Batch) -> list[str]:
     """The batch is in its tables: forget it and its requests. Call it in a transaction; the files that nobody needs after it."""
-    rows = await fetch_all(connection, _DELETE, batch.ids, batch.ids)
+    rows = await fetch_all(connection, _DELETE, batch.ids)
     await batches.forget(connection, batch)
     return [row["body_file"] for row in rows]
 
