@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from flyball.health import store as health_store
 from flyball.infra.context import Context
 from flyball.infra.db.database import fetch_all
 from flyball.infra.db.embedded import EmbeddedPostgres
+from flyball.kit.clock import FixedClock
 from flyball.kit.errors import UnavailableError
 from flyball.traces import aside, bodies, inbox_batches
 from flyball.traces.alike import Foreign, Understood, understood
@@ -181,8 +183,65 @@ async def test_files_that_a_killed_process_left_are_deleted_when_nobody_can_be_a
     two_hours_ago = time.time() - 7200
     for file in (claimed, forgotten):
         os.utime(file, (two_hours_ago, two_hours_ago))
-    await Flusher(ctx).tidy()
+    clock = FixedClock(time.time_ns())
+    flusher = Flusher(replace(ctx, clock=clock))
+    await flusher.tidy()
+    assert files(ctx) == sorted([claimed, begun, forgotten])
+    clock.advance(301)
+    await flusher.tidy()
     assert files(ctx) == sorted([claimed, begun])
+
+
+class ClockThatIsSet(FixedClock):
+    """The time is set forward, or the machine slept: what measures durations knows nothing of it."""
+
+    ahead_ns = 0
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self.ahead_ns
+
+
+async def test_a_file_that_looks_old_because_the_clock_was_set_stays_until_its_rows_name_it(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, span = ClockThatIsSet(time.time_ns()), a_span()
+    flusher = Flusher(replace(ctx, clock=clock))
+
+    async def after_hours(*statement: Any) -> list[dict[str, Any]]:
+        for _ in range(2):
+            clock.ahead_ns += 2 * 3600 * 10**9
+            await flusher.tidy()
+        return await fetch_all(*statement)
+
+    monkeypatch.setattr(inbox_batches, "fetch_all", after_hours)
+    await send(ctx, span)
+    await flusher.flush()
+    assert stored(ctx) == [span.span_id]
+
+
+async def tidied(ctx: Context) -> list[Path]:
+    """What is left in the end."""
+    clock = FixedClock(time.time_ns() + 2 * 3600 * 10**9)
+    flusher = Flusher(replace(ctx, clock=clock))
+    for _ in range(3):
+        await flusher.tidy()
+        clock.advance(301)
+    return files(ctx)
+
+
+async def test_files_that_rows_of_another_database_may_name_are_kept(ctx: Context) -> None:
+    bodies.write(ctx.layout.inbox, [b"x"])
+    elsewhere = msgspec.structs.replace(ctx.settings, database_url="postgresql://elsewhere/flyball")
+    assert len(await tidied(replace(ctx, settings=elsewhere))) == 1
+    assert await tidied(ctx) == []
+
+
+async def test_what_lies_among_the_files_and_is_none_holds_nothing_up(ctx: Context) -> None:
+    folder, link = ctx.layout.inbox / "lost+found", ctx.layout.inbox / "link"
+    folder.mkdir()
+    link.symlink_to(ctx.layout.root)
+    bodies.write(ctx.layout.inbox, [b"x"])
+    assert await tidied(ctx) == sorted([folder, link])
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda file: os.truncate(file, 9)])
@@ -215,10 +274,7 @@ async def test_of_a_request_in_a_file_what_cannot_be_moved_is_set_aside_and_the_
     (one,) = (await aside.list_aside(ctx)).items
     shown = (await aside.show_aside(ctx, one.id)).holds
     assert shown["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "poison"
-    for file in files(ctx):  # its rest lies in its row since: nobody needs the file
-        os.utime(file, (0, 0))
-    await Flusher(ctx).tidy()
-    assert files(ctx) == []
+    assert await tidied(ctx) == []  # its rest lies in its row since: nobody needs the file
 
 
 async def test_what_waits_in_files_is_counted_with_what_waits(ctx: Context) -> None:

@@ -20,7 +20,7 @@ from flyball.infra.db.embedded import EmbeddedPostgres
 from .errors import BodyGoneError
 
 LEAST_BYTES = 16 * 1024  # of a body that is worth a file; a row of a smaller one is no dearer
-UNCLAIMED_NS = 3600 * 1_000_000_000  # a file without rows is one that somebody is about to write, until it is so old
+UNCLAIMED_NS = 3600 * 1_000_000_000  # a file without rows is one that somebody is about to name, until it is so old
 
 
 class Place(NamedTuple):
@@ -83,14 +83,14 @@ def remove(folder: Path, files: Iterable[str]) -> None:
 
 
 def old(folder: Path, *, now_ns: int) -> list[str]:
-    """Files that were written so long ago that whoever wrote them has said so, or never will."""
+    """Files that were written so long ago that whoever wrote them has said so, or never will: if the clock was never set."""
     return [entry.name for entry in _files(folder) if now_ns - _written_ns(entry, now_ns) > UNCLAIMED_NS]
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
     if folder.is_dir():
-        with os.scandir(folder) as entries:
-            yield from entries
+        with os.scandir(folder) as entries:  # nothing else that lies there is ours: `lost+found`, say
+            yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
 
 def _written_ns(entry: os.DirEntry[str], now_ns: int) -> int:

@@ -60,6 +60,7 @@ class Flusher:
         self._full = False
         self._records = 0  # of the last flush
         self._joined: dict[str, int] = {}  # how many files each table had after they were joined
+        self._suspected: dict[str, int] = {}  # files that no row names, and since when
         self._moved = 0  # rows since the last vacuum
         self._vacuumed_ns = 0
         self._vacuuming: asyncio.Task[None] | None = None
@@ -156,7 +157,7 @@ class Flusher:
                 await asyncio.to_thread(self._ctx.lake.compact, table)
                 self._joined[table.name] = await self._files(table)
             await inbox.forget_keys(connection, now_ns=now_ns)
-            await requests.tidy(connection, self._ctx.layout.inbox, now_ns=now_ns)
+            self._suspected = await requests.tidy(connection, self._ctx, self._suspected)
             await open_spans.give_up(connection, now_ns=now_ns)
             await parts.give_up(connection, now_ns=now_ns)
             self._forgot_ns = now_ns

@@ -4,10 +4,11 @@ Knows rows, and bodies in them and in files; knows not what becomes of the recor
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flyball.infra.context import Context
 from flyball.infra.db.database import Connection, execute, fetch_all
 from flyball.traces import batches, bodies, inbox
 from flyball.traces.batches import Batch
@@ -22,6 +23,7 @@ from .protocol import Claimable, Rest
 _MOST_REQUESTS = 2_000
 _MOST_RECORDS = 40_000
 _MOST_BYTES = 128 * 1024 * 1024  # unpacked
+_SUSPECTED_NS = 60 * 1_000_000_000
 _BODIES = """
     select project, key_id, received_ns, records, size, body, body_file, body_at from inbox_batches where id = any(%s) order by id
 """
@@ -95,14 +97,23 @@ async def delete(connection: Connection, batch: Batch) -> list[str]:
     return [row["body_file"] for row in rows]
 
 
-async def tidy(connection: Connection, folder: Path, *, now_ns: int) -> int:
-    """Delete files that somebody wrote who was killed before their rows were, or after; how many there were."""
-    if not (old := await asyncio.to_thread(bodies.old, folder, now_ns=now_ns)):
-        return 0
+async def tidy(connection: Connection, ctx: Context, suspected: Mapping[str, int]) -> dict[str, int]:
+    """Delete files that somebody wrote who was killed before their rows were, or after.
+
+    `suspected` is what the last call returned: old files that no row named, and since when. They are deleted when they are still
+    not named a minute later, by the clock that nobody sets and that stands while the machine sleeps: after its sleep, or when the
+    time was set, a file that is about to be named looks old. What another database names is none of this one's.
+    """
+    if (folder := bodies.folder_of(ctx)) is None:
+        return {}
+    if not (old := await asyncio.to_thread(bodies.old, folder, now_ns=ctx.clock.now_ns())):
+        return {}
     claimed = {row["body_file"] for row in await fetch_all(connection, _CLAIMED, old)}
-    left = [file for file in old if file not in claimed]
+    now_ns = ctx.clock.monotonic_ns()
+    since = {file: suspected.get(file, now_ns) for file in old if file not in claimed}
+    left = [file for file in since if now_ns - since[file] >= _SUSPECTED_NS]
     await asyncio.to_thread(bodies.remove, folder, left)
-    return len(left)
+    return since
 
 
 async def take_out(connection: Connection, id_: int, rest: Rest | None) -> None:
