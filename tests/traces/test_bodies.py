@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,32 @@ async def test_a_disk_that_hangs_is_told_to_whoever_waits_and_holds_up_no_small_
     finally:
         goes_on.set()
     assert await bodies_in_rows(ctx) == [True]
+
+
+async def test_a_disk_that_hangs_holds_nothing_of_those_who_were_told_to_come_again(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, given, submit = threading.Event(), [], ThreadPoolExecutor.submit
+
+    def counted(pool: ThreadPoolExecutor, work: Callable[..., Any], *arguments: Any) -> Any:
+        given.append(work)
+        return submit(pool, work, *arguments)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counted)
+    monkeypatch.setattr(inbox_batches, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(os, "fsync", lambda _handle: goes_on.wait(20))
+    try:
+        for _ in range(6):
+            with pytest.raises(IngestUnansweredError):
+                await send(ctx, a_span())
+        assert given.count(bodies.write) == 2  # as many as there are threads
+    finally:
+        goes_on.set()
+    async with asyncio.timeout(20):
+        while files(ctx):  # nobody names them, so they go, and nobody says when
+            await asyncio.sleep(0.01)
+    await send(ctx, a_span())
+    assert await bodies_in_rows(ctx) == [False]
 
 
 async def test_files_that_a_killed_process_left_are_deleted_when_nobody_can_be_about_to_name_them(ctx: Context) -> None:

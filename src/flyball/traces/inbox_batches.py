@@ -86,6 +86,7 @@ class _Appender:
         self._database = database
         self._folder = folder
         self._disk = ThreadPoolExecutor(_WRITERS, thread_name_prefix="bodies")  # a disk that hangs holds up nobody else
+        self._at_the_disk: set[asyncio.Future[Any]] = set()  # whether somebody waits for them or not
         self._waiting: list[tuple[NewBatch, asyncio.Future[None]]] = []
         self._writing: dict[asyncio.Task[None], float] = {}  # and since when each waits for PostgreSQL
 
@@ -153,8 +154,17 @@ class _Appender:
             await self._on_disk(bodies.remove, {row[-2] for row in rows if row[-2]})
 
     async def _on_disk(self, work: Callable[[Path, Any], T], given: Any) -> T:
+        # Not in the threads' own queue: while the disk hangs, it would keep what those gave who were told to come again.
+        while len(self._at_the_disk) >= _WRITERS:
+            await asyncio.wait(self._at_the_disk, return_when=asyncio.FIRST_COMPLETED)
+        done = asyncio.get_running_loop().run_in_executor(self._disk, work, self._folder, given)
+        self._at_the_disk.add(done)
+        done.add_done_callback(self._at_the_disk.discard)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._disk, work, self._folder, given)
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:  # who waited was told to come again, and nobody will name what is written
+            done.add_done_callback(self._take_back)
+            raise
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise IngestDiskFullError(
@@ -164,6 +174,10 @@ class _Appender:
                 f"the request cannot be written: {error}",
                 next_step="see what `flyball doctor` says of the data directory",
             ) from error
+
+    def _take_back(self, done: "asyncio.Future[Any]") -> None:
+        if not done.cancelled() and not done.exception():
+            self._disk.submit(bodies.remove, self._folder, {place.file for place in done.result() or ()})
 
 
 def _row(batch: NewBatch, place: bodies.Place | None) -> tuple[Any, ...]:

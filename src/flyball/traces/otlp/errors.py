@@ -10,7 +10,7 @@ FlyballError
     ├── IngestBehindError         429: more waits to be stored than may wait
     ├── IngestDiskFullError       the disk has no room for more
     ├── IngestDiskAwayError       the disk does not take the request for another reason
-    └── IngestUnansweredError     PostgreSQL does not say whether a request is kept
+    └── IngestUnansweredError     nobody says in time whether a request is kept
 """
 
 from flyball.kit.errors import InvalidInputError, UnavailableError
@@ -65,7 +65,7 @@ class IngestDiskAwayError(UnavailableError):
 
 
 class IngestUnansweredError(UnavailableError):
-    """PostgreSQL does not say whether the request is kept; sent again, it is kept once."""
+    """Neither PostgreSQL nor the disk says in time whether the request is kept; sent again, it is kept once."""
 
     code = "ingest_unanswered"
     retry_after = 5
