@@ -22,7 +22,7 @@ from .choose import FunctionRoute, ModelRoute, Route
 # Where each dialect says how long an answer may be. None of these names means anything else in another dialect.
 _LONGEST_ANSWER = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _GEMINI = ("generationConfig", "maxOutputTokens")
-_SAY_HOW_LONG = (*_LONGEST_ANSWER, _GEMINI[0])
+_SAY_HOW_LONG = frozenset({*_LONGEST_ANSWER, _GEMINI[0]})
 _FIRST_OUTPUT = 1_000  # tokens that are expected of a model that has not answered yet
 _FORGETTING = 0.98  # of what was expected, with each call that took less
 _MOST_TOKENS = 10_000_000  # of one call; who allows more allows anything
@@ -101,6 +101,8 @@ class Expectations:
 
 def _allowed(asked: Asked) -> int | None:
     """The longest answer that the caller allows; None: any."""
+    if _SAY_HOW_LONG.isdisjoint(asked.fields):
+        return None
     longest: int | None = None
     for name in _SAY_HOW_LONG:
         if name not in asked.fields:
