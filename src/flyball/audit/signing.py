@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from flyball.kit.durable import sync
 from flyball.kit.layout import Layout
 
 from .errors import SigningKeyError
@@ -97,8 +98,6 @@ def _make(path: Path) -> None:
             os.link(beside, path)
         except FileExistsError:
             return
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        sync(path.parent)
     finally:
         beside.unlink()

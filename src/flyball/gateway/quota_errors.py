@@ -88,7 +88,7 @@ def limit_headers(limits: Sequence[Told], dialect: str, now_ns: int) -> tuple[He
     anthropic = dialect == "anthropic_messages"
     headers: list[Header] = []
     for told in limits:
-        limited, remains, resets = _named(anthropic, told.unit, told.limit)
+        limited, remains, resets = _named(dialect, told.unit, told.limit)
         headers += (limited, (remains, b"%d" % told.remaining))
         if (at_ns := told.resets_ns) is not None:
             headers.append((resets, _stamp(at_ns) if anthropic else b"%ds" % _seconds(at_ns, now_ns)))
@@ -96,8 +96,9 @@ def limit_headers(limits: Sequence[Told], dialect: str, now_ns: int) -> tuple[He
 
 
 @lru_cache(maxsize=1024)  # many calls fall under the same limit
-def _named(anthropic: bool, unit: str, limit: int) -> tuple[Header, bytes, bytes]:  # noqa: FBT001 -- a cache is asked fastest so
+def _named(dialect: str, unit: str, limit: int) -> tuple[Header, bytes, bytes]:
     """How large a limit is, and the names of how much is left of it and of when it is whole again."""
+    anthropic = dialect == "anthropic_messages"
     limited, remains, resets = (
         (f"anthropic-ratelimit-{unit}-{name}" if anthropic else f"x-ratelimit-{name}-{unit}").encode()
         for name in ("limit", "remaining", "reset")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from flyball.infra.context import Context
 from flyball.infra.db.embedded import EmbeddedPostgres
+from flyball.kit.durable import sync
 
 from .errors import BodyGoneError
 
@@ -48,7 +49,7 @@ def write(folder: Path, bodies: Sequence[bytes]) -> list[Place]:
                 at += len(body)
             file.flush()
             os.fsync(file.fileno())
-        _sync(folder)
+        sync(folder)  # the file's name is as durable as what stands in it
     except BaseException:  # -- whatever stops it, no half file may be left
         path.unlink(missing_ok=True)
         raise
@@ -102,12 +103,3 @@ def _written_ns(entry: os.DirEntry[str], now_ns: int) -> int:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync(folder: Path) -> None:
-    """The file's name is as durable as what stands in it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import fsspec
 
+from flyball.kit.durable import sync
 from flyball.kit.errors import InvalidInputError
 from flyball.kit.hashing import bytes_hash
 
@@ -160,7 +161,7 @@ def _write_local(path: Path, data: bytes) -> None:
     except BaseException:  # -- whatever stops it, no half file may be left
         beside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _move_local(file: Path, path: Path) -> None:
@@ -180,12 +181,4 @@ def _move_local(file: Path, path: Path) -> None:
     except BaseException:  # -- whatever stops it, no half file may be left
         beside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

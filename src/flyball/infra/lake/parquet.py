@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
+from flyball.kit.durable import sync
+
 from .schema import TableSchema
 
 ROWS_PER_GROUP = 16_384
@@ -135,29 +137,21 @@ def _bloom(data: pa.Table) -> dict[str, float]:
 
 def sync_folder(folder: Path) -> None:
     """Make sure that the names in a folder are on the disk."""
-    _sync(folder)
+    sync(folder)
 
 
 def sync_log(folder: Path, versions: Iterable[int]) -> None:
     """Make sure that the transactions that made these versions are on the disk."""
     log = folder / "_delta_log"
     for version in versions:
-        _sync(log / f"{version:020d}.json")
-    _sync(log)
+        sync(log / f"{version:020d}.json")
+    sync(log)
 
 
 def remove(folder: Path, actions: Iterable[AddAction]) -> None:
     """Take back files that no transaction came to name."""
     for action in actions:
         (folder / action.path).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sorted(table: TableSchema, data: pa.Table) -> pa.Table:

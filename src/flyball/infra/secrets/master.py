@@ -13,6 +13,7 @@ import shlex
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from flyball.kit.durable import sync
 from flyball.kit.layout import Layout
 from flyball.settings import Settings
 
@@ -157,7 +158,7 @@ def make_own(layout: Layout) -> None:
         return
     finally:
         beside.unlink()
-        _sync_folder(master_file(layout).parent)
+        sync(master_file(layout).parent)
 
 
 async def add_own(layout: Layout) -> None:
@@ -177,7 +178,7 @@ async def keep_own(layout: Layout, id_: str) -> None:
 
 def _replace_own(layout: Layout, text: str) -> None:
     _write_beside(master_file(layout), text).replace(master_file(layout))
-    _sync_folder(master_file(layout).parent)
+    sync(master_file(layout).parent)
 
 
 def _write_beside(path: Path, text: str) -> Path:
@@ -188,11 +189,3 @@ def _write_beside(path: Path, text: str) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return beside
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
