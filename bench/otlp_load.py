@@ -1,7 +1,7 @@
 """A load of OTLP requests that are encoded before it begins; only ids, times and texts are written into them as they are sent.
 
-Every span has ids of its own, and texts that none of the tens of thousands before it has, so that nothing is recognised as a
-repetition and columns do not compress what nobody says twice. Knows protobuf's bytes and HTTP; knows no server.
+Every span has ids of its own, and texts that none of the tens of thousands before it has, or of 128 MB where it is large, so that
+nothing is recognised as a repetition and columns do not compress what nobody says twice. Knows protobuf's bytes and HTTP; knows no server.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import re
+import socket
 import struct
 import time
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 CORPUS_BYTES = 32 * 1024 * 1024
 _APART = 60_000  # spans between two with the same texts: more than a group of rows has
-_MOST_BYTES = 128 * 1024 * 1024  # of requests that are written before
+_MOST_BYTES = 128 * 1024 * 1024  # of requests that are written before: eight times what becomes one file
 TRACE, SPAN, TEXT = b"\x01T-mark-of-trace", b"\x02S-mark-", b"~"
 STARTS, ENDS = 0x1122334455667788, 0x1122334455667799
 _NUMBERS = itertools.count(int.from_bytes(os.urandom(5)) << 20)
@@ -47,14 +48,14 @@ class Template:
         self._starts = _places(data, struct.pack("<Q", STARTS))
         self._ends = _places(data, struct.pack("<Q", ENDS))
         self._texts = _places(data, TEXT * self._text)[: 2 * spans]
-        # Written before, where the memory suffices: the load shares the machine with what is measured.
-        count = _APART // spans
-        self._turns = [self._with_texts() for _ in range(count)] if count * self.size <= _MOST_BYTES else []
+        # Written before: the load shares the machine with what is measured. Of large ones fewer fit, and fewer lie in one file.
+        count = max(1, min(_APART // spans, _MOST_BYTES // self.size))
+        self._turns = [self._with_texts() for _ in range(count)]
 
-    def request(self) -> tuple[bytes, str]:
-        """The next request, and its trace's id."""
+    def request(self) -> tuple[bytearray, str]:
+        """The next request, which is written over when its turn comes again, and its trace's id."""
         number, now = next(_NUMBERS), time.time_ns()
-        data = self._turns[number % len(self._turns)] if self._turns else self._with_texts()
+        data = self._turns[number % len(self._turns)]
         trace = struct.pack(">QQ", 0xF1BA11, number)
         start, end = struct.pack("<Q", now - 5_000_000), struct.pack("<Q", now)
         for at in self._traces:
@@ -65,10 +66,10 @@ class Template:
             data[at : at + 8] = start
         for at in self._ends:
             data[at : at + 8] = end
-        return bytes(data), trace.hex()
+        return data, trace.hex()
 
     def _with_texts(self) -> bytearray:
-        data, corpus, length = self._data.copy(), self._corpus, self._text
+        data, corpus, length = self._data.copy(), memoryview(self._corpus), self._text
         for at in self._texts:
             begin = int(random.random() * (len(corpus) - length))  # noqa: S311 -- chance in texts, not in secrets
             data[at : at + length] = corpus[begin : begin + length]
@@ -135,20 +136,21 @@ async def send(address: str, key: str, load: Load, words: bytes, *, headers: str
     turns = itertools.count()
 
     async def one() -> None:
-        reader, writer = await asyncio.open_connection(name, int(port))
+        loop, connection = asyncio.get_running_loop(), await _connected(name, int(port))
         while (now := time.perf_counter()) < end:
             due = began + next(turns) * load.spans / load.rate if load.rate else now
             if due > now:
                 await asyncio.sleep(due - now)
             body, _ = template.request()
             asked = max(due, began) if load.rate else time.perf_counter()
-            writer.write(head + body)
-            status = await _answer(reader)
+            await loop.sock_sendall(connection, head)
+            await loop.sock_sendall(connection, body)  # from where it lies: a stream would keep what the socket does not take
+            status = await _answer(connection)
             if status == "200":
                 latencies.append((time.perf_counter() - asked) * 1e3)
             else:
                 refused[status] = refused.get(status, 0) + 1
-        writer.close()
+        connection.close()
 
     await asyncio.gather(*(one() for _ in range(load.connections)))
     took = time.perf_counter() - began
@@ -164,8 +166,23 @@ async def send(address: str, key: str, load: Load, words: bytes, *, headers: str
     }
 
 
-async def _answer(reader: asyncio.StreamReader) -> str:
-    head = await reader.readuntil(b"\r\n\r\n")
-    if length := re.search(rb"content-length: (\d+)", head.lower()):
-        await reader.readexactly(int(length[1]))
-    return head[9:12].decode()
+async def _connected(name: str, port: int) -> socket.socket:
+    connection = socket.socket()
+    connection.setblocking(False)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    await asyncio.get_running_loop().sock_connect(connection, (name, port))
+    return connection
+
+
+async def _answer(connection: socket.socket) -> str:
+    """Its status; all of it is read, and it has a length."""
+    loop, read, size = asyncio.get_running_loop(), b"", None
+    while size is None or len(read) < size:
+        piece = await loop.sock_recv(connection, 64 * 1024)
+        if not piece:
+            raise ConnectionResetError(f"of an answer {len(read)} bytes came")
+        read += piece
+        if size is None and (end := read.find(b"\r\n\r\n")) >= 0:
+            length = re.search(rb"content-length: (\d+)", read[:end].lower())
+            size = end + 4 + (int(length[1]) if length else 0)
+    return read[9:12].decode()

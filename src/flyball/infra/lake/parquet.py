@@ -37,8 +37,9 @@ def write(table: TableSchema, folder: Path, data: pa.Table, *, changes_data: boo
     path = folder / f"part-{secrets.token_hex(16)}.parquet"
     try:
         with path.open("xb") as file:
-            _encode(table, data, file)
-            file.flush()
+            # Arrow writes by itself: through Python's file each page is copied, and waits for the interpreter.
+            with pa.OSFile(str(path), "wb") as written:
+                _encode(table, data, written)
             os.fsync(file.fileno())
     except BaseException:  # -- whatever stops it, no half file may be left
         path.unlink(missing_ok=True)
