@@ -144,7 +144,7 @@ async def send(address: str, key: str, load: Load, words: bytes, *, headers: str
             body, _ = template.request()
             asked = max(due, began) if load.rate else time.perf_counter()
             await loop.sock_sendall(connection, head)
-            await loop.sock_sendall(connection, body)  # from where it lies: a stream would keep what the socket does not take
+            await loop.sock_sendall(connection, body)  # a stream would copy what the socket does not take at once
             status = await _answer(connection)
             if status == "200":
                 latencies.append((time.perf_counter() - asked) * 1e3)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from .straight import StraightProtocol
 
 
 class Allowance(NamedTuple):
@@ -28,7 +28,7 @@ class Allowance(NamedTuple):
     look_seconds: float = 1.0  # between two looks at the clock
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(StraightProtocol):
     """One connection. Counting happens as bytes come; the clock is looked at by `watched`, for all connections at once."""
 
     def __init__(self, allowance: Allowance, *arguments: Any, **named: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from .guarded import Allowance, GuardedProtocol, watched
+from .straight import StraightProtocol
 
 BACKLOG = 2048
 KEPT_SECONDS = 120  # an idle connection of ours, longer than whoever asks keeps it
@@ -52,7 +53,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(GuardedProtocol, allowance) if allowance else "httptools",  # type: ignore[arg-type] # makes one
+                http=partial(GuardedProtocol, allowance) if allowance else StraightProtocol,  # type: ignore[arg-type] # makes one
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
