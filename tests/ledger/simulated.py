@@ -8,6 +8,7 @@ import heapq
 import random
 from collections import Counter, deque
 
+from leasing import reserved
 from memory_bank import MemoryBank
 
 from flyball.ledger import windows
@@ -410,7 +411,8 @@ class World:
         ]:
             spooled[charge.lease] += charge.amount
         for held in worker.purse._by_id.values():
-            if held.free < 0 or held.reserved < 0:
+            promised = reserved(worker.purse, held)
+            if held.free < 0 or promised != held.reserved:
                 self.broken(f"{worker.name} holds {held}")
             if mono >= held.ends_ns or held.quota not in quotas:
                 continue
@@ -420,7 +422,7 @@ class World:
                 if self.now < self.ahead_until:
                     continue
                 self.broken(f"{worker.name} believes that {held} lives")
-            backed = slip.left - held.free - held.reserved - spooled[held.id]
+            backed = slip.left - held.free - promised - spooled[held.id]
             # What it gave back may be on its way, or have met a clock that ended the lease for a while.
             if backed < 0 or (backed > 0 and held.given <= held.told and not self.undated_until):
                 self.broken(f"{worker.name} holds {held} of {slip}")

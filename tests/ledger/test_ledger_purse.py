@@ -6,31 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from leasing import BANK, lease, purse_with, quota, reserved, standing
 
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
 from flyball.ledger.line import LONGEST_NS, Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
 from flyball.ledger.records import NOBODY, UNLEASED, Charge, Demand, Lease, Quota, Reservation, Short, Standing, Take
-
-BANK = 1_780_315_200 * SECOND
-names = (f"lease_{number}" for number in range(10**9))
-
-
-def quota(name="q", **differently):
-    plain = {"organisation": "org", "project": "pro", "unit": "nano_usd", "scope_kind": "project", "amount": 1_000}
-    return Quota(**plain | {"id": name, "window": "day"} | differently)
-
-
-def lease(amount, name="q", **differently):
-    plain = {"id": next(names), "quota": name, "window_ns": 0, "worker": "w", "amount": amount, "granted_ns": BANK}
-    return Lease(**plain | {"expires_ns": BANK + LEASE_NS} | differently)
-
-
-def purse_with(*leases, now_ns=0):
-    purse = Purse()
-    for one in leases:
-        purse.receive(one, asked_ns=now_ns, now_ns=now_ns)
-    return purse
 
 
 def test_a_call_is_admitted_from_what_is_held_and_charged_what_it_used():
@@ -105,53 +86,6 @@ def test_what_let_calls_in_lets_none_in_under_a_lowered_limit_and_the_next_lease
         assert [hold.lease for hold in purse.admit([Demand(lowered, 40)], 2).holds] == [later.id]
 
 
-def test_what_lacks_is_asked_for_and_as_much_more_as_was_used_lately():
-    purse = purse_with(lease(100))
-    for _ in range(3):
-        purse.admit([Demand(quota(), 30)], 0)
-
-    assert purse.admit([Demand(quota(), 30)], 0) == Short((Take("q", 20, 110, 20),))
-    assert purse.admit([Demand(quota(), 30)], 2 * RENEW_NS) == Short((Take("q", 20, 20, 20),))
-
-
-def test_where_the_bank_is_asked_anyway_it_is_asked_for_what_runs_out_soon():
-    purse = purse_with(lease(100), lease(100, "r"), lease(400, "s"))
-    demands = [Demand(quota(), 30), Demand(quota("r"), 25), Demand(quota("s"), 25), Demand(quota("t", stop="soft"), 1)]
-    for _ in range(3):
-        purse.admit(demands, 0)
-
-    # Of "r" 25 are left and three calls took 75; of "s" there is plenty; nobody leases what stops nobody.
-    assert purse.admit(demands, 0) == Short((Take("q", 20, 110, 20), Take("r", 1, 50, NOBODY)))
-    assert purse.admit(demands, 2 * RENEW_NS) == Short((Take("q", 20, 20, 20),))
-
-
-def test_many_calls_at_once_ask_for_what_a_second_of_them_takes():
-    purse = purse_with(lease(80))
-    for number in range(8):
-        purse.admit([Demand(quota(), 10)], number)
-
-    at_once, later = RENEW_NS // 100, RENEW_NS // 4
-    assert purse.admit([Demand(quota(), 10)], at_once) == Short((Take("q", 10, 10 + 8 * 80, 10),))
-    assert purse.admit([Demand(quota(), 10)], later) == Short((Take("q", 10, 10 + 4 * 80, 10),))
-
-
-def test_one_dear_call_is_no_pace():
-    purse = purse_with(lease(1_000))
-    purse.admit([Demand(quota(), 1_000)], 0)
-
-    assert purse.admit([Demand(quota(), 1)], RENEW_NS // 10) == Short((Take("q", 1, 1_001, 1),))
-
-
-def test_after_a_pause_a_pace_begins_anew():
-    purse = purse_with(lease(1_000))
-    purse.admit([Demand(quota(), 10)], 0)
-    resumed = 3 * RENEW_NS + RENEW_NS // 2
-    for _ in range(99):
-        purse.admit([Demand(quota(), 10)], resumed)
-
-    assert purse.admit([Demand(quota(), 20)], resumed + RENEW_NS // 4) == Short((Take("q", 20, 20 + 4 * 990, 20),))
-
-
 def test_a_lease_is_not_spent_from_once_it_nears_its_end():
     purse = purse_with(lease(100))
 
@@ -224,16 +158,6 @@ def test_a_lost_lease_is_spent_from_no_more_and_its_calls_settle_all_the_same():
     assert purse.free("q", 2) == 0
     assert purse.settle(reservation, {"nano_usd": 45}) == (Charge("q", one.id, 45),)
     assert purse.free("q", 2) == 0
-
-
-def test_what_nobody_asked_for_lately_goes_back():
-    one = lease(100)
-    purse = purse_with(one)
-    purse.settle(purse.admit([Demand(quota(), 60)], 0), {})
-
-    assert purse.idle(RENEW_NS) == {}
-    assert purse.idle(2 * RENEW_NS) == {one.id: 100}
-    assert purse.free("q", 0) == 0
 
 
 def test_what_is_wanted_elsewhere_goes_back_at_once_and_is_promised():
@@ -391,19 +315,16 @@ class PurseOfManyCalls(RuleBasedStateMachine):
     @invariant()
     def every_lease_adds_up(self):
         for held in self.purse._by_id.values():
-            assert min(held.free, held.reserved, held.given) >= 0
+            assert min(held.free, held.given) >= 0
             gone = self.spent[held.id] + self.given.get(held.id, 0)
-            assert held.free + held.reserved + gone == self.granted[held.id]
+            assert held.free + reserved(self.purse, held) + gone == self.granted[held.id]
+            assert held.reserved == reserved(self.purse, held)
 
 
 TestPurseOfManyCalls = PurseOfManyCalls.TestCase
 
 
 # -- the line
-
-
-def standing(free, recalling=0, name="q"):
-    return Standing(name, 1_000, 1_000 - free, 0, 0, None, recalling)
 
 
 def waiting_for(amount, now_ns=0):
@@ -446,52 +367,6 @@ def test_a_call_is_not_refused_for_what_another_lacks():
     assert little.outcome is None
 
 
-def test_places_of_parallel_calls_are_not_asked_for_ahead_since_they_come_back():
-    places = quota("r", unit="parallel", window="total")
-    purse = purse_with(lease(100), lease(4, "r"))
-    for _ in range(3):
-        purse.settle(purse.admit([Demand(quota(), 30), Demand(places, 1)], 0), {"nano_usd": 30})
-
-    # One place was ever needed at once, although three calls took one; whoever held more would keep others out.
-    assert purse.admit([Demand(quota(), 30), Demand(places, 1)], 0) == Short((Take("q", 20, 110, 20),))
-    purse.admit([Demand(places, 1)], 0)
-    purse.admit([Demand(places, 1)], 0)
-    assert purse.admit([Demand(quota(), 30), Demand(places, 1)], 0) == Short((Take("q", 20, 110, 20),))
-
-
-def short_of_q_and_soon_of_r():
-    """A line with one call of which "q" lacks, and what it asks of the bank: that, and "r", of which half is left of what was used."""
-    line = Line(purse_with(lease(60), lease(60, "r")))
-    demands = [Demand(quota(), 45), Demand(quota("r"), 45)]
-    line.join(demands, 0)
-    waiting = line.join([Demand(quota(), 45), Demand(quota("r"), 5)], 0)
-    _, takes = line.takes(0)
-    assert takes == (Take("q", 30, 75, 30), Take("r", 1, 30, NOBODY))
-    return line, waiting
-
-
-def test_what_was_asked_ahead_and_not_granted_refuses_nobody():
-    line, waiting = short_of_q_and_soon_of_r()
-    late = line.join([Demand(quota("r"), 20)], 1)  # lacks by now what was asked for ahead
-
-    done = line.answered({"q": lease(30), "r": standing(0, name="r")}, asked_ns=0, now_ns=2)
-
-    assert done == [waiting]
-    assert isinstance(waiting.outcome, Reservation)
-    assert late.outcome is None
-    assert line.takes(2) == ([], (Take("r", 10, 60, 10),))
-    assert not line.purse.is_wanted
-
-
-def test_what_one_call_lacks_and_another_asks_ahead_is_asked_once_as_what_it_lacks():
-    line, _ = short_of_q_and_soon_of_r()
-    line.join([Demand(quota("r"), 25)], 0)
-
-    _, takes = line.takes(0)
-
-    assert takes == (Take("q", 30, 75, 30), Take("r", 10, 55, 10))
-
-
 def test_a_call_waits_for_what_is_recalled_and_asks_again():
     line, call = waiting_for(50)
     line.takes(0)
@@ -501,17 +376,6 @@ def test_a_call_waits_for_what_is_recalled_and_asks_again():
     assert line.takes(AGAIN_NS) == ([], ())
     assert line.takes(1 + AGAIN_NS)[1] == (Take("q", 50, 50, 50),)
     assert line.answered({"q": lease(50)}, asked_ns=1, now_ns=2) == [call]
-
-
-def test_a_call_that_waits_for_what_is_recalled_asks_for_nothing_ahead_again():
-    line, call = short_of_q_and_soon_of_r()
-    line.answered({"q": standing(10, recalling=40), "r": lease(1, "r")}, asked_ns=0, now_ns=0)
-
-    for now in range(AGAIN_NS, 5 * AGAIN_NS, AGAIN_NS):
-        assert [take.quota for take in line.takes(now)[1]] == ["q"]
-        assert line.answered({"q": standing(10, recalling=40)}, asked_ns=now, now_ns=now) == []
-
-    assert call.outcome is None
 
 
 def test_a_call_waits_no_longer_than_a_live_holder_needs_to_answer():

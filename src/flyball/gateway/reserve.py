@@ -71,4 +71,5 @@ def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence
     else:
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
-    return tuple([quota for place in places if place in project.quotas for quota in project.quotas[place]])
+    counting = [quota for place in places if place in project.quotas for quota in project.quotas[place]]
+    return tuple([quota for quota in counting if quota.stop == "hard"])  # the others count what is settled, and stop nobody

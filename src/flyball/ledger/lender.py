@@ -58,10 +58,10 @@ class Lender:
         self._entries = entries
         self._clock = clock
         self._worker = worker
-        self._purse = Purse()
+        self._asked = asyncio.Event()
+        self._purse = Purse(on_low=self._asked.set)
         self._line = Line(self._purse)
         self._outcomes: dict[int, asyncio.Future[Reservation | Refusal]] = {}  # by id of the place in the line
-        self._asked = asyncio.Event()
         self._recalled = asyncio.Event()
         self._lost = 0  # entries that found no place
 
@@ -175,16 +175,21 @@ class Lender:
                     await self._asked.wait()
 
     async def _meanwhile(self, question: Coroutine[Any, Any, T]) -> T | None:
-        """The bank's answer; None where it has none. Whoever waits longer than AWAY_NS is decided without it."""
+        """The bank's answer; None where it has none. Whoever waits longer than AWAY_NS is decided without it.
+
+        Also who began to wait while the question was on its way already.
+        """
         asking = asyncio.create_task(question)
-        waited = 0.0
+        now_ns = self._clock.monotonic_ns()
+        until_ns = now_ns + int(_LONGEST_ANSWER_SECONDS * SECOND)
         try:
-            while waited < _LONGEST_ANSWER_SECONDS:
-                finished, _ = await asyncio.wait([asking], timeout=AWAY_NS / SECOND)
+            while now_ns < until_ns:
+                patient_ns = self._line.patient_ns() or until_ns
+                finished, _ = await asyncio.wait([asking], timeout=min(max(patient_ns - now_ns, 0), AWAY_NS) / SECOND)
                 if finished:
                     return asking.result()
-                waited += AWAY_NS / SECOND
-                self._tell(self._line.away(self._clock.monotonic_ns()))
+                now_ns = self._clock.monotonic_ns()
+                self._tell(self._line.away(now_ns))
             _log.warning("the bank of budgets and limits does not answer")
         except FlyballError as error:
             _log.warning("the bank of budgets and limits is away: %s", error)

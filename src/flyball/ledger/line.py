@@ -62,11 +62,13 @@ class Line:
         self._asking = [other for other in self._asking if other is not waiting]
 
     def due_ns(self) -> int | None:
-        """When somebody in the line wants to ask; None: nobody waits."""
+        """When somebody in the line wants to ask, or something runs low; None: there is nothing to ask."""
+        if self.purse.is_low:
+            return 0
         return min((waiting.again_ns for waiting in self._waiting), default=None)
 
     def takes(self, now_ns: int) -> tuple[list[Waiting], tuple[Take, ...]]:
-        """Who is admitted meanwhile, and what to ask of the bank for the others, one take for each quota."""
+        """Who is admitted meanwhile, and what to ask of the bank for the others and ahead, one take for each quota."""
         self._asking, merged = [], dict[str, Take]()
         for waiting in [waiting for waiting in self._waiting if waiting.again_ns <= now_ns]:
             tried = self.purse.admit(waiting.demands, now_ns)
@@ -78,6 +80,8 @@ class Line:
                 if take.need == NOBODY and waiting.recalling:
                     continue  # it asked already, and asks often: each time it would take a slice of what is free
                 merged[take.quota] = _both(merged[take.quota], take) if take.quota in merged else take
+        for take in self.purse.ahead(now_ns):
+            merged.setdefault(take.quota, take)
         self._asked = frozenset(merged)
         self._ahead = frozenset(take.quota for take in merged.values() if take.need == NOBODY)
         return self._done(), tuple(merged.values())
@@ -98,6 +102,10 @@ class Line:
             waiting.outcome = self._try(waiting, answers, now_ns)
         self._asking = []
         return self._done()
+
+    def patient_ns(self) -> int | None:
+        """Until when the first of those who heard nothing waits for the bank; None: nobody waits."""
+        return min((waiting.heard_ns + AWAY_NS for waiting in self._waiting), default=None)
 
     def away(self, now_ns: int) -> list[Waiting]:
         """Calls that heard nothing for AWAY_NS: each is decided by the policy of its quotas."""

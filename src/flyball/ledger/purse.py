@@ -4,85 +4,70 @@ Pure, synchronous, for one thread. Knows no clock: `now_ns` and `asked_ns` are t
 clock changes nothing. Knows no bank: it says what to take, give back and renew, and is told what came of it (see `line`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .bank import RENEW_NS
+from .pace import Pace
 from .records import MOST, NOBODY, NOTHING, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
 
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
-_FORESIGHT = 8  # so many calls make a pace; at most so many times what they asked is foreseen
+_AHEAD_NS = RENEW_NS // 4  # what runs out within it is asked for before it has
+_LOOK_NS = _AHEAD_NS // 2  # how often it is looked whether something runs out, at the least: calls may come faster by then
+_GLANCE_NS = RENEW_NS // 50  # and at the most
 _EVER_NS = -(10**30)  # before all times
 _OPEN_PART = 64  # of a quota's amount: what a worker may spend unleased where the quota does not say
 
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """One lease, as its holder sees it. `free` + what is reserved of it + what was drawn + given = granted."""
+    """One lease, as its holder sees it. `free` + what is reserved of it + `drawn` + `given` = granted.
+
+    Or what is spent of a quota without one, while the bank is away: `UNLEASED`, of which less than nothing is free.
+    """
 
     id: str
     quota: str
     free: int
-    pace: "_Pace"  # of its quota
+    granted: int
+    pace: Pace  # of its quota
     ends_ns: int = 0  # monotonic
-    until_ns: int = 0  # calls are let in by it without looking around: its end, or that of its pace's stretch
+    until_ns: int = 0  # calls are let in by it without looking around: its end, that of its pace's stretch, or when it runs low
     bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
-    reserved: int = 0
+    drawn: int = 0  # paid from it, which settles some time later
     given: int = 0
     told: int = 0  # of `given`, what the bank confirmed
     promised: bool = False
-    drawn: bool = False  # something was paid from it, which settles some time later
     limit: int = -1  # what its quota allowed when it was last looked at; -1: never
     stale: bool = False  # of a limit that was lowered since: nothing is let in by it any more, and it goes back
     emptied_ns: int | None = None
 
-
-@dataclass(slots=True, eq=False)
-class _Pace:
-    """What calls asked of one quota: in this stretch of RENEW_NS, and in the one before. It begins anew after a stretch without any."""
-
-    since_ns: int
-    now: int = 0
-    calls: int = 0  # that asked for `now`
-    before: int = 0
-
-    def recent(self, now_ns: int) -> int:
-        stretches = (now_ns - self.since_ns) // RENEW_NS
-        return self.now + self.before if stretches <= 0 else self.now if stretches == 1 else 0
-
-    def soon(self, now_ns: int) -> int:
-        """What calls will ask at this pace; of one that has just begun, foreseen from a part of a stretch."""
-        elapsed_ns = max(now_ns - self.since_ns, RENEW_NS // _FORESIGHT)
-        if elapsed_ns >= RENEW_NS or self.calls < _FORESIGHT:
-            return self.recent(now_ns)
-        return max(self.recent(now_ns), self.now * RENEW_NS // elapsed_ns)
-
-    def roll(self, now_ns: int) -> None:
-        stretches = (now_ns - self.since_ns) // RENEW_NS
-        if stretches > 0:
-            self.before = self.now if stretches == 1 else 0
-            self.now = self.calls = 0
-            self.since_ns = self.since_ns + RENEW_NS if stretches == 1 else now_ns
+    @property
+    def reserved(self) -> int:
+        """What calls that go on were promised of it."""
+        return self.granted - self.free - self.drawn - self.given
 
 
 class _Part(Hold, gc=False, eq=False):
     """What a reservation holds of one lease, and how much of that nothing was paid from yet."""
 
-    held: _Held | None
+    held: _Held
     left: int
 
 
 @dataclass(slots=True)
 class Purse:
-    """The leases of one worker."""
+    """The leases of one worker. `on_low` is called where something is to be asked for `ahead`."""
 
+    on_low: Callable[[], object] = lambda: None
     _held: dict[str, list[_Held]] = field(default_factory=dict)  # by quota, oldest first
     _by_id: dict[str, _Held] = field(default_factory=dict)
     _current: dict[str, _Held] = field(default_factory=dict)  # by quota: the lease of which calls are let in
-    _pace: dict[str, _Pace] = field(default_factory=dict)
+    _pace: dict[str, Pace] = field(default_factory=dict)
     _open: dict[int, tuple[_Part, ...]] = field(default_factory=dict)  # reservations that are not settled
-    _unleased: dict[str, int] = field(default_factory=dict)  # by quota, since the bank last answered
+    _unleased: dict[str, _Held] = field(default_factory=dict)  # by quota, since the bank last answered
+    _low: list[str] = field(default_factory=list)  # quotas: what runs out soon and was not asked for yet
     _wanted: dict[str, _Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
     _bank_ns: int | None = None
     _number: int = 0
@@ -108,8 +93,8 @@ class Purse:
             if not self._may_go_unleased(demand.quota, lack):
                 return Short((), refused=demand.quota.id)
         parts = [part for demand in hard for part in self._reserve(demand, now_ns)]
-        times = [part.held.bank_ns for part in parts if part.held is not None]
-        return self._promise(parts, max(times) + now_ns if times else None)
+        times = [part.held.bank_ns for part in parts if part.lease != UNLEASED]
+        return self._promise(parts, max(times) + now_ns if times else None) if parts else NOTHING
 
     def draw(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge an attempt of a call that goes on; the rest stays reserved. Nothing for a call that is settled already.
@@ -139,21 +124,19 @@ class Purse:
         """What nearly every call gets: all that it needs of a quota from one lease. None: it takes more thought.
 
         Every call comes this way, so that each is looked at once, and what was reserved is put back where a later one is short.
+        Nothing is ever leased of a soft quota, so one of these takes more thought.
         """
         parts: list[_Part] = []
         bank_ns = _EVER_NS
         for demand in demands:
             quota, amount = demand.quota, demand.amount
-            if quota.stop != "hard" or amount <= 0:
-                continue
             held = self._current.get(quota.id)
             if held is None or held.free < amount or held.until_ns <= now_ns or held.limit != quota.amount:
-                held = self._first(quota, now_ns)
+                held = self._first(quota, amount, now_ns)
                 if held is None or held.free < amount:
                     self._put_back(parts)
                     return None
             held.free -= amount
-            held.reserved += amount
             pace = held.pace
             pace.now += amount
             pace.calls += 1
@@ -165,13 +148,11 @@ class Purse:
     def _put_back(self, parts: Sequence[_Part]) -> None:
         for part in parts:
             held, amount = part.held, part.amount
-            assert held is not None  # noqa: S101 -- of a lease, each of them
             held.free += amount
-            held.reserved -= amount
             held.pace.now -= amount
             held.pace.calls -= 1
 
-    def _first(self, quota: Quota, now_ns: int) -> _Held | None:
+    def _first(self, quota: Quota, amount: int, now_ns: int) -> _Held | None:
         """The first lease that has anything, by which calls are let in from now on; None also where a limit has changed, which is heeded first."""
         for held in self._held.get(quota.id, ()):
             if held.limit != quota.amount:
@@ -179,14 +160,29 @@ class Purse:
             if held.free and now_ns < held.ends_ns and not held.stale:
                 self._current[quota.id] = held
                 held.pace.roll(now_ns)
-                held.until_ns = min(held.ends_ns, held.pace.since_ns + RENEW_NS)
+                held.until_ns = min(held.ends_ns, held.pace.since_ns + RENEW_NS, self._runs_low_ns(quota, amount, now_ns))
                 return held
         return None
 
-    def _paced(self, quota: str, now_ns: int) -> _Pace:
+    def _runs_low_ns(self, quota: Quota, amount: int, now_ns: int) -> int:
+        """When to look again whether calls at this pace use up what is free of a quota.
+
+        Where they soon do, or the next one as large as this finds too little, more is asked for; but no places of parallel calls, which
+        come back: many calls need few of them, and who held more would keep others out.
+        """
+        pace, free = self._paced(quota.id, now_ns), self.free(quota.id, now_ns)
+        lasts_ns = free * RENEW_NS // max(pace.soon(now_ns), 1)
+        is_low = lasts_ns < _AHEAD_NS or free < 2 * amount
+        if is_low and now_ns - pace.asked_ns >= _AHEAD_NS and quota.unit != "parallel":
+            pace.asked_ns = now_ns
+            self._low.append(quota.id)
+            self.on_low()
+        return now_ns + max(min(lasts_ns - _AHEAD_NS, _LOOK_NS), _GLANCE_NS)
+
+    def _paced(self, quota: str, now_ns: int) -> Pace:
         """The quota's pace, of the stretch that it is now."""
         if (pace := self._pace.get(quota)) is None:
-            pace = self._pace[quota] = _Pace(now_ns)
+            pace = self._pace[quota] = Pace(now_ns)
         pace.roll(now_ns)
         return pace
 
@@ -224,7 +220,8 @@ class Purse:
 
     def _may_go_unleased(self, quota: Quota, lack: int) -> bool:
         bound = quota.open_bound or max(1, quota.amount // _OPEN_PART)
-        return quota.when_away == "open" and quota.amount > 0 and self._unleased.get(quota.id, 0) + lack <= bound
+        spent = -self._unleased[quota.id].free if quota.id in self._unleased else 0
+        return quota.when_away == "open" and quota.amount > 0 and spent + lack <= bound
 
     def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
         quota, left, parts = demand.quota, demand.amount, []
@@ -236,14 +233,14 @@ class Purse:
                 continue
             part = min(held.free, left)
             held.free -= part
-            held.reserved += part
             parts.append(_Part(quota.id, quota.unit, held.id, part, held, part))
             left -= part
             if not left:
                 break
         if left:
-            self._unleased[quota.id] = self._unleased.get(quota.id, 0) + left
-            parts.append(_Part(quota.id, quota.unit, UNLEASED, left, None, left))
+            held = self._unleased.setdefault(quota.id, _Held(UNLEASED, quota.id, 0, 0, pace))
+            held.free -= left
+            parts.append(_Part(quota.id, quota.unit, UNLEASED, left, held, left))
         return parts
 
     def _heed(self, held: _Held, limit: int) -> None:
@@ -271,20 +268,13 @@ class Purse:
             used = left if left < rest else rest  # noqa: FURB136 -- for every call, and a function takes longer
             if used:
                 left -= used
+                rest -= used
+                held.drawn += used
                 charges.append(Charge(quota, part.lease, used))
-            if held is None:
-                part.left = rest - used
-                if last:
-                    self._unleased[quota] = max(0, self._unleased.get(quota, 0) - part.left)
-                continue
-            if used:
-                held.drawn = True
             if last:
-                held.reserved -= rest
-                held.free += rest - used  # of a lost lease: seen by nobody
+                held.free += rest  # of a lost lease: seen by nobody
             else:
-                held.reserved -= used
-                part.left = rest - used
+                part.left = rest
         if left:
             charges.extend(self._excess(quota, left))
         return tuple(charges)
@@ -294,16 +284,27 @@ class Purse:
         for held in self._held.get(quota, ()):
             if used := min(left, held.free):
                 held.free -= used
-                held.drawn = True
+                held.drawn += used
                 left -= used
                 charges.append(Charge(quota, held.id, used))
         return [*charges, Charge(quota, UNLEASED, left)] if left else charges
 
     # -- the bank
 
+    def ahead(self, now_ns: int) -> tuple[Take, ...]:
+        """What to ask for before calls wait for it, named once: with what is there, enough for two stretches at their pace."""
+        wanted = {name: min(2 * self._paced(name, now_ns).soon(now_ns), MOST) - self.free(name, now_ns) for name in self._low}
+        self._low.clear()
+        return tuple(Take(name, 1, most, NOBODY) for name, most in wanted.items() if most > 0)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether there is something to ask for ahead."""
+        return bool(self._low)
+
     def receive(self, lease: Lease, *, asked_ns: int, now_ns: int) -> None:
         """A lease that the bank granted when it was asked at `asked_ns`; its life counts from then."""
-        held = _Held(lease.id, lease.quota, lease.amount, self._paced(lease.quota, now_ns))
+        held = _Held(lease.id, lease.quota, lease.amount, lease.amount, self._paced(lease.quota, now_ns))
         self._held.setdefault(lease.quota, []).append(held)
         self._by_id[lease.id] = held
         self._date(held, lease, asked_ns, now_ns)
@@ -320,7 +321,7 @@ class Purse:
                 self._drop(held)
             else:
                 kept.append(held.id)
-        for quota in [name for name, pace in self._pace.items() if name not in self._held and not pace.recent(now_ns)]:
+        for quota in [name for name, pace in self._pace.items() if name not in self._held and pace.is_still(now_ns)]:
             del self._pace[quota]
         return tuple(kept)
 
@@ -359,7 +360,7 @@ class Purse:
                 continue
             wanted = held.id in self._wanted
             pace = self._pace.get(held.quota)
-            if held.free and (closing or wanted or pace is None or not pace.recent(now_ns)):
+            if held.free and (closing or wanted or pace is None or pace.is_still(now_ns)):
                 held.given += held.free
                 held.free = 0
             if held.given > held.told or (wanted and not held.promised):

@@ -1,0 +1,34 @@
+"""Quotas, leases and purses that hold them, for tests without a bank."""
+
+from flyball.ledger.bank import LEASE_NS, SECOND
+from flyball.ledger.purse import Purse
+from flyball.ledger.records import Lease, Quota, Standing
+
+BANK = 1_780_315_200 * SECOND
+names = (f"lease_{number}" for number in range(10**9))
+
+
+def quota(name="q", **differently):
+    plain = {"organisation": "org", "project": "pro", "unit": "nano_usd", "scope_kind": "project", "amount": 1_000}
+    return Quota(**plain | {"id": name, "window": "day"} | differently)
+
+
+def lease(amount, name="q", **differently):
+    plain = {"id": next(names), "quota": name, "window_ns": 0, "worker": "w", "amount": amount, "granted_ns": BANK}
+    return Lease(**plain | {"expires_ns": BANK + LEASE_NS} | differently)
+
+
+def purse_with(*leases, now_ns=0):
+    purse = Purse()
+    for one in leases:
+        purse.receive(one, asked_ns=now_ns, now_ns=now_ns)
+    return purse
+
+
+def standing(free, recalling=0, name="q"):
+    return Standing(name, 1_000, 1_000 - free, 0, 0, None, recalling)
+
+
+def reserved(purse, held):
+    """What calls that go on were promised of a lease, told by their own parts."""
+    return sum(part.left for parts in purse._open.values() for part in parts if part.held is held)
