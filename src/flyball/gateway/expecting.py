@@ -101,12 +101,8 @@ class Expectations:
 
 def _allowed(asked: Asked) -> int | None:
     """The longest answer that the caller allows; None: any."""
-    if _SAY_HOW_LONG.isdisjoint(asked.fields):
-        return None
     longest: int | None = None
-    for name in _SAY_HOW_LONG:
-        if name not in asked.fields:
-            continue
+    for name in _SAY_HOW_LONG.intersection(asked.fields):
         said = decoded(asked.fields[name], name)
         if name == _GEMINI[0]:
             said = said.get(_GEMINI[1]) if isinstance(said, Mapping) else None
