@@ -46,17 +46,16 @@ def test_one_dear_call_is_no_pace():
     assert purse.admit([Demand(quota(), 1)], RENEW_NS // 10) == Short((Take("q", 1, 1_001, 1),))
 
 
-@pytest.mark.parametrize(
-    ("paused", "still"), [(1, 400), (2, 200), (3, 100), (4, 50), (9, 1), (10, 0), (10**9, 0)]
-)
+@pytest.mark.parametrize(("paused", "still"), [(1, 400), (2, 200), (3, 100), (4, 50), (9, 1), (10, 0), (10**9, 0)])
 def test_a_pace_is_half_of_what_it_was_with_every_second_of_a_pause(paused, still):
     purse = purse_with(lease(400))
     for _ in range(4):
         purse.admit([Demand(quota(), 100)], 0)
 
     assert purse.admit([Demand(quota(), 7)], paused * RENEW_NS) == Short((Take("q", 7, 7 + still, 7),))
-    purse.receive(lease(7), asked_ns=paused * RENEW_NS, now_ns=paused * RENEW_NS)  # which is no call, and forgets nothing
-    assert purse.admit([Demand(quota(), 8)], paused * RENEW_NS) == Short((Take("q", 1, 1 + still, 1),))
+    then = paused * RENEW_NS
+    purse.receive(lease(7), asked_ns=then, now_ns=then)  # which is no call, and forgets nothing
+    assert purse.admit([Demand(quota(), 8)], then) == Short((Take("q", 1, 1 + still, 1),))
 
 
 def test_after_a_pause_a_pace_is_measured_from_the_first_call():

@@ -11,7 +11,7 @@ from leasing import BANK, lease, purse_with, quota, reserved, standing
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
 from flyball.ledger.line import LONGEST_NS, Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
-from flyball.ledger.records import NOBODY, UNLEASED, Charge, Demand, Lease, Quota, Reservation, Short, Standing, Take
+from flyball.ledger.records import NOBODY, UNLEASED, Charge, Demand, Reservation, Short, Take
 
 
 def test_a_call_is_admitted_from_what_is_held_and_charged_what_it_used():
@@ -460,3 +460,14 @@ def test_a_call_that_is_covered_never_joins_the_line(amount):
 
     assert isinstance(line.join([Demand(quota(), amount)], 0), Reservation)
     assert line.due_ns() is None
+
+
+def test_each_call_waits_as_long_for_the_bank_whenever_it_came():
+    line, first = waiting_for(5)
+    assert line.patient_ns() == AWAY_NS
+    second = line.join([Demand(quota(), 5)], AWAY_NS // 2)
+
+    assert line.away(AWAY_NS) == [first]
+    assert line.patient_ns() == AWAY_NS + AWAY_NS // 2
+    assert line.away(line.patient_ns()) == [second]
+    assert line.patient_ns() is None

@@ -72,4 +72,6 @@ def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
     counting = [quota for place in places if place in project.quotas for quota in project.quotas[place]]
-    return tuple([quota for quota in counting if quota.stop == "hard"])  # the others count what is settled, and stop nobody
+    return tuple(
+        [quota for quota in counting if quota.stop == "hard"]
+    )  # the others count what is settled, and stop nobody

@@ -14,7 +14,9 @@ from .records import MOST, NOBODY, NOTHING, UNLEASED, Charge, Demand, Hold, Leas
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
 _AHEAD_NS = RENEW_NS // 4  # what runs out within it is asked for before it has
-_LOOK_NS = _AHEAD_NS // 2  # how often it is looked whether something runs out, at the least: calls may come faster by then
+_LOOK_NS = (
+    _AHEAD_NS // 2
+)  # how often it is looked whether something runs out, at the least: calls may come faster by then
 _GLANCE_NS = RENEW_NS // 50  # and at the most
 _EVER_NS = -(10**30)  # before all times
 _OPEN_PART = 64  # of a quota's amount: what a worker may spend unleased where the quota does not say
@@ -33,7 +35,9 @@ class _Held:
     granted: int
     pace: Pace  # of its quota
     ends_ns: int = 0  # monotonic
-    until_ns: int = 0  # calls are let in by it without looking around: its end, that of its pace's stretch, or when it runs low
+    until_ns: int = (
+        0  # calls are let in by it without looking around: its end, that of its pace's stretch, or when it runs low
+    )
     bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
     drawn: int = 0  # paid from it, which settles some time later
     given: int = 0
@@ -160,7 +164,9 @@ class Purse:
             if held.free and now_ns < held.ends_ns and not held.stale:
                 self._current[quota.id] = held
                 held.pace.roll(now_ns)
-                held.until_ns = min(held.ends_ns, held.pace.since_ns + RENEW_NS, self._runs_low_ns(quota, amount, now_ns))
+                held.until_ns = min(
+                    held.ends_ns, held.pace.since_ns + RENEW_NS, self._runs_low_ns(quota, amount, now_ns)
+                )
                 return held
         return None
 
@@ -293,7 +299,9 @@ class Purse:
 
     def ahead(self, now_ns: int) -> tuple[Take, ...]:
         """What to ask for before calls wait for it, named once: with what is there, enough for two stretches at their pace."""
-        wanted = {name: min(2 * self._paced(name, now_ns).soon(now_ns), MOST) - self.free(name, now_ns) for name in self._low}
+        wanted = {
+            name: min(2 * self._paced(name, now_ns).soon(now_ns), MOST) - self.free(name, now_ns) for name in self._low
+        }
         self._low.clear()
         return tuple(Take(name, 1, most, NOBODY) for name, most in wanted.items() if most > 0)
 
