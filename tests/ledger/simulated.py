@@ -61,8 +61,8 @@ class Worker:
 
     def __init__(self, world, name, spool):
         self.world, self.name, self.spool = world, name, spool
-        self.purse = Purse(on_low=lambda: self.wake("lend"))
-        self.line = Line(self.purse)
+        self.purse = Purse()
+        self.line = Line(self.purse, on_low=lambda: self.wake("lend"))
         self.born_ns, self.base_ns = world.now, world.rng.randrange(10**15)
         self.rate = world.rng.randint(-2_000, 2_000)  # of its clock against true time, in millionths
         self.wall_jump_ns = 0

@@ -135,34 +135,35 @@ def test_a_call_that_waits_for_what_is_recalled_asks_for_nothing_ahead_again():
     assert call.outcome is None
 
 
-def running_low(calls=9, amount=10, held=100, **differently):
+def running_low(calls=9, amount=10, held=100, amount_of_all=10**9, **differently):
     """A purse of which so many calls have taken, and what it was told."""
     told = []
-    purse = Purse(on_low=lambda: told.append(1))
+    purse = Purse(on_low=told.append)
     purse.receive(lease(held), asked_ns=0, now_ns=0)
     for _ in range(calls):
-        purse.admit([Demand(quota(**differently), amount)], 0)
+        purse.admit([Demand(quota(amount=amount_of_all, **differently), amount)], 0)
     return purse, told
+
+
+def large():
+    return quota(amount=10**9)
 
 
 def test_what_runs_out_soon_is_asked_for_before_calls_wait_for_it():
     purse, told = running_low()
-    assert not purse.is_low
+    assert not told
 
-    assert isinstance(purse.admit([Demand(quota(), 1)], RENEW_NS // 2), Reservation)
+    assert isinstance(purse.admit([Demand(large(), 1)], RENEW_NS // 2), Reservation)
 
-    assert told == [1]
-    assert purse.is_low
-    assert purse.ahead(RENEW_NS // 2) == (Take("q", 1, 2 * 2 * 91 - 9, NOBODY),)
-    assert purse.ahead(RENEW_NS // 2) == ()
+    assert told == ["q"]
+    assert purse.ahead("q", RENEW_NS // 2) == Take("q", 1, 2 * 91 - 9, NOBODY)
 
 
 def test_what_runs_out_soon_is_asked_for_at_most_four_times_a_second():
     purse, told = running_low(calls=12, amount=5, held=65)
 
     for now in range(RENEW_NS // 2, RENEW_NS + RENEW_NS // 2 + 1, RENEW_NS // 100):
-        purse.admit([Demand(quota(), 0)], now)
-        assert len(purse.ahead(now)) <= 1  # as if nothing of it were granted
+        purse.admit([Demand(large(), 0)], now)  # as if nothing of it were granted
 
     assert len(told) == 4
 
@@ -171,19 +172,20 @@ def test_what_lasts_longer_is_not_asked_for():
     purse, told = running_low(held=1_000)
 
     for now in range(0, 3 * RENEW_NS, RENEW_NS // 10):
-        purse.admit([Demand(quota(), 1)], now)
+        purse.admit([Demand(large(), 1)], now)
 
     assert not told
 
 
 def test_of_one_who_calls_now_and_then_the_next_call_finds_what_it_needs():
     purse, told = running_low(calls=1, held=30)
-    purse.admit([Demand(quota(), 10)], RENEW_NS)
+    purse.admit([Demand(large(), 10)], RENEW_NS)
     assert not told
 
-    purse.admit([Demand(quota(), 10)], 2 * RENEW_NS)
+    purse.admit([Demand(large(), 10)], 2 * RENEW_NS)
 
-    assert purse.ahead(2 * RENEW_NS) == (Take("q", 1, 2 * 20, NOBODY),)
+    assert told == ["q"]
+    assert purse.ahead("q", 2 * RENEW_NS) == Take("q", 1, 20, NOBODY)
 
 
 def test_places_of_parallel_calls_never_run_low():
@@ -194,11 +196,13 @@ def test_places_of_parallel_calls_never_run_low():
 
 def test_the_line_asks_for_what_runs_low_though_nobody_waits_and_once():
     purse, _ = running_low()
-    line = Line(purse)
-    line.join([Demand(quota(), 1)], RENEW_NS // 2)
+    woken = []
+    line = Line(purse, on_low=lambda: woken.append(1))
+    line.join([Demand(large(), 1)], RENEW_NS // 2)
 
+    assert woken == [1]
     assert line.due_ns() == 0
-    assert line.takes(RENEW_NS // 2) == ([], (Take("q", 1, 355, NOBODY),))
+    assert line.takes(RENEW_NS // 2) == ([], (Take("q", 1, 2 * 91 - 9, NOBODY),))
     assert line.due_ns() is None
     assert line.answered({"q": standing(0)}, asked_ns=0, now_ns=RENEW_NS) == []
     assert not purse.is_wanted
@@ -207,7 +211,36 @@ def test_the_line_asks_for_what_runs_low_though_nobody_waits_and_once():
 def test_a_call_that_comes_short_of_what_runs_low_asks_for_itself():
     purse, _ = running_low()
     line = Line(purse)
-    line.join([Demand(quota(), 1)], RENEW_NS // 2)
-    line.join([Demand(quota(), 30)], RENEW_NS // 2)
+    line.join([Demand(large(), 1)], RENEW_NS // 2)
+    line.join([Demand(large(), 30)], RENEW_NS // 2)
 
     assert line.takes(RENEW_NS // 2) == ([], (Take("q", 21, 21 + 2 * 91, 21),))
+
+
+def test_of_what_is_scarce_nothing_is_asked_for_ahead_until_it_is_plenty_again():
+    purse, told = running_low()
+    line = Line(purse)
+    purse.on_low = told.append
+    line.join([Demand(large(), 20)], 0)
+    told.clear()
+    (take,) = line.takes(0)[1]
+    line.answered({"q": lease(take.most - 1)}, asked_ns=0, now_ns=0)
+
+    purse.admit([Demand(large(), purse.free("q", 0) - 1)], 0)
+    purse.admit([Demand(large(), 1)], RENEW_NS // 2)
+    assert not told
+
+    line.join([Demand(large(), 20)], RENEW_NS // 2)
+    (take,) = line.takes(RENEW_NS // 2)[1]
+    line.answered({"q": lease(take.most)}, asked_ns=0, now_ns=RENEW_NS // 2)
+    purse.admit([Demand(large(), purse.free("q", 0) - 1)], RENEW_NS)
+    assert set(told) == {"q"}
+
+
+@pytest.mark.parametrize(("amount", "asks"), [(64 * 180, ["q"]), (64 * 180 - 1, [])])
+def test_of_a_small_quota_nothing_is_asked_for_ahead(amount, asks):
+    purse, told = running_low(amount_of_all=amount)
+
+    purse.admit([Demand(quota(amount=amount), 1)], RENEW_NS // 2)
+
+    assert told == asks

@@ -59,8 +59,8 @@ class Lender:
         self._clock = clock
         self._worker = worker
         self._asked = asyncio.Event()
-        self._purse = Purse(on_low=self._asked.set)
-        self._line = Line(self._purse)
+        self._purse = Purse()
+        self._line = Line(self._purse, on_low=self._asked.set)
         self._outcomes: dict[int, asyncio.Future[Reservation | Refusal]] = {}  # by id of the place in the line
         self._recalled = asyncio.Event()
         self._lost = 0  # entries that found no place

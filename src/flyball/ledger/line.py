@@ -5,7 +5,7 @@ hands the answers to `answered`, and calls `away` when they do not come. A call 
 holds anything idle; while others may, it asks again until they have answered the recall, at most PATIENCE_NS.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,13 +37,18 @@ class Waiting:
 
 @dataclass(slots=True)
 class Line:
-    """Calls that wait, in the order in which they came."""
+    """Calls that wait, in the order in which they came. `on_low` is called where something is to be asked for before any does."""
 
     purse: Purse
+    on_low: Callable[[], object] = lambda: None
     _waiting: list[Waiting] = field(default_factory=list)
     _asking: list[Waiting] = field(default_factory=list)  # those that the last `takes` spoke for
-    _asked: frozenset[str] = frozenset()  # the quotas it asked for
+    _asked: dict[str, int] = field(default_factory=dict)  # the quotas it asked for, and how much at most
+    _low: list[str] = field(default_factory=list)  # quotas that run low and were not asked for yet
     _ahead: frozenset[str] = frozenset()  # of those, what no call waited for: a refusal of it means nothing
+
+    def __post_init__(self) -> None:
+        self.purse.on_low = self._runs_low
 
     def join(self, demands: Sequence[Demand], now_ns: int) -> Reservation | Waiting:
         """Admitted from what the worker holds, as nearly every call is; or a place in the line."""
@@ -63,7 +68,7 @@ class Line:
 
     def due_ns(self) -> int | None:
         """When somebody in the line wants to ask, or something runs low; None: there is nothing to ask."""
-        if self.purse.is_low:
+        if self._low:
             return 0
         return min((waiting.again_ns for waiting in self._waiting), default=None)
 
@@ -80,21 +85,23 @@ class Line:
                 if take.need == NOBODY and waiting.recalling:
                     continue  # it asked already, and asks often: each time it would take a slice of what is free
                 merged[take.quota] = _both(merged[take.quota], take) if take.quota in merged else take
-        for take in self.purse.ahead(now_ns):
-            merged.setdefault(take.quota, take)
-        self._asked = frozenset(merged)
+        for quota in self._low:
+            if quota not in merged and (more := self.purse.ahead(quota, now_ns)):
+                merged[quota] = more
+        self._low.clear()
+        self._asked = {take.quota: take.most for take in merged.values()}
         self._ahead = frozenset(take.quota for take in merged.values() if take.need == NOBODY)
         return self._done(), tuple(merged.values())
 
     def answered(self, answers: Mapping[str, Lease | Standing], *, asked_ns: int, now_ns: int) -> list[Waiting]:
         """What the bank said to the last `takes`: who is admitted or refused by it. The others ask again."""
         self.purse.back()
-        for quota in self._asked - answers.keys():
+        for quota in self._asked.keys() - answers.keys():
             self.forget(quota)
         answers = {name: one for name, one in answers.items() if isinstance(one, Lease) or name not in self._ahead}
         for answer in answers.values():
             if isinstance(answer, Lease):
-                self.purse.receive(answer, asked_ns=asked_ns, now_ns=now_ns)
+                self.purse.receive(answer, asked_ns=asked_ns, now_ns=now_ns, most=self._asked.get(answer.quota, 0))
             else:
                 self.purse.recall(answer.quota)
         for waiting in [waiting for waiting in self._asking if waiting.outcome is None]:
@@ -119,6 +126,10 @@ class Line:
         """A quota that is no more: nobody waits for it."""
         for waiting in self._waiting:
             waiting.demands = tuple(demand for demand in waiting.demands if demand.quota.id != quota)
+
+    def _runs_low(self, quota: str) -> None:
+        self._low.append(quota)
+        self.on_low()
 
     def _try(
         self, waiting: Waiting, answers: Mapping[str, Lease | Standing], now_ns: int

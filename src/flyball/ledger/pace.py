@@ -23,6 +23,7 @@ class Pace:
     now: int = 0
     calls: int = 0  # that asked for `now`
     before: int = 0
+    is_scarce: bool = False  # the bank granted less than was asked last
     asked_ns: int = _EVER_NS  # when it was last asked for ahead
     _first_ns: int = 0  # when this stretch was first looked at, which its first call does
     _quiet: int = _STILL  # stretches before this one in which nothing was asked

@@ -14,6 +14,7 @@ from .records import MOST, NOBODY, NOTHING, UNLEASED, Charge, Demand, Hold, Leas
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
 _AHEAD_NS = RENEW_NS // 4  # what runs out within it is asked for before it has
+_PLENTY = 64  # times what is asked for ahead, or more, is all of a quota
 _LOOK_NS = (
     _AHEAD_NS // 2
 )  # how often it is looked whether something runs out, at the least: calls may come faster by then
@@ -62,16 +63,15 @@ class _Part(Hold, gc=False, eq=False):
 
 @dataclass(slots=True)
 class Purse:
-    """The leases of one worker. `on_low` is called where something is to be asked for `ahead`."""
+    """The leases of one worker. `on_low` is told each quota of which more is to be asked for `ahead`."""
 
-    on_low: Callable[[], object] = lambda: None
+    on_low: Callable[[str], object] = lambda _: None
     _held: dict[str, list[_Held]] = field(default_factory=dict)  # by quota, oldest first
     _by_id: dict[str, _Held] = field(default_factory=dict)
     _current: dict[str, _Held] = field(default_factory=dict)  # by quota: the lease of which calls are let in
     _pace: dict[str, Pace] = field(default_factory=dict)
     _open: dict[int, tuple[_Part, ...]] = field(default_factory=dict)  # reservations that are not settled
     _unleased: dict[str, _Held] = field(default_factory=dict)  # by quota, since the bank last answered
-    _low: list[str] = field(default_factory=list)  # quotas: what runs out soon and was not asked for yet
     _wanted: dict[str, _Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
     _bank_ns: int | None = None
     _number: int = 0
@@ -173,16 +173,18 @@ class Purse:
     def _runs_low_ns(self, quota: Quota, amount: int, now_ns: int) -> int:
         """When to look again whether calls at this pace use up what is free of a quota.
 
-        Where they soon do, or the next one as large as this finds too little, more is asked for; but no places of parallel calls, which
-        come back: many calls need few of them, and who held more would keep others out.
+        Where they soon do, or the next one as large as this finds too little, more is asked for, where there is plenty: of the rest
+        each has to hold as little as he can, for what a killed worker held is missing until its lease ends. And no places of parallel
+        calls, which come back: many calls need few of them.
         """
         pace, free = self._paced(quota.id, now_ns), self.free(quota.id, now_ns)
-        lasts_ns = free * RENEW_NS // max(pace.soon(now_ns), 1)
+        soon = max(pace.soon(now_ns), 1)
+        lasts_ns = free * RENEW_NS // soon
         is_low = lasts_ns < _AHEAD_NS or free < 2 * amount
-        if is_low and now_ns - pace.asked_ns >= _AHEAD_NS and quota.unit != "parallel":
+        is_plenty = soon * _PLENTY <= quota.amount and not pace.is_scarce
+        if is_low and is_plenty and now_ns - pace.asked_ns >= _AHEAD_NS and quota.unit != "parallel":
             pace.asked_ns = now_ns
-            self._low.append(quota.id)
-            self.on_low()
+            self.on_low(quota.id)
         return now_ns + max(min(lasts_ns - _AHEAD_NS, _LOOK_NS), _GLANCE_NS)
 
     def _paced(self, quota: str, now_ns: int) -> Pace:
@@ -297,22 +299,16 @@ class Purse:
 
     # -- the bank
 
-    def ahead(self, now_ns: int) -> tuple[Take, ...]:
-        """What to ask for before calls wait for it, named once: with what is there, enough for two stretches at their pace."""
-        wanted = {
-            name: min(2 * self._paced(name, now_ns).soon(now_ns), MOST) - self.free(name, now_ns) for name in self._low
-        }
-        self._low.clear()
-        return tuple(Take(name, 1, most, NOBODY) for name, most in wanted.items() if most > 0)
+    def ahead(self, quota: str, now_ns: int) -> Take | None:
+        """What to ask for of what runs low, before calls wait for it: with what is there, as much as they will ask."""
+        most = min(self._paced(quota, now_ns).soon(now_ns), MOST) - self.free(quota, now_ns)
+        return Take(quota, 1, most, NOBODY) if most > 0 else None
 
-    @property
-    def is_low(self) -> bool:
-        """Whether there is something to ask for ahead."""
-        return bool(self._low)
-
-    def receive(self, lease: Lease, *, asked_ns: int, now_ns: int) -> None:
-        """A lease that the bank granted when it was asked at `asked_ns`; its life counts from then."""
-        held = _Held(lease.id, lease.quota, lease.amount, lease.amount, self._paced(lease.quota, now_ns))
+    def receive(self, lease: Lease, *, asked_ns: int, now_ns: int, most: int = 0) -> None:
+        """A lease that the bank granted when it was asked for `most` at `asked_ns`; its life counts from then."""
+        pace = self._paced(lease.quota, now_ns)
+        pace.is_scarce = lease.amount < most
+        held = _Held(lease.id, lease.quota, lease.amount, lease.amount, pace)
         self._held.setdefault(lease.quota, []).append(held)
         self._by_id[lease.id] = held
         self._date(held, lease, asked_ns, now_ns)
