@@ -1,7 +1,9 @@
 """Bodies go from the socket to whoever reads them without a parser: whole, and nothing of what comes behind them is lost."""
 
 import asyncio
+import random
 import socket
+from itertools import pairwise
 
 import pytest
 
@@ -110,3 +112,48 @@ async def test_what_is_no_request_behind_a_body_is_refused(connection):
     writer.write(b"\x00\x01 nonsense\r\n\r\n")
 
     assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+
+
+async def test_what_comes_behind_the_last_request_is_nobodys(connection):
+    reader, writer = connection
+    question = asking(LARGE[:100_000]).replace(b"host: a", b"host: a\r\nconnection: close")
+    writer.write(question[:1_000])
+    await asyncio.sleep(0.02)
+    writer.write(question[1_000:] + b"\x00\x01 nonsense\r\n\r\n")
+
+    assert await answer(reader) == LARGE[:100_000]
+    assert await reader.read() == b""
+
+
+async def test_a_length_may_be_written_with_many_zeros(connection):
+    reader, writer = connection
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %b5\r\n\r\n" % (b"0" * 5_000)
+    writer.write(head + b"he")
+    await asyncio.sleep(0.02)
+    writer.write(b"llo" + asking(b"next"))
+
+    assert await answer(reader) == b"hello"
+    assert await answer(reader) == b"next"
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_requests_split_anywhere_are_the_same_requests(connection, seed):
+    reader, writer = connection
+    chance = random.Random(seed)
+    bodies = [LARGE[: chance.choice([0, 1, 5, 1_000, 70_000, 300_000])] for _ in range(6)]
+    sent = b""
+    for body in bodies:
+        chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        sent += chance.choice([b"", b"\r\n"]) + (chunked if body and chance.random() < 0.3 else asking(body))
+    cuts = sorted({0, len(sent), *(chance.randrange(len(sent)) for _ in range(12))})
+
+    async def send():
+        for start, end in pairwise(cuts):
+            writer.write(sent[start:end])
+            await writer.drain()
+            await asyncio.sleep(0.002)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(send())
+        for body in bodies:
+            assert await answer(reader) == body
