@@ -2,7 +2,7 @@
 
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
@@ -23,6 +23,7 @@ def pair(key, **value):
     return KeyValue(key=key, value=AnyValue(**value)).SerializeToString()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_pairs, max_size=4))
 def test_attributes_are_told_as_if_each_had_been_read(spans):
     attributes = Attributes()
