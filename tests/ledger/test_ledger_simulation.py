@@ -12,6 +12,7 @@ from simulated import MS, BrokenError, Worker, World, now_of
 
 from flyball.ledger.bank import LEASE_NS, SECOND
 from flyball.ledger.records import Quota
+from flyball.ledger.windows import is_rolling
 
 MONTH_ENDS = 1_780_272_000 * SECOND  # 2026-06-01 00:00 UTC, a Monday: minute, hour, day, week and month turn together
 LASTS = 25 * SECOND
@@ -146,6 +147,8 @@ def the_banks_clock_steps(world):
     step_ns = world.rng.choice((-1, 1)) * world.rng.randint(SECOND // 10, 60 * SECOND)
     world.bank_step_ns += step_ns
     world.undated_until = world.now + LEASE_NS
+    # A rolling window lies elsewhere from now on, and may hold more than its limit, which was of another time: no verb may add to it.
+    world.exceeded |= {quota.id for quota in world.bank.quotas.values() if is_rolling(quota.window)}
     if step_ns > 0:
         world.ahead_until = world.now + LEASE_NS
     for worker in world.workers:  # what leases hold is known to both only when each has ended
