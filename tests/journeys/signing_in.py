@@ -52,7 +52,12 @@ def use_a_second_factor(flyball, seeds, visitor, password):
     _keep_codes(seeds, page, "recovery code")
     keep_cookies(seeds, visitor, "who turned it on")
     used = [seeds["recovery code 0"], seeds["recovery code 1"].replace("-", "").upper()]
-    for code in ("000000", seeds.plant("a wrong recovery code", "abcd-efgh-ijkl-mnop"), totp.code_of(raw, step + 1), *used):
+    for code in (
+        "000000",
+        seeds.plant("a wrong recovery code", "abcd-efgh-ijkl-mnop"),
+        totp.code_of(raw, step + 1),
+        *used,
+    ):
         browser = Visitor(flyball)
         assert browser.submit("/sign-in", name="administrator", password=password) == 303
         assert browser.cookies.get("flyball_step")
