@@ -44,7 +44,7 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
 
 
 def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Sequence[Quota]:
-    """The quotas that count a call, each once. Calls without tags of the same key to the same name have the same ones."""
+    """The quotas that can stop a call, each once. Calls without tags of the same key to the same name have the same ones."""
     if tags:
         return _looked_up(project, route, notes, tags)
     caller = notes.caller
@@ -72,6 +72,5 @@ def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
     counting = [quota for place in places if place in project.quotas for quota in project.quotas[place]]
-    return tuple(
-        [quota for quota in counting if quota.stop == "hard"]
-    )  # the others count what is settled, and stop nobody
+    # The others count what is settled, and stop nobody.
+    return tuple([quota for quota in counting if quota.stop == "hard"])

@@ -36,9 +36,8 @@ class _Held:
     granted: int
     pace: Pace  # of its quota
     ends_ns: int = 0  # monotonic
-    until_ns: int = (
-        0  # calls are let in by it without looking around: its end, that of its pace's stretch, or when it runs low
-    )
+    # Calls are let in by it without looking around: to its end, that of its pace's stretch, or when it may run low.
+    until_ns: int = 0
     bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
     drawn: int = 0  # paid from it, which settles some time later
     given: int = 0

@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(GuardedProtocol, allowance) if allowance else StraightProtocol,  # type: ignore[arg-type] # makes one
+                http=partial(GuardedProtocol, allowance) if allowance else StraightProtocol,  # type: ignore[arg-type] # uvicorn asks for a class and calls it: whatever makes one does
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
