@@ -33,6 +33,7 @@ from flyball.infra.spool.spool import Spool
 from flyball.kit.clock import SystemClock
 from flyball.ledger import quota_store
 from flyball.ledger.bank_postgres import PostgresBank
+from flyball.ledger.cover import Cover
 from flyball.ledger.lender import Lender
 from flyball.ledger.records import Quota
 from flyball.ledger.settling import SpooledEntries, deliver_entries
@@ -129,10 +130,11 @@ async def serve(lender: Lender, declared: Sequence[Quota], organisation: str, ca
     caller = ActiveKey(hash=b"", id="key_1", project="default", name="bench", permissions=frozenset({"gateway.call"}))
     asked, expectations = dialect("openai_chat").ask(BODY), Expectations()
     usage = Usage(input_tokens=11, output_tokens=9)
+    cover = Cover.of(declared)
     began = time.process_time()
     for number in range(calls):
-        demands = expectations.of("default", route, asked).demands(declared)
-        reservation = lender.at_once(demands) or await lender.admit(demands)
+        amounts = expectations.of("default", route, asked).amounts(cover)
+        reservation = lender.at_once(cover, amounts) or await lender.admit(cover.demands(amounts))
         called = Called(
             caller=caller, organisation=organisation, at_ns=reservation.at_ns or time.time_ns(), trace_id=f"{number:032x}",
             span_id=f"{number:016x}", tags=(),

@@ -5,7 +5,7 @@ benches alone.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 from flyball.gateway import handle, record
@@ -14,19 +14,29 @@ from flyball.ledger.lender import Lender
 from flyball.ledger.records import Entry, Reservation
 
 WITHOUT = "without"  # the name of a key
-_NOTHING = Reservation(0, None, ())
+_NOTHING = Reservation(0, None)
 _reserve, _entries_of, _settle = handle.reserve, record.entries_of, Lender.settle
 
 
-async def _reserve_or_not(till: Any, project: Any, notes: record.Entry, *others: Any) -> None:
+class _Done:
+    """Has been waited for already: so neither kind of call waits for what the other does not."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
+_DONE = _Done()
+
+
+def _reserve_or_not(till: Any, project: Any, notes: record.Entry, asked: Any, expectations: Any) -> Awaitable[None]:
     if notes.caller.name == WITHOUT:
         notes.reservation = _NOTHING
-    else:
-        await _reserve(till, project, notes, *others)
+        return _DONE
+    return _reserve(till, project, notes, asked, expectations)
 
 
-def _entries_or_none(called: Called, *others: Any) -> tuple[Entry, ...]:
-    return () if called.caller.name == WITHOUT else _entries_of(called, *others)
+def _entries_or_none(called: Called, route: Any, tried: Any, spans: Any) -> tuple[Entry, ...]:
+    return () if called.caller.name == WITHOUT else _entries_of(called, route, tried, spans)
 
 
 def _settle_or_not(till: Lender, reservation: Reservation, entries: Sequence[Entry]) -> None:
@@ -37,7 +47,7 @@ def _settle_or_not(till: Lender, reservation: Reservation, entries: Sequence[Ent
 if __name__ == "__main__":
     from flyball.web import gateway
 
-    handle.reserve = _reserve_or_not
+    handle.reserve = _reserve_or_not  # type: ignore[assignment]
     record.entries_of = _entries_or_none  # type: ignore[attr-defined]
     Lender.settle = _settle_or_not  # type: ignore[method-assign]
     gateway.main(sys.argv[1:])

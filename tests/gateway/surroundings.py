@@ -45,13 +45,13 @@ class FreeTill:
         self.entries = []
         self._made = 0
 
-    def at_once(self, _):
+    def at_once(self, *_):
         self._made += 1
         self.open.add(self._made)
-        return Reservation(self._made, None, ())
+        return Reservation(self._made, None)
 
-    async def admit(self, demands):
-        return self.at_once(demands)
+    async def admit(self, _):
+        return self.at_once()
 
     def settle(self, reservation, entries):
         self.open.remove(reservation.number)  # once

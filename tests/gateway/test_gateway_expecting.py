@@ -7,6 +7,7 @@ import pytest
 
 from flyball.gateway.choose import ModelRoute
 from flyball.gateway.expecting import Expectations, Worth
+from flyball.ledger.cover import Cover
 from flyball.ledger.records import MOST, Entry, Quota
 from flyball.llm.dialect import Asked
 from flyball.llm.usage import tokens_of
@@ -18,8 +19,8 @@ def limit(amount, unit="tokens"):
 
 def promised(worth, quota):
     """How much of it one quota promises."""
-    [demand] = worth.demands([quota])
-    return demand.amount
+    [amount] = worth.amounts(Cover.of([quota]))
+    return amount
 
 
 def asked(**fields):
@@ -77,6 +78,4 @@ def test_an_image_counts_as_an_image_and_not_as_its_letters():
 def test_all_quotas_together_are_promised_what_each_is_promised_alone(worth):
     quotas = [limit(amount, unit) for unit in ("requests", "tokens", "nano_usd", "parallel") for amount in (100, 10**9)]
 
-    assert [(each.quota, each.amount) for each in worth.demands(quotas)] == [
-        (quota, promised(worth, quota)) for quota in quotas
-    ]
+    assert list(worth.amounts(Cover.of(quotas))) == [promised(worth, quota) for quota in quotas]

@@ -14,6 +14,7 @@ from flyball.gateway.choose import FunctionRoute
 from flyball.gateway.expecting import Expectations
 from flyball.gateway.orders import RunLine
 from flyball.kit.clock import SystemClock
+from flyball.ledger.cover import Cover
 from flyball.ledger.lender import Lender
 from flyball.ledger.records import Quota
 from flyball.llm.usage import Usage
@@ -276,9 +277,9 @@ async def test_the_first_call_of_a_function_is_promised_what_its_variant_may_cos
     variant = msgspec.structs.replace(surroundings.variant(), kind="prompt", spec=ASKS_FAST)
     route = FunctionRoute(served, variant, served.live, {"question": "hello"})
 
-    [demand] = Expectations().of("default", route, None).demands([quota])
+    [amount] = Expectations().of("default", route, None).amounts(Cover.of([quota]))
 
-    assert demand.amount > 50 * 2_000  # of output, at 2,000 nano-dollars a token
+    assert amount > 50 * 2_000  # of output, at 2,000 nano-dollars a token
 
 
 async def test_counting_tokens_is_free_and_needs_no_promise(gateway, declare, till):

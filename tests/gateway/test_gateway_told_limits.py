@@ -6,8 +6,9 @@ from memory_bank import MemoryBank
 from surroundings import KEY
 
 from flyball.kit.clock import FixedClock, SystemClock
+from flyball.ledger.cover import Cover
 from flyball.ledger.lender import Lender
-from flyball.ledger.records import Demand, Quota
+from flyball.ledger.records import Quota
 from flyball.ledger.told import Standings, Told
 from flyball.testing.script import Turn
 
@@ -123,39 +124,39 @@ async def known(clock):
     still = Still(bank)
     standings = Standings(still, clock)
     standings.still = still
-    standings.after([Demand(quota(), 1)])
+    standings.after(Cover.of([quota()]), [1])
     await standings.look()
     return standings
 
 
 async def test_what_is_let_in_between_two_looks_is_taken_off(known):
-    told = [known.after([Demand(quota(), 3)]) for _ in range(4)]
+    told = [known.after(Cover.of([quota()]), [3]) for _ in range(4)]
 
     assert [one.remaining for [one] in told] == [7, 4, 1, 0]
-    assert told[0] == (Told("requests", 10, 7, NOON + 3_600 * SECOND),)
+    assert told[0] == [Told("requests", 10, 7, NOON + 3_600 * SECOND)]
 
 
 async def test_no_more_is_told_than_a_limit_that_was_lowered_since(known):
-    [told] = known.after([Demand(quota(amount=4), 1)])
+    [told] = known.after(Cover.of([quota(amount=4)]), [1])
 
     assert (told.limit, told.remaining) == (4, 4)
 
 
 async def test_another_window_begins_with_all_of_it(known, clock):
-    known.after([Demand(quota(), 9)])
+    known.after(Cover.of([quota()]), [9])
     clock.advance(3_600)
     await known.look()
-    known.after([Demand(quota(), 0)])
+    known.after(Cover.of([quota()]), [0])
     await known.look()
 
-    [told] = known.after([Demand(quota(), 2)])
+    [told] = known.after(Cover.of([quota()]), [2])
 
     assert (told.remaining, told.resets_ns) == (8, NOON + 2 * 3_600 * SECOND)
 
 
 async def test_what_was_looked_at_too_long_ago_is_not_told_and_what_nobody_uses_is_not_looked_at(known, clock):
     clock.advance(6)
-    assert known.after([Demand(quota(), 1)]) == ()
+    assert known.after(Cover.of([quota()]), [1]) == []
 
     clock.advance(11)
     asked = known.still.asked
@@ -165,15 +166,15 @@ async def test_what_was_looked_at_too_long_ago_is_not_told_and_what_nobody_uses_
 
 @pytest.mark.parametrize("other", [quota("nano_usd"), quota("parallel", window="total"), quota(stop="soft")])
 async def test_budgets_and_what_stops_nobody_have_no_such_headers(known, other):
-    assert known.after([Demand(other, 1)]) == ()
+    assert known.after(Cover.of([other]), [1]) == []
 
 
 async def test_what_has_no_end_tells_none(clock):
     bank = MemoryBank(clock.now_ns)
     await bank.declare(quota(window="total"))
     standings = Standings(bank, clock)
-    standings.after([Demand(quota(window="total"), 1)])
+    standings.after(Cover.of([quota(window="total")]), [1])
     await standings.look()
 
-    [told] = standings.after([Demand(quota(window="total"), 1)])
+    [told] = standings.after(Cover.of([quota(window="total")]), [1])
     assert told.resets_ns is None

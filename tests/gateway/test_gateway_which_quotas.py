@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from flyball.gateway.choose import ModelRoute
-from flyball.gateway.reserve import quotas_of
+from flyball.gateway.reserve import cover_of
 from flyball.gateway.snapshot import KnownModel, KnownProject
 from flyball.ledger.covering import by_scope
 from flyball.ledger.records import Quota
@@ -29,7 +29,7 @@ def project(*quotas: Quota) -> KnownProject:
 def counting(known: KnownProject, key: str, model: str, *tags: str, member: str = "") -> list[str]:
     route = ModelRoute(KnownModel(name=model, version=1, hash="h", endpoints=()), ())
     notes = SimpleNamespace(caller=SimpleNamespace(counted_as=key, member=member))
-    return [quota.id for quota in quotas_of(known, route, notes, tags)]
+    return [quota.id for quota in cover_of(known, route, notes, tags).quotas]
 
 
 def test_each_key_model_and_member_has_its_own_quotas_however_often_others_called_before() -> None:
@@ -60,4 +60,4 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(25_000):
         counting(known, f"key {number}", "fast")
 
-    assert len(known.counting) <= 10_000
+    assert len(known.covers) <= 10_000

@@ -31,4 +31,5 @@ def standing(free, recalling=0, name="q"):
 
 def reserved(purse, held):
     """What calls that go on were promised of a lease, told by their own parts."""
-    return sum(part.left for parts in purse._open.values() for part in parts if part.held is held)
+    every = (*purse._open.values(), *purse._split.values())
+    return sum(left for parts in every for one, left in zip(*parts, strict=True) if one is held)

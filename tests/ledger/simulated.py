@@ -13,6 +13,7 @@ from memory_bank import MemoryBank
 
 from flyball.ledger import windows
 from flyball.ledger.bank import AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND
+from flyball.ledger.cover import Cover
 from flyball.ledger.line import Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
 from flyball.ledger.records import UNLEASED, Demand, Entry, Lease, Standing, Take, covers, measured
@@ -70,6 +71,7 @@ class Worker:
         self.paused_until = self.cut_until = 0
         self.trouble_ns = -TROUBLE_NS
         self.quotas = list(world.bank.quotas.values())
+        self.covers = {}  # quotas -> their cover
         self.calls = {}  # waiting -> template
         self.sleeping = {}  # loop -> its turn
         self.turns = Counter()
@@ -136,7 +138,7 @@ class Worker:
 
     def start(self, template, demands):
         world = self.world
-        came = self.line.join(demands, self.mono())
+        came = self._at_once(demands) or self.line.join(demands, self.mono())
         world.look(self)
         if isinstance(came, Waiting):
             self.calls[id(came)] = (came, template)
@@ -144,6 +146,14 @@ class Worker:
             world.at(world.now + AWAY_NS + MS, lambda: self._lose_patience(came))
         else:
             self.admitted(came, template)
+
+    def _at_once(self, demands):
+        """As calls come: with a cover that is kept from one to the next."""
+        quotas = tuple(demand.quota for demand in demands)
+        cover = self.covers.setdefault(quotas, Cover.of(quotas))
+        return self.purse.at_once(
+            cover, [demand.amount for demand in demands if demand.quota in cover.quotas], self.mono()
+        )
 
     def resolve(self, done):
         for waiting in done:

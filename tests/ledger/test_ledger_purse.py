@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from leasing import BANK, lease, purse_with, quota, reserved, standing
 
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
+from flyball.ledger.cover import Cover
 from flyball.ledger.line import LONGEST_NS, Line, Refusal, Waiting
 from flyball.ledger.purse import Purse
 from flyball.ledger.records import NOBODY, UNLEASED, Charge, Demand, Reservation, Short, Take
@@ -257,6 +258,7 @@ class PurseOfManyCalls(RuleBasedStateMachine):
         self.calls, self.settled = [], []
         self.granted, self.spent, self.given = Counter(), Counter(), {}
         self.gone = set()
+        self.cover = Cover.of(self.levels)  # kept from one call to the next
 
     @rule(level=st.integers(0, 2), amount=st.integers(1, 50), life=st.integers(1, LEASE_NS))
     def a_lease_comes(self, level, amount, life):
@@ -268,7 +270,7 @@ class PurseOfManyCalls(RuleBasedStateMachine):
     def a_call_comes(self, demands):
         asked = [Demand(level, amount) for level, amount in zip(self.levels, demands, strict=True)]
         free = {demand.quota.id: self.purse.free(demand.quota.id, self.now) for demand in asked}
-        tried = self.purse.admit(asked, self.now)
+        tried = self.purse.at_once(self.cover, demands, self.now) or self.purse.admit(asked, self.now)
         left = {demand.quota.id: self.purse.free(demand.quota.id, self.now) for demand in asked}
         if isinstance(tried, Short):
             lacking = {take.quota for take in tried.takes if take.need != NOBODY}

@@ -41,9 +41,12 @@ async def test_a_large_quota_too_small_for_everybody_is_spent_to_the_last_and_no
 
 async def race(ctx, url, *, processes, count, kills, lease_seconds):
     total = processes * count
+    held = max(
+        total // 5, kills * count
+    )  # by the killed, until it expires: at most what one does in all, where that is a second's work
     quotas = (
         Quota(id="money", unit="nano_usd", amount=4 * total, **_PLAIN),  # half of it is reserved and not used
-        Quota(id="calls", unit="requests", amount=total + total // 5, **_PLAIN),
+        Quota(id="calls", unit="requests", amount=total + held, **_PLAIN),
     )
     for quota in quotas:
         await declare(ctx.db.across_projects(), quota)

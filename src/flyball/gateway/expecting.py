@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from flyball.functions.expecting import before_any
-from flyball.ledger.records import MOST, Demand, Entry, Quota
+from flyball.ledger.cover import Cover
+from flyball.ledger.records import MOST, Entry, Quota
 from flyball.llm.dialect import Asked
 from flyball.llm.fields import decoded
 from flyball.llm.translation import dialect
@@ -41,22 +42,26 @@ class Worth(msgspec.Struct, frozen=True, gc=False):
     guessed_tokens: int = 0
     guessed_nano_usd: int = 0
 
-    def demands(self, quotas: Sequence[Quota]) -> tuple[Demand, ...]:
+    def amounts(self, cover: Cover) -> tuple[int, ...]:
         """How much to promise it of each quota."""
-        demands = []
-        for quota in quotas:
-            unit = quota.unit
-            if unit in _ONE_EACH:
-                demands.append(Demand(quota, 1))
-                continue
-            if unit == "nano_usd":
-                whole, guessed = self.nano_usd, self.guessed_nano_usd
-            else:
-                whole, guessed = self.tokens, self.guessed_tokens
-            if guessed and guessed > (part := quota.amount // _GUESS):
-                whole -= guessed - part
-            demands.append(Demand(quota, whole if whole <= MOST else MOST + 1))  # which never fits
-        return tuple(demands)
+        tokens, nano_usd = self.tokens, self.nano_usd
+        too_much_guessed = (
+            self.guessed_tokens * _GUESS > cover.least_tokens or self.guessed_nano_usd * _GUESS > cover.least_nano_usd
+        )
+        if too_much_guessed or tokens > MOST or nano_usd > MOST:
+            return tuple([self._amount(quota) for quota in cover.quotas])
+        return cover.by_unit({"requests": 1, "parallel": 1, "tokens": tokens, "nano_usd": nano_usd})
+
+    def _amount(self, quota: Quota) -> int:
+        if quota.unit in _ONE_EACH:
+            return 1
+        if quota.unit == "nano_usd":
+            whole, guessed = self.nano_usd, self.guessed_nano_usd
+        else:
+            whole, guessed = self.tokens, self.guessed_tokens
+        if guessed > (part := quota.amount // _GUESS):
+            whole -= guessed - part
+        return whole if whole <= MOST else MOST + 1  # which never fits
 
 
 class Expectations:
@@ -75,9 +80,12 @@ class Expectations:
         model = route.model
         went_in = tokens_of(asked.fields.get(dialect(asked.dialect).input_field, b"")) + 1
         if (allowed := _allowed(asked)) is None:
-            comes_out = guessed = int(self._output.get((project, model.name), _FIRST_OUTPUT)) * _choices(asked)
+            comes_out = guessed = int(self._output.get((project, model.name), _FIRST_OUTPUT))
         else:
-            comes_out, guessed = allowed * _choices(asked), 0
+            comes_out, guessed = allowed, 0
+        if "n" in asked.fields:
+            choices = _choices(asked)
+            comes_out, guessed = comes_out * choices, guessed * choices
         if model.prices is None:
             return Worth(went_in + comes_out, 0, guessed)
         prices = nano_prices(model.prices)
@@ -113,8 +121,6 @@ def _allowed(asked: Asked) -> int | None:
 
 def _choices(asked: Asked) -> int:
     """How many answers are asked for at once."""
-    if "n" not in asked.fields:
-        return 1
     try:
         return max(1, min(msgspec.json.decode(asked.fields["n"], type=int), 128))
     except msgspec.MsgspecError:

@@ -57,7 +57,7 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
             if verb == "generate":
                 project = snapshot.projects[entry.caller.project]
                 await reserve(house.till, project, entry, asked, house.expectations)
-                if entry.demands and (told := house.standings.after(entry.demands)):
+                if entry.cover.limits and (told := house.standings.after(entry.cover, entry.promised)):
                     entry.tells_limits = True
                     speech.headers += limit_headers(told, route.dialect.name, house.clock.now_ns())
             patience = Patience(house.clock, seconds=house.deadline_seconds)

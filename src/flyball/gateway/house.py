@@ -7,7 +7,7 @@ from typing import Protocol
 from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.kit.addresses import Network
 from flyball.kit.clock import Clock
-from flyball.ledger.records import Demand
+from flyball.ledger.cover import Cover
 from flyball.ledger.told import Told
 from flyball.llm.wire import Wire
 from flyball.projects.key_refusals import KeyRefusals
@@ -33,15 +33,15 @@ class Snapshots(Protocol):
 class Standings(Protocol):
     """What this worker knows of limits."""
 
-    def after(self, demands: Sequence[Demand]) -> Sequence[Told]:
-        """How they stand after a call was let in; nothing of what is not known."""
+    def after(self, cover: Cover, amounts: Sequence[int]) -> Sequence[Told]:
+        """How they stand after a call was let in that may take so much; nothing of what is not known."""
         ...
 
 
 class NoStandings:
     """Knows nothing of any limit."""
 
-    def after(self, demands: Sequence[Demand]) -> Sequence[Told]:  # noqa: ARG002 -- the port's shape
+    def after(self, cover: Cover, amounts: Sequence[int]) -> Sequence[Told]:  # noqa: ARG002 -- the port's shape
         """Nothing."""
         return ()
 

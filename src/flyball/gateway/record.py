@@ -15,7 +15,8 @@ from flyball.functions.records import Answer
 from flyball.kit.clock import Clock
 from flyball.kit.errors import FlyballError
 from flyball.kit.ids import new_span_id, new_trace_id
-from flyball.ledger.records import Demand, Reservation
+from flyball.ledger.cover import NO_COVER, Cover
+from flyball.ledger.records import Reservation
 from flyball.llm.dialect import Asked
 from flyball.llm.errors import UpstreamError, UpstreamRefusedError
 from flyball.llm.losses import Losses
@@ -123,7 +124,8 @@ class Entry:
         self.caller = caller
         self.organisation = ""
         self.left = False  # its client has left: nobody is asked any more
-        self.demands: Sequence[Demand] = ()
+        self.cover: Cover = NO_COVER
+        self.promised: Sequence[int] = ()  # of each of its quotas
         self.reservation: Reservation | None = None
         self.tells_limits = False  # what the upstream says of its own goes by other names then
         self._desk = desk

@@ -6,9 +6,9 @@ Knows which quotas those are; knows not how a promise is kept (`Till`), and wait
 from collections.abc import Sequence
 
 from flyball.functions.billing import model_asked
+from flyball.ledger.cover import Cover
 from flyball.ledger.errors import LedgerFullError as NoRoomError
 from flyball.ledger.errors import QuotaAwayError, QuotaReachedError
-from flyball.ledger.records import Quota
 from flyball.llm.dialect import Asked
 
 from .choose import FunctionRoute, ModelRoute, Route
@@ -31,10 +31,12 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
     """
     notes.organisation = project.organisation
     assert notes.route is not None  # noqa: S101 -- chosen before
-    if project.quotas and (counting := quotas_of(project, notes.route, notes, notes.tags)):
-        notes.demands = expectations.of(notes.caller.project, notes.route, asked).demands(counting)
+    if project.quotas and (cover := cover_of(project, notes.route, notes, notes.tags)).quotas:
+        notes.cover = cover
+        notes.promised = expectations.of(notes.caller.project, notes.route, asked).amounts(cover)
+    cover, promised = notes.cover, notes.promised
     try:
-        notes.reservation = till.at_once(notes.demands) or await till.admit(notes.demands)
+        notes.reservation = till.at_once(cover, promised) or await till.admit(cover.demands(promised))
     except QuotaReachedError as error:
         raise QuotaExceededError(error, asked.dialect) from None
     except QuotaAwayError as error:
@@ -43,7 +45,7 @@ async def reserve(till: Till, project: KnownProject, notes: Entry, asked: Asked,
         raise LedgerFullError from None
 
 
-def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Sequence[Quota]:
+def cover_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Cover:
     """The quotas that can stop a call, each once. Calls without tags of the same key to the same name have the same ones."""
     if tags:
         return _looked_up(project, route, notes, tags)
@@ -51,15 +53,15 @@ def quotas_of(project: KnownProject, route: Route, notes: Entry, tags: Sequence[
     name, variant = (
         (route.model.name, "") if isinstance(route, ModelRoute) else (route.function.name, route.variant.hash)
     )
-    who_asks_whom = (caller.counted_as, caller.member, name, variant)
-    if (known := project.counting.get(who_asks_whom)) is None:
-        if len(project.counting) >= _MOST_KNOWN:
-            project.counting.clear()
-        known = project.counting[who_asks_whom] = _looked_up(project, route, notes, ())
+    who_asks_whom = (caller.id, caller.member, name, variant)
+    if (known := project.covers.get(who_asks_whom)) is None:
+        if len(project.covers) >= _MOST_KNOWN:
+            project.covers.clear()
+        known = project.covers[who_asks_whom] = _looked_up(project, route, notes, ())
     return known
 
 
-def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> tuple[Quota, ...]:
+def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence[str]) -> Cover:
     caller = notes.caller
     places = [("organisation", ""), ("project", ""), ("key", caller.counted_as)]
     if caller.member:
@@ -71,6 +73,4 @@ def _looked_up(project: KnownProject, route: Route, notes: Entry, tags: Sequence
     else:
         places.append(("model", route.model.name))
     places.extend(("tag", tag) for tag in dict.fromkeys(tags))
-    counting = [quota for place in places if place in project.quotas for quota in project.quotas[place]]
-    # The others count what is settled, and stop nobody.
-    return tuple([quota for quota in counting if quota.stop == "hard"])
+    return Cover.of(quota for place in places if place in project.quotas for quota in project.quotas[place])

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from flyball.functions.records import LiveRelease, PinnedVariant
+from flyball.ledger.cover import Cover
 from flyball.ledger.records import Quota
 from flyball.models.endpoints import ResolvedEndpoint
 from flyball.models.records import Prices
@@ -48,7 +49,7 @@ class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str = ""
     quotas: Mapping[tuple[str, str], tuple[Quota, ...]] = MappingProxyType({})  # by kind and name of their scope
     # By key, member, name and variant: which of them count a call without tags. Filled by calls, and gone with the snapshot.
-    counting: dict[tuple[str, str, str, str], tuple[Quota, ...]] = msgspec.field(default_factory=dict)
+    covers: dict[tuple[str, str, str, str], Cover] = msgspec.field(default_factory=dict)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from flyball.ledger.cover import Cover
 from flyball.ledger.records import Demand, Entry, Reservation
 
 
 class Till(Protocol):
     """What keeps promises of budgets and limits in this process, and takes what calls have cost."""
 
-    def at_once(self, demands: Sequence[Demand]) -> Reservation | None:
-        """All of it, or nothing and None where somebody has to be asked first. Raises LedgerFullError."""
+    def at_once(self, cover: Cover, amounts: Sequence[int]) -> Reservation | None:
+        """So much of each of its quotas, or nothing and None where somebody has to be asked first. Raises LedgerFullError."""
         ...
 
     async def admit(self, demands: Sequence[Demand]) -> Reservation:

@@ -18,10 +18,11 @@ from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 
 from .bank import AGAIN_NS, AWAY_NS, RENEW_NS, SECOND, Bank
+from .cover import Cover
 from .errors import LedgerFullError, QuotaAwayError, QuotaReachedError
 from .line import Line, Refusal, Waiting
 from .purse import Purse
-from .records import NOTHING, Demand, Entry, Reservation, all_measured
+from .records import Charge, Demand, Entry, Reservation, all_measured
 from .windows import ends_ns, is_rolling
 
 _log = logging.getLogger(__name__)
@@ -65,17 +66,15 @@ class Lender:
         self._recalled = asyncio.Event()
         self._lost = 0  # entries that found no place
 
-    def at_once(self, demands: Sequence[Demand]) -> Reservation | None:
-        """Reserve every demand where the worker holds enough, as nearly always; else nothing, and None.
+    def at_once(self, cover: Cover, amounts: Sequence[int]) -> Reservation | None:
+        """Reserve so much of each quota of a cover where the worker holds enough, as nearly always; else nothing, and None.
 
         Raises:
             LedgerFullError: what the call costs could not be kept.
         """
         if not self._entries.has_room:
-            raise LedgerFullError(
-                "what was spent waits for PostgreSQL, and there is no room for more", next_step="flyball doctor"
-            )
-        return self._purse.at_once(demands, self._clock.monotonic_ns()) if demands else NOTHING
+            raise _full()
+        return self._purse.at_once(cover, amounts, self._clock.monotonic_ns())
 
     async def admit(self, demands: Sequence[Demand]) -> Reservation:
         """Reserve every demand, or nothing. Returns at once where the worker holds enough.
@@ -85,8 +84,8 @@ class Lender:
             QuotaAwayError: the bank did not answer in time, and a quota lets nothing through then.
             LedgerFullError: what the call costs could not be kept.
         """
-        if (reservation := self.at_once(demands)) is not None:
-            return reservation
+        if not self._entries.has_room:
+            raise _full()
         joined = self._line.join(demands, self._clock.monotonic_ns())
         if isinstance(joined, Reservation):
             return joined
@@ -106,22 +105,23 @@ class Lender:
 
     def settle(self, reservation: Reservation, entries: Sequence[Entry]) -> None:
         """Keep what became of a call, and free what it did not need. Synchronous, so that no cancellation comes between."""
-        if not reservation.holds:
+        if not reservation.leases:
             for entry in entries:
                 self._keep(entry)
             return
-        left = len(entries)
-        for entry in entries:
-            left -= 1
-            charge = self._purse.draw if left else self._purse.settle
-            charges = charge(reservation, all_measured(entry))
-            self._keep(msgspec.structs.replace(entry, charges=charges) if charges else entry)
-        if not entries:
+        for entry in entries[:-1]:
+            self._keep(entry, self._purse.draw(reservation, all_measured(entry)))
+        if entries:
+            last = entries[-1]
+            self._keep(last, self._purse.settle(reservation, all_measured(last)))
+        else:
             self._purse.settle(reservation, {})
         if self._purse.is_wanted:
             self._recalled.set()
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: Entry, charges: tuple[Charge, ...] = ()) -> None:
+        if charges:
+            entry = msgspec.structs.replace(entry, charges=charges)
         if not self._entries.append(entry):
             self._lost += 1
             _log.error(
@@ -264,6 +264,12 @@ class Lender:
         ):
             standing = standing._replace(frees_ns=ends_ns(quota.window, at_ns))  # no lease that ends can help before
         return QuotaReachedError(quota, standing, needed, at_ns)
+
+
+def _full() -> LedgerFullError:
+    return LedgerFullError(
+        "what was spent waits for PostgreSQL, and there is no room for more", next_step="flyball doctor"
+    )
 
 
 async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

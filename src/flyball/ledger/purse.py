@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .bank import RENEW_NS
+from .charging import drawn, settled
+from .cover import Cover
+from .held import Held
 from .pace import Pace
-from .records import MOST, NOBODY, NOTHING, UNLEASED, Charge, Demand, Hold, Lease, Quota, Reservation, Short, Take, Unit
+from .records import MOST, NOBODY, NOTHING, UNLEASED, Charge, Demand, Lease, Quota, Reservation, Short, Take, Unit
 
 _DRIFT = 64  # a lease is not spent from in the last 1/64 of its life: clocks do not run at one speed
 _LINGER_NS = 2 * RENEW_NS  # how long an empty lease is still renewed, so that what it paid for settles while it lives
@@ -19,45 +22,7 @@ _LOOK_NS = (
     _AHEAD_NS // 2
 )  # how often it is looked whether something runs out, at the least: calls may come faster by then
 _GLANCE_NS = RENEW_NS // 50  # and at the most
-_EVER_NS = -(10**30)  # before all times
 _OPEN_PART = 64  # of a quota's amount: what a worker may spend unleased where the quota does not say
-
-
-@dataclass(slots=True, eq=False)
-class _Held:
-    """One lease, as its holder sees it. `free` + what is reserved of it + `drawn` + `given` = granted.
-
-    Or what is spent of a quota without one, while the bank is away: `UNLEASED`, of which less than nothing is free.
-    """
-
-    id: str
-    quota: str
-    free: int
-    granted: int
-    pace: Pace  # of its quota
-    ends_ns: int = 0  # monotonic
-    # Calls are let in by it without looking around: to its end, that of its pace's stretch, or when it may run low.
-    until_ns: int = 0
-    bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
-    drawn: int = 0  # paid from it, which settles some time later
-    given: int = 0
-    told: int = 0  # of `given`, what the bank confirmed
-    promised: bool = False
-    limit: int = -1  # what its quota allowed when it was last looked at; -1: never
-    stale: bool = False  # of a limit that was lowered since: nothing is let in by it any more, and it goes back
-    emptied_ns: int | None = None
-
-    @property
-    def reserved(self) -> int:
-        """What calls that go on were promised of it."""
-        return self.granted - self.free - self.drawn - self.given
-
-
-class _Part(Hold, gc=False, eq=False):
-    """What a reservation holds of one lease, and how much of that nothing was paid from yet."""
-
-    held: _Held
-    left: int
 
 
 @dataclass(slots=True)
@@ -65,15 +30,18 @@ class Purse:
     """The leases of one worker. `on_low` is told each quota of which more is to be asked for `ahead`."""
 
     on_low: Callable[[str], object] = lambda _: None
-    _held: dict[str, list[_Held]] = field(default_factory=dict)  # by quota, oldest first
-    _by_id: dict[str, _Held] = field(default_factory=dict)
-    _current: dict[str, _Held] = field(default_factory=dict)  # by quota: the lease of which calls are let in
+    _held: dict[str, list[Held]] = field(default_factory=dict)  # by quota, oldest first
+    _by_id: dict[str, Held] = field(default_factory=dict)
+    _current: dict[str, Held] = field(default_factory=dict)  # by quota: the lease of which calls are let in
     _pace: dict[str, Pace] = field(default_factory=dict)
-    _open: dict[int, tuple[_Part, ...]] = field(default_factory=dict)  # reservations that are not settled
-    _unleased: dict[str, _Held] = field(default_factory=dict)  # by quota, since the bank last answered
-    _wanted: dict[str, _Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
+    # By reservation that is not settled: the leases that it is of, each of another quota, and what of them nothing was paid from yet.
+    _open: dict[int, tuple[Sequence[Held], Sequence[int]]] = field(default_factory=dict)
+    _split: dict[int, tuple[Sequence[Held], Sequence[int]]] = field(default_factory=dict)  # with several of one quota
+    _unleased: dict[str, Held] = field(default_factory=dict)  # by quota, since the bank last answered
+    _wanted: dict[str, Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
     _bank_ns: int | None = None
     _number: int = 0
+    _era: object = field(default_factory=object)  # another one with every change of leases that a cover may know
 
     # -- calls
 
@@ -83,7 +51,10 @@ class Purse:
         Each quota is demanded of once. `away`: the bank did not answer in time; what is short is then spent unleased within the
         quota's bound, or refused. What is held of a quota whose amount was lowered since lets nothing in.
         """
-        if (at_once := self.at_once(demands, now_ns)) is not None:
+        cover = Cover.of([demand.quota for demand in demands])
+        amounts = [demand.amount for demand in demands if demand.quota.stop == "hard"]
+        if (at_once := self.at_once(cover, amounts, now_ns)) is not None:
+            self._counted(cover)
             return at_once
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
         lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
@@ -96,8 +67,14 @@ class Purse:
             if not self._may_go_unleased(demand.quota, lack):
                 return Short((), refused=demand.quota.id)
         parts = [part for demand in hard for part in self._reserve(demand, now_ns)]
-        times = [part.held.bank_ns for part in parts if part.lease != UNLEASED]
-        return self._promise(parts, max(times) + now_ns if times else None) if parts else NOTHING
+        if not parts:
+            return NOTHING
+        leases, promised = zip(*parts, strict=True)
+        times = [held.bank_ns for held in leases if held.id != UNLEASED]
+        is_split = len({held.quota for held in leases}) < len(leases)
+        self._number += 1
+        (self._split if is_split else self._open)[self._number] = leases, promised
+        return Reservation(self._number, max(times) + now_ns if times else None, leases, promised)
 
     def draw(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge an attempt of a call that goes on; the rest stays reserved. Nothing for a call that is settled already.
@@ -105,11 +82,23 @@ class Purse:
         The charges of a quota are together exactly what was used of its unit: from the reservation, then from what else is
         free of it here, then of no lease at all.
         """
-        return self._charged(self._open.get(reservation.number, ()), actual)
+        number = reservation.number
+        parts = self._open if number in self._open else self._split
+        if number not in parts:
+            return ()
+        leases, reserved = parts[number]
+        charges, left = drawn(leases, reserved, actual, self._held)
+        parts[number] = leases, left
+        return charges
 
     def settle(self, reservation: Reservation, actual: Mapping[Unit, int]) -> tuple[Charge, ...]:
         """Charge the last attempt and free the rest at once. Once: a second time charges nothing and frees nothing."""
-        return self._charged(self._open.pop(reservation.number, ()), actual, last=True)
+        if (parts := self._open.pop(reservation.number, None)) is not None:
+            return settled(parts[0], parts[1], actual, self._held)
+        charges = self.draw(reservation, actual)
+        for held, left in zip(*self._split.pop(reservation.number, ((), ())), strict=True):
+            held.room += left
+        return charges
 
     def free(self, quota: str, now_ns: int) -> int:
         """What may be reserved of a quota without asking the bank."""
@@ -123,46 +112,66 @@ class Purse:
         """The bank's time, or a little before; None where the bank never answered."""
         return None if self._bank_ns is None else self._bank_ns + now_ns
 
-    def at_once(self, demands: Sequence[Demand], now_ns: int) -> Reservation | None:
+    def at_once(self, cover: Cover, amounts: Sequence[int], now_ns: int) -> Reservation | None:
         """What nearly every call gets: all that it needs of a quota from one lease. None: it takes more thought.
 
         Every call comes this way, so that each is looked at once, and what was reserved is put back where a later one is short.
-        Nothing is ever leased of a soft quota, so one of these takes more thought.
         """
-        parts: list[_Part] = []
-        bank_ns = _EVER_NS
-        for demand in demands:
-            quota, amount = demand.quota, demand.amount
+        if cover.until_ns <= now_ns or cover.era is not self._era:
+            if not cover.quotas:
+                return NOTHING
+            if not self._look(cover, amounts, now_ns):
+                return None
+        leases = cover.leases
+        for held, amount in zip(leases, amounts):  # noqa: B905 -- for every call, and to be strict takes twice as long
+            asked = held.asked + amount
+            if asked > held.room:
+                self._put_back(leases, amounts, held)
+                return self.at_once(cover, amounts, now_ns) if self._look(cover, amounts, now_ns) else None
+            held.asked = asked
+        cover.calls += 1
+        self._number = number = self._number + 1
+        self._open[number] = leases, amounts
+        return Reservation(number, cover.bank_ns + now_ns, leases, amounts)
+
+    def _put_back(self, leases: Sequence[Held], amounts: Sequence[int], short: Held) -> None:
+        """What was reserved of those before the one that has too little."""
+        for held, amount in zip(leases, amounts, strict=True):
+            if held is short:
+                return
+            held.asked -= amount
+
+    def _look(self, cover: Cover, amounts: Sequence[int], now_ns: int) -> bool:
+        """Find for each of its quotas a lease that has enough, by which its calls are let in for a while; whether there are."""
+        self._counted(cover)
+        cover.era = None
+        leases = []
+        for quota, amount in zip(cover.quotas, amounts, strict=True):
             held = self._current.get(quota.id)
             if held is None or held.free < amount or held.until_ns <= now_ns or held.limit != quota.amount:
                 held = self._first(quota, amount, now_ns)
                 if held is None or held.free < amount:
-                    self._put_back(parts)
-                    return None
-            held.free -= amount
-            pace = held.pace
-            pace.now += amount
-            pace.calls += 1
-            if held.bank_ns > bank_ns:  # noqa: PLR1730 -- for every call, and a function takes several times as long
-                bank_ns = held.bank_ns
-            parts.append(_Part(quota.id, quota.unit, held.id, amount, held, amount))
-        return self._promise(parts, bank_ns + now_ns) if parts else NOTHING
+                    return False
+            leases.append(held)
+        cover.leases, cover.era = tuple(leases), self._era
+        cover.until_ns = min([held.until_ns for held in leases])
+        cover.bank_ns = max([held.bank_ns for held in leases])
+        return True
 
-    def _put_back(self, parts: Sequence[_Part]) -> None:
-        for part in parts:
-            held, amount = part.held, part.amount
-            held.free += amount
-            held.pace.now -= amount
-            held.pace.calls -= 1
+    def _counted(self, cover: Cover) -> None:
+        """The paces of its quotas know of the calls that it let in since they last heard."""
+        for held in cover.leases:
+            held.pace.calls += cover.calls
+        cover.calls = 0
 
-    def _first(self, quota: Quota, amount: int, now_ns: int) -> _Held | None:
+    def _first(self, quota: Quota, amount: int, now_ns: int) -> Held | None:
         """The first lease that has anything, by which calls are let in from now on; None also where a limit has changed, which is heeded first."""
         for held in self._held.get(quota.id, ()):
             if held.limit != quota.amount:
                 return None
             if held.free and now_ns < held.ends_ns and not held.stale:
                 self._current[quota.id] = held
-                held.pace.roll(now_ns)
+                self._paced(quota.id, now_ns)
                 held.until_ns = min(
                     held.ends_ns, held.pace.since_ns + RENEW_NS, self._runs_low_ns(quota, amount, now_ns)
                 )
@@ -188,22 +197,24 @@ class Purse:
 
     def _paced(self, quota: str, now_ns: int) -> Pace:
         """The quota's pace, of the stretch that it is now."""
-        if (pace := self._pace.get(quota)) is None:
+        if (pace := self._noted(quota)) is None:
             pace = self._pace[quota] = Pace(now_ns)
         pace.roll(now_ns)
         return pace
 
-    def _promise(self, parts: Sequence[_Part], at_ns: int | None) -> Reservation:
-        self._number = number = self._number + 1
-        holds = self._open[number] = tuple(parts)
-        return Reservation(number, at_ns, holds)
+    def _noted(self, quota: str) -> Pace | None:
+        """The quota's pace, which knows of all that was asked; None: nothing was for long."""
+        for held in self._held.get(quota, ()):
+            held.pace.now += held.asked - held.paced
+            held.paced = held.asked
+        return self._pace.get(quota)
 
     def _lack(self, demand: Demand, now_ns: int) -> int:
         """What is missing for it; most often one lease has enough."""
         lack, limit = demand.amount, demand.quota.amount
         for held in self._held.get(demand.quota.id, ()):
             if held.limit != limit:
-                self._heed(held, limit)
+                self._heed(held, demand.quota)
             if held.free and now_ns < held.ends_ns and not held.stale:
                 lack -= held.free
                 if lack <= 0:
@@ -211,7 +222,7 @@ class Purse:
         return lack
 
     def _take(self, quota: str, lack: int, now_ns: int) -> Take:
-        pace = self._pace.get(quota)
+        pace = self._noted(quota)
         return Take(quota, lack, lack + min(pace.soon(now_ns) if pace else 0, MOST), lack)
 
     def _ahead(self, quota: Quota, now_ns: int) -> Take | None:
@@ -219,7 +230,7 @@ class Purse:
 
         Places of parallel calls come back: many calls need few of them, and who held more would keep others out.
         """
-        if quota.unit == "parallel" or (pace := self._pace.get(quota.id)) is None:
+        if quota.unit == "parallel" or (pace := self._noted(quota.id)) is None:
             return None
         soon = min(pace.soon(now_ns), MOST)
         free = self.free(quota.id, now_ns)
@@ -230,71 +241,38 @@ class Purse:
         spent = -self._unleased[quota.id].free if quota.id in self._unleased else 0
         return quota.when_away == "open" and quota.amount > 0 and spent + lack <= bound
 
-    def _reserve(self, demand: Demand, now_ns: int) -> list[_Part]:
+    def _reserve(self, demand: Demand, now_ns: int) -> list[tuple[Held, int]]:
         quota, left, parts = demand.quota, demand.amount, []
         pace = self._paced(quota.id, now_ns)
-        pace.now += left
         pace.calls += 1
         for held in self._held.get(quota.id, ()):
             if not held.free or now_ns >= held.ends_ns or held.stale:
                 continue
             part = min(held.free, left)
-            held.free -= part
-            parts.append(_Part(quota.id, quota.unit, held.id, part, held, part))
+            held.asked += part
+            parts.append((held, part))
             left -= part
             if not left:
                 break
         if left:
-            held = self._unleased.setdefault(quota.id, _Held(UNLEASED, quota.id, 0, 0, pace))
-            held.free -= left
-            parts.append(_Part(quota.id, quota.unit, UNLEASED, left, held, left))
+            held = self._unleased.setdefault(quota.id, Held(UNLEASED, quota.id, 0, 0, pace, unit=quota.unit))
+            held.room -= left
+            pace.now += left
+            parts.append((held, left))
         return parts
 
-    def _heed(self, held: _Held, limit: int) -> None:
-        if held.limit > limit:
+    def _heed(self, held: Held, quota: Quota) -> None:
+        if held.limit > quota.amount:
             held.stale = True
             self._wanted[held.id] = held
-        held.limit = limit
+        held.limit, held.unit = quota.amount, quota.unit
         self._look_around(held)
 
-    def _look_around(self, held: _Held) -> None:
+    def _look_around(self, held: Held) -> None:
         """The next call that asks for its quota looks at all leases of it."""
+        self._era = object()
         if self._current.get(held.quota) is held:
             del self._current[held.quota]
-
-    def _charged(self, parts: Sequence[_Part], actual: Mapping[Unit, int], *, last: bool = False) -> tuple[Charge, ...]:
-        """The charges; with the `last` of them what is left of the parts is freed. It can be needed by no charge: it is left of its quota."""
-        charges: list[Charge] = []
-        quota, left = "", 0
-        for part in parts:  # those of one quota follow each other
-            if part.quota != quota:
-                if left:
-                    charges.extend(self._excess(quota, left))
-                quota, left = part.quota, actual.get(part.unit, 0)
-            held, rest = part.held, part.left
-            used = left if left < rest else rest  # noqa: FURB136 -- for every call, and a function takes longer
-            if used:
-                left -= used
-                rest -= used
-                held.drawn += used
-                charges.append(Charge(quota, part.lease, used))
-            if last:
-                held.free += rest  # of a lost lease: seen by nobody
-            else:
-                part.left = rest
-        if left:
-            charges.extend(self._excess(quota, left))
-        return tuple(charges)
-
-    def _excess(self, quota: str, left: int) -> list[Charge]:
-        charges = []
-        for held in self._held.get(quota, ()):
-            if used := min(left, held.free):
-                held.free -= used
-                held.drawn += used
-                left -= used
-                charges.append(Charge(quota, held.id, used))
-        return [*charges, Charge(quota, UNLEASED, left)] if left else charges
 
     # -- the bank
 
@@ -307,7 +285,7 @@ class Purse:
         """A lease that the bank granted when it was asked for `most` at `asked_ns`; its life counts from then."""
         pace = self._paced(lease.quota, now_ns)
         pace.is_scarce = lease.amount < most
-        held = _Held(lease.id, lease.quota, lease.amount, lease.amount, pace)
+        held = Held(lease.id, lease.quota, lease.amount, lease.amount, pace)
         self._held.setdefault(lease.quota, []).append(held)
         self._by_id[lease.id] = held
         self._date(held, lease, asked_ns, now_ns)
@@ -335,6 +313,7 @@ class Purse:
                 self._drop(held)
             else:
                 self._date(held, lease, asked_ns, now_ns)
+                self._look_around(held)
 
     def back(self) -> None:
         """The bank answers: what may go unleased the next time it is away counts from nothing."""
@@ -362,10 +341,10 @@ class Purse:
             if stale and not (held.stale and (held.free or held.given > held.told)):
                 continue
             wanted = held.id in self._wanted
-            pace = self._pace.get(held.quota)
+            pace = self._noted(held.quota)
             if held.free and (closing or wanted or pace is None or pace.is_still(now_ns)):
                 held.given += held.free
-                held.free = 0
+                held.room = held.asked
             if held.given > held.told or (wanted and not held.promised):
                 back[held.id] = held.given
         return back
@@ -378,17 +357,17 @@ class Purse:
             if held.told == held.given and not (held.free or held.reserved or held.drawn):
                 self._drop(held)
 
-    def _date(self, held: _Held, lease: Lease, asked_ns: int, now_ns: int) -> None:
+    def _date(self, held: Held, lease: Lease, asked_ns: int, now_ns: int) -> None:
         held.ends_ns = asked_ns + lease.life_ns - lease.life_ns // _DRIFT
         held.bank_ns = self._bank_ns = lease.granted_ns - now_ns
         held.promised = False
-        self._look_around(held)
         if lease.wanted or held.stale:
             self._wanted[held.id] = held
         else:
             self._wanted.pop(held.id, None)
 
-    def _drop(self, held: _Held) -> None:
+    def _drop(self, held: Held) -> None:
+        self._noted(held.quota)
         del self._by_id[held.id]
         self._wanted.pop(held.id, None)
         self._look_around(held)

@@ -4,7 +4,8 @@ Knows shapes and their small rules. Knows no time (see `windows`), no store (see
 Amounts are integers of the quota's unit: nano-dollars, requests, tokens, or parallel calls.
 """
 
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 import msgspec
 
@@ -102,7 +103,7 @@ class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
     amount: int
 
 
-class Hold(msgspec.Struct, gc=False):
+class Hold(NamedTuple):
     """A part of a reservation: so much of one lease (`UNLEASED`: of none, while the bank was away)."""
 
     quota: str
@@ -111,15 +112,29 @@ class Hold(msgspec.Struct, gc=False):
     amount: int
 
 
+class Leased(Protocol):
+    """What a reservation is of, as its purse keeps it."""
+
+    id: str
+    quota: str
+    unit: Unit
+
+
 class Reservation(msgspec.Struct, frozen=True, gc=False):
-    """What one call was admitted with, on all levels together."""
+    """What one call was admitted with, on all levels together: so much of each lease. Those of one quota follow each other."""
 
     number: int  # of its purse
     at_ns: int | None  # the bank's time, inside the windows of all its leases; None: it has no lease, any clock does
-    holds: tuple[Hold, ...]
+    leases: Sequence[Leased] = ()
+    amounts: Sequence[int] = ()
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """The same, lease by lease."""
+        return tuple([Hold(one.quota, one.unit, one.id, n) for one, n in zip(self.leases, self.amounts, strict=True)])
 
 
-NOTHING = Reservation(0, None, ())  # what a call is promised that falls under no quota: there is nothing to keep of it
+NOTHING = Reservation(0, None)  # what a call is promised that falls under no quota: there is nothing to keep of it
 
 
 class Short(NamedTuple):
@@ -168,16 +183,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     @property
     def tokens(self) -> int:
         """Every token, whatever its price."""
-        return (
-            self.input_tokens
-            + self.cache_read_tokens
-            + self.cache_write_tokens
-            + self.cache_write_1h_tokens
-            + self.audio_input_tokens
-            + self.output_tokens
-            + self.reasoning_tokens
-            + self.audio_output_tokens
-        )
+        return _tokens(self)
 
 
 class Drift(NamedTuple):
@@ -187,6 +193,19 @@ class Drift(NamedTuple):
     window_ns: int
     counted: int
     derived: int
+
+
+def _tokens(entry: Entry) -> int:
+    return (
+        entry.input_tokens
+        + entry.cache_read_tokens
+        + entry.cache_write_tokens
+        + entry.cache_write_1h_tokens
+        + entry.audio_input_tokens
+        + entry.output_tokens
+        + entry.reasoning_tokens
+        + entry.audio_output_tokens
+    )
 
 
 def measured(unit: Unit, entry: Entry) -> int:
@@ -200,7 +219,7 @@ def measured(unit: Unit, entry: Entry) -> int:
 
 def all_measured(entry: Entry) -> dict[Unit, int]:
     """How much an entry used of every unit that leaves something in the ledger."""
-    return {"nano_usd": entry.nano_usd or 0, "requests": entry.requests, "tokens": entry.tokens}
+    return {"nano_usd": entry.nano_usd or 0, "requests": entry.requests, "tokens": _tokens(entry)}
 
 
 def covers(quota: Quota, entry: Entry) -> bool:

@@ -17,14 +17,14 @@ from flyball.kit.ending import end
 from flyball.kit.errors import FlyballError
 
 from .bank import Bank
-from .records import Demand, Quota, Unit
+from .cover import Cover
+from .records import Quota, Unit
 from .windows import ends_ns, is_rolling
 
 LOOK_SECONDS = 1.0
 _KEPT_NS = 5 * NANOSECONDS  # what was looked at longer ago is not told
 _ASKED_NS = 10 * NANOSECONDS  # what no call fell under for so long is not looked at
 _MOST_LOOKED_AT = 500
-_TOLD = frozenset({"requests", "tokens"})  # units
 _PATIENCE_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
@@ -41,10 +41,11 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 class _Known:
     """One limit, as it was at the last look."""
 
-    __slots__ = ("asked_ns", "ends_ns", "free", "kept_ns", "quota", "rolls_ns", "taken")
+    __slots__ = ("asked_ns", "ends_ns", "free", "kept_ns", "quota", "rolls_ns", "taken", "teller")
 
-    def __init__(self, quota: Quota) -> None:
+    def __init__(self, quota: Quota, teller: "Standings") -> None:
         self.quota = quota  # whose window never changes
+        self.teller: Standings | None = teller  # who looks at it; None: nobody any more
         self.rolls_ns = int(quota.window.removeprefix("rolling:")) * NANOSECONDS if is_rolling(quota.window) else 0
         self.asked_ns = 0
         self.kept_ns = -1  # how long it is told after the last look
@@ -52,13 +53,9 @@ class _Known:
         self.free = 0  # what was free, and what had been taken by then
         self.ends_ns: int | None = None  # of its window, where it is one of the calendar
 
-    def told(self, quota: Quota, amount: int, now_ns: int) -> Told:
-        """How it stands after a call was let in that may take `amount` of it."""
-        if (until_ns := self.ends_ns) is not None and now_ns >= until_ns:  # another window has begun
-            self.free, self.ends_ns = quota.amount + self.taken - amount, ends_ns(quota.window, now_ns)
-        left, limit = self.free - self.taken, quota.amount
-        remaining = 0 if left < 0 else min(left, limit)
-        return Told(quota.unit, limit, remaining, now_ns + self.rolls_ns if self.rolls_ns else self.ends_ns)
+    def begin_window(self, quota: Quota, amount: int, now_ns: int) -> None:
+        """Another window has begun, with a call that may take `amount` of it."""
+        self.free, self.ends_ns = quota.amount + self.taken - amount, ends_ns(quota.window, now_ns)
 
 
 class Standings:
@@ -69,31 +66,41 @@ class Standings:
         self._clock = clock
         self._known: dict[str, _Known] = {}
 
-    def after(self, demands: Sequence[Demand]) -> tuple[Told, ...]:
-        """How it stands after a call with these demands was let in; nothing of what is not known. Cheap where there is no limit."""
-        tightest: dict[str, Told] = {}
-        now_ns = asked_ns = 0
-        for demand in demands:
-            quota = demand.quota
-            if quota.unit not in _TOLD or quota.stop != "hard":
-                continue
-            if not now_ns:
-                now_ns, asked_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-            if (known := self._known.get(quota.id)) is None:
-                known = self._known[quota.id] = _Known(quota)
+    def after(self, cover: Cover, amounts: Sequence[int]) -> Sequence[Told]:
+        """How it stands after a call was let in that may take so much; nothing of what is not known. Cheap where there is no limit."""
+        told: list[Told] = []
+        if not cover.limits:
+            return told
+        now_ns, asked_ns = self._clock.now_ns(), self._clock.monotonic_ns()
+        for each in cover.limits:  # those of one unit follow each other
+            quota, known = each.quota, each.known
+            if known is None or known.teller is not self:
+                known = each.known = self._known.get(quota.id) or self._begin(quota)
+            amount = amounts[each.place]
             known.asked_ns = asked_ns
-            known.taken += demand.amount
+            known.taken = taken = known.taken + amount
             if asked_ns > known.kept_ns:
                 continue
-            told = known.told(quota, demand.amount, now_ns)
-            if (other := tightest.get(told.unit)) is None or told.remaining < other.remaining:
-                tightest[told.unit] = told
-        return tuple(tightest.values())
+            if known.ends_ns is not None and now_ns >= known.ends_ns:
+                known.begin_window(quota, amount, now_ns)
+            left, limit, rolls_ns = known.free - taken, quota.amount, known.rolls_ns
+            remaining = 0 if left < 0 else left if left < limit else limit  # noqa: FURB136 -- for every call, and a function takes longer
+            one = Told(quota.unit, limit, remaining, now_ns + rolls_ns if rolls_ns else known.ends_ns)
+            if not told or told[-1].unit != one.unit:
+                told.append(one)
+            elif remaining < told[-1].remaining:
+                told[-1] = one
+        return told
+
+    def _begin(self, quota: Quota) -> _Known:
+        known = self._known[quota.id] = _Known(quota, self)
+        return known
 
     async def look(self) -> None:
         """Learn how those limits stand that calls lately fell under."""
         now_ns = self._clock.monotonic_ns()
-        self._known = {name: one for name, one in self._known.items() if now_ns - one.asked_ns < _ASKED_NS}
+        for name in [name for name, one in self._known.items() if now_ns - one.asked_ns >= _ASKED_NS]:
+            self._known.pop(name).teller = None
         names = sorted(self._known, key=lambda name: -self._known[name].asked_ns)[:_MOST_LOOKED_AT]
         if not names:
             return

@@ -52,7 +52,7 @@ class SpoolFile:
         self._slot_of: dict[int, int] = {}  # part of the stream -> slot
         self._free = list(range(slots - 1, -1, -1))  # the last one released is the next one used: few pages stay warm
         self._released = 0
-        self._end = 0
+        self.end = 0  # the position after the last record that is known of
         self._in_use_until = 0  # the end of the part whose slot is in use
         self._in_use_at = 0  # where in memory position 0 would be if all of the stream were as that slot
         self._follows = False  # another process appends, and this one releases
@@ -98,7 +98,7 @@ class SpoolFile:
             raise SpoolAwayError(f"{path} is not a spool", next_step="move it away")
         spool = cls(path, memory, slot_bytes, slots)
         spool._free, spool._follows = [], follows
-        spool._released = spool._end = _read_mark(memory, _RELEASED_AT)
+        spool._released = spool.end = _read_mark(memory, _RELEASED_AT)
         spool._read_table()
         spool._find_end()
         return spool
@@ -114,28 +114,23 @@ class SpoolFile:
         return self._released
 
     @property
-    def end(self) -> int:
-        """The position after the last record that is known of."""
-        return self._end
-
-    @property
     def waiting_bytes(self) -> int:
         """How much was appended and is not released, whichever process did either."""
         if self._follows:
             self._find_end()
         else:
             self._heed_released()
-        return self._end - self._released
+        return self.end - self._released
 
     def append(self, payload: bytes) -> bool:
         """Keep a record; False, and counted, when there is no room for it."""
-        start = self._end
+        start = self.end
         after = start + _FRAME_BYTES + len(payload)
         if after <= self._in_use_until:  # nearly always: all of it in the slot that is in use
             memory, at = self._memory, start + self._in_use_at
             memory[at + _FRAME_BYTES : after + self._in_use_at] = payload
             _FRAME.pack_into(memory, at, len(payload), zlib.crc32(payload, start & 0xFFFFFFFF), start)
-            self._end = after
+            self.end = after
             return True
         return self._append_further(payload, start, after)
 
@@ -151,7 +146,7 @@ class SpoolFile:
             self._claim(part)
         self._write(start + _FRAME.size, payload)
         self._write(start, _FRAME.pack(len(payload), _checksum(payload, start), start))
-        self._end = after
+        self.end = after
         part = (after - 1) // self._slot_bytes
         self._in_use_until = (part + 1) * self._slot_bytes
         self._in_use_at = self._slots_at + (self._slot_of[part] - part) * self._slot_bytes
@@ -168,26 +163,26 @@ class SpoolFile:
             records.append(payload)
             size += len(payload)
             position += _FRAME.size + len(payload)
-        self._end = max(self._end, position)
+        self.end = max(self.end, position)
         return Chunk(tuple(records), position, cut=len(records) >= most_records or size >= most_bytes)
 
     def resume(self, position: int) -> None:
         """Continue at a position that is known from elsewhere to be dealt with, when it is further than the file says."""
         self.release(position)
-        if position > self._end:
-            self._released = self._end = position
+        if position > self.end:
+            self._released = self.end = position
             self._find_end()
 
     def release(self, position: int) -> None:
         """Forget everything before a position; its slots are used again."""
         if position <= self._released:
             return
-        _write_mark(self._memory, _RELEASED_AT, min(position, self._end))
-        self._forget_before(min(position, self._end))
+        _write_mark(self._memory, _RELEASED_AT, min(position, self.end))
+        self._forget_before(min(position, self.end))
 
     def _heed_released(self) -> None:
         """Another process may have released what this one appended."""
-        released = min(_read_mark(self._memory, _RELEASED_AT), self._end)
+        released = min(_read_mark(self._memory, _RELEASED_AT), self.end)
         if released > self._released:
             self._forget_before(released)
 
@@ -212,8 +207,8 @@ class SpoolFile:
                 self._slot_of[part - 1] = slot
 
     def _find_end(self) -> None:
-        while (payload := self._frame(self._end)) is not None:
-            self._end += _FRAME.size + len(payload)
+        while (payload := self._frame(self.end)) is not None:
+            self.end += _FRAME.size + len(payload)
 
     def _frame(self, position: int) -> bytes | None:
         """The payload of the frame that starts here; None unless it is whole and really starts here."""
