@@ -10,6 +10,8 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .answers import StraightCycle
+
 _MOST_DIGITS = 19  # of a length that is counted here; what is written with more of them is left to the parser
 
 
@@ -43,7 +45,10 @@ class StraightProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
+        before: object = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # uvicorn makes it, of its own class; it has not begun to run
+            self.cycle.__class__ = StraightCycle
         self._left = 0 if self.parser.should_upgrade() else _length(self.headers)
 
     def on_body(self, body: bytes) -> None:
