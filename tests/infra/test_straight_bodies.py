@@ -1,6 +1,7 @@
 """Bodies go from the socket to whoever reads them without a parser: whole, and nothing of what comes behind them is lost."""
 
 import asyncio
+import contextlib
 import random
 import socket
 from itertools import pairwise
@@ -134,6 +135,54 @@ async def test_a_length_may_be_written_with_many_zeros(connection):
 
     assert await answer(reader) == b"hello"
     assert await answer(reader) == b"next"
+
+
+OFFER = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+OFFERS = {  # as Java's own client makes them, of a body whose length it knows and of one that it does not
+    "counted": b"POST / HTTP/1.1\r\n" + OFFER + b"content-length: 11\r\nhost: a\r\n\r\nhello there",
+    "in chunks": b"POST / HTTP/1.1\r\n"
+    + OFFER
+    + b"transfer-encoding: chunked\r\nhost: a\r\n\r\n5\r\nhello\r\n6\r\n there\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+async def test_who_offers_another_protocol_is_answered_in_this_one_with_all_that_he_sent(connection, offer, size):
+    reader, writer = connection
+    question = OFFERS[offer]
+    for at in range(0, len(question), size):
+        writer.write(question[at : at + size])
+        await asyncio.sleep(0.001 if size < 1_000 else 0)
+
+    assert await answer(reader) == b"hello there"
+    assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("behind", [asking(b"another"), b"\x00\x01 nonsense\r\n\r\n", b"z" * 100_000])
+async def test_what_comes_behind_an_offer_is_nobodys(connection, offer, behind):
+    reader, writer = connection
+    writer.write(OFFERS[offer] + behind)
+
+    assert await answer(reader) == b"hello there"
+    with contextlib.suppress(ConnectionResetError):  # who goes on sending into a closed connection may be told so
+        assert await reader.read() == b""
+
+
+async def test_an_offer_whose_chunks_are_none_is_refused(connection):
+    reader, writer = connection
+    writer.write(OFFERS["in chunks"].partition(b"\r\n\r\n")[0] + b"\r\n\r\nnot a size\r\n")
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+
+
+async def test_an_offer_without_a_body_is_answered_at_once(connection):
+    reader, writer = connection
+    writer.write(b"GET / HTTP/1.1\r\n" + OFFER + b"host: a\r\n\r\n" + asking(b"another"))
+
+    assert await answer(reader) == b""
+    assert await reader.read() == b""
 
 
 @pytest.mark.parametrize("seed", range(8))

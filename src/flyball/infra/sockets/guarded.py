@@ -87,7 +87,7 @@ class GuardedProtocol(StraightProtocol):
 
     def on_message_complete(self) -> None:
         """A request is whole."""
-        if not self._refused:
+        if not self._refused and not self._declines:
             self._begun = self._in_body = False
             super().on_message_complete()
 
@@ -112,11 +112,6 @@ class GuardedProtocol(StraightProtocol):
             self._refuse(408, "the body of the request comes too slowly")
         elif self._unread_since is not None and now - self._unread_since > allowed.unread_seconds:
             self.transport.abort()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Bytes behind an offer to speak something else, which is declined: nothing more is read from this connection."""
-        if self.cycle is not None:
-            self.cycle.keep_alive = False
 
     def _head_is_too_large(self) -> bool:
         if len(self.headers) > self.allowance.fields:
