@@ -26,9 +26,9 @@ def project(*quotas: Quota) -> KnownProject:
     return KnownProject(organisation="o", quotas=by_scope(quotas, "default", "o"))
 
 
-def counting(known: KnownProject, key: str, model: str, *tags: str, member: str = "") -> list[str]:
+def counting(known: KnownProject, key: str, model: str, *tags: str, member: str = "", id_: str = "") -> list[str]:
     route = ModelRoute(KnownModel(name=model, version=1, hash="h", endpoints=()), ())
-    notes = SimpleNamespace(caller=SimpleNamespace(counted_as=key, member=member))
+    notes = SimpleNamespace(caller=SimpleNamespace(id=id_ or key, counted_as=key, member=member))
     return [quota.id for quota in cover_of(known, route, notes, tags).quotas]
 
 
@@ -44,6 +44,7 @@ def test_each_key_model_and_member_has_its_own_quotas_however_often_others_calle
         assert counting(known, "b", "fast") == ["all", "of fast"]
         assert counting(known, "a", "slow") == ["all", "of a"]
         assert counting(known, "a", "slow", member="m") == ["all", "of a", "of m"]
+        assert counting(known, "a", "fast", id_="a, rotated") == ["all", "of a", "of fast"]
 
 
 def test_tags_are_looked_at_anew_in_every_call() -> None:

@@ -41,8 +41,10 @@ def said(kind, messages, *, method="GET", keep_alive=True):
         refused = True
     else:
         refused = False
+    # Of a head that is refused nothing is written, and the connection ends whatever it said.
+    keep_alive = cycle.keep_alive and not (refused and not transport.written)
     waiting = cycle.waiting_for_100_continue
-    return transport.written, transport.closed, cycle.response_complete, ended, waiting, cycle.keep_alive, refused
+    return transport.written, transport.closed, cycle.response_complete, ended, waiting, keep_alive, refused
 
 
 def head(*headers, status=200):
@@ -90,6 +92,14 @@ def is_number(lines):
 @example([], [piece(b"hello", more=True), piece(b"")], "GET", False)
 @example([(b"connection", b"close")], [piece(b"hello"), piece(b"again")], "GET", True)
 @example([(b"x-a", b"a\r\nset-cookie: b")], [], "GET", True)
+@example([(b"connection", b"close"), (b"x-a", b"a\r\nset-cookie: b")], [], "GET", True)
+@example([(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"identity")], [piece(b"hello")], "GET", True)
+@example(
+    [(b"transfer-encoding", b"Chunked"), (b"transfer-encoding", b"x"), (b"content-length", b"5")],
+    [piece(b"hello")],
+    "GET",
+    True,
+)
 def test_an_answer_is_what_uvicorn_writes(lines, more, method, keep_alive):
     if not is_number(lines):
         return
@@ -108,6 +118,13 @@ def test_no_value_and_no_name_makes_another_line(lines):
 
     assert refused or written.count(b"\r\n") <= 2 + 1 + len(lines) + 1  # with the status, the date and the framing
     assert refused or written.count(b"\n") == written.count(b"\r") == written.count(b"\r\n")
+
+
+@pytest.mark.parametrize("pairs", [[[b"x-a", b"1"]], ((b"x-a", b"1") for _ in range(1)), iter([[b"x-a", b"1"]])])
+def test_headers_are_any_pairs(pairs):
+    written, *_ = said(StraightCycle, [{"type": START, "status": 200, "headers": pairs}])
+
+    assert written == b"HTTP/1.1 200 OK\r\ndate: today\r\nx-a: 1\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 def test_who_has_left_is_told_nothing():

@@ -1,5 +1,7 @@
 """Quotas, leases and purses that hold them, for tests without a bank."""
 
+from typing import NamedTuple
+
 from flyball.ledger.bank import LEASE_NS, SECOND
 from flyball.ledger.purse import Purse
 from flyball.ledger.records import Lease, Quota, Standing
@@ -27,6 +29,21 @@ def purse_with(*leases, now_ns=0):
 
 def standing(free, recalling=0, name="q"):
     return Standing(name, 1_000, 1_000 - free, 0, 0, None, recalling)
+
+
+class Hold(NamedTuple):
+    """A part of a reservation: so much of one lease."""
+
+    quota: str
+    unit: str
+    lease: str
+    amount: int
+
+
+def holds(reservation):
+    """What a call was admitted with, lease by lease."""
+    parts = zip(reservation.leases, reservation.amounts, strict=True)
+    return tuple(Hold(lease.quota, lease.unit, lease.id, amount) for lease, amount in parts)
 
 
 def reserved(purse, held):

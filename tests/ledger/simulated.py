@@ -8,7 +8,7 @@ import heapq
 import random
 from collections import Counter, deque
 
-from leasing import reserved
+from leasing import holds, reserved
 from memory_bank import MemoryBank
 
 from flyball.ledger import windows
@@ -441,7 +441,7 @@ class World:
 
     def look_at(self, worker, reservation):
         """What a call is admitted with is leased, alive, and of the windows in which it will count."""
-        for hold in reservation.holds:
+        for hold in holds(reservation):
             quota, slip = self.bank.quotas.get(hold.quota), self.bank.slips.get(hold.lease)
             if hold.lease == UNLEASED and self.plan["calm"]:
                 self.broken(f"{worker.name} admitted a call with {hold}, and nothing went wrong")
@@ -510,10 +510,10 @@ class World:
         """How a call ended, and what its attempts settle with."""
         state = self.rng.choices(("complete", "failed", "cancelled", "retried"), (14, 2, 2, 2))[0]
         state = "complete" if self.plan.get("spends_all") else state
-        reserved = {hold.unit: 0 for hold in reservation.holds}
+        reserved = {hold.unit: 0 for hold in holds(reservation)}
         for unit in reserved:
             by_quota = Counter()
-            for hold in reservation.holds:
+            for hold in holds(reservation):
                 by_quota[hold.quota] += hold.amount if hold.unit == unit else 0
             reserved[unit] = max(by_quota.values())
         entries = []
@@ -538,7 +538,7 @@ class World:
             if self.happens("excess"):
                 used[unit] += reserved.get(unit, 50) * 2
         charges = pay(reservation, used)
-        for quota in {hold.quota: hold.unit for hold in reservation.holds if hold.unit != "parallel"}.items():
+        for quota in {hold.quota: hold.unit for hold in holds(reservation) if hold.unit != "parallel"}.items():
             if sum(charge.amount for charge in charges if charge.quota == quota[0]) != used[quota[1]]:
                 self.broken(f"{used} was charged as {charges}")
         number = f"{template['id']}-{state}-{requests}"

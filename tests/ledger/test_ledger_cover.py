@@ -1,7 +1,7 @@
 """What is kept of a kind of calls from one to the next lets none in by what is no more."""
 
 import pytest
-from leasing import BANK, lease, purse_with, quota
+from leasing import BANK, holds, lease, purse_with, quota
 
 from flyball.ledger.bank import LEASE_NS, RENEW_NS
 from flyball.ledger.cover import NO_COVER, Cover
@@ -9,7 +9,7 @@ from flyball.ledger.records import NOTHING, Charge, Demand, Short, Take
 
 
 def lease_of(reservation):
-    [hold] = reservation.holds
+    [hold] = holds(reservation)
     return hold.lease
 
 
@@ -88,8 +88,8 @@ def test_a_later_quota_that_is_short_leaves_the_first_ones_whole_and_another_lea
 
     second = let_in(purse, cover, [10, 4])
 
-    assert [hold.amount for hold in second.holds] == [10, 1, 3]  # what is split between two takes more thought
-    assert let_in(purse, cover, [10, 4]).holds[1].lease not in {hold.lease for hold in first.holds}
+    assert [hold.amount for hold in holds(second)] == [10, 1, 3]  # what is split between two takes more thought
+    assert holds(let_in(purse, cover, [10, 4]))[1].lease not in {hold.lease for hold in holds(first)}
     assert (purse.free("q", 0), purse.free("r", 0)) == (70, 93)
     assert purse.at_once(cover, [80, 1], 0) is None
     assert (purse.free("q", 0), purse.free("r", 0)) == (70, 93)
@@ -103,6 +103,25 @@ def test_how_fast_calls_come_is_known_of_those_that_were_let_in_by_a_cover():
 
     assert purse.at_once(cover, [10], 2) is None
     assert purse.admit([Demand(quota(), 10)], RENEW_NS // 4) == Short((Take("q", 10, 10 + 4 * 100, 10),))
+
+
+def test_how_fast_calls_come_is_known_though_each_has_a_cover_of_its_own():
+    purse = purse_with(lease(100))
+    for _ in range(10):
+        let_in(purse, Cover.of([quota()]), [10], 1)
+
+    assert purse.admit([Demand(quota(), 10)], RENEW_NS // 4) == Short((Take("q", 10, 10 + 4 * 100, 10),))
+
+
+def test_calls_count_for_the_stretch_in_which_they_came():
+    purse, one, other = purse_with(lease(1_000)), Cover.of([quota()]), Cover.of([quota()])
+    for _ in range(20):
+        let_in(purse, one, [10], 1)
+    let_in(purse, other, [10], RENEW_NS)
+    let_in(purse, one, [10], RENEW_NS + 1)
+
+    # 200 in the stretch before and 20 in this one: two calls are no pace of their own.
+    assert purse.admit([Demand(quota(), 1_000)], RENEW_NS + 2) == Short((Take("q", 220, 220 + 220, 220),))
 
 
 def test_what_it_paid_for_is_charged_to_its_lease():

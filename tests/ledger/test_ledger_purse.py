@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from leasing import BANK, lease, purse_with, quota, reserved, standing
+from leasing import BANK, holds, lease, purse_with, quota, reserved, standing
 
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
 from flyball.ledger.cover import Cover
@@ -73,8 +73,8 @@ def test_calls_go_on_by_the_next_lease_once_the_one_that_let_them_in_does_no_mor
 
     after = purse.admit([Demand(quota(), 40)], what(purse, first))
 
-    assert [hold.lease for hold in before.holds] == [first.id]
-    assert [hold.lease for hold in after.holds] == [second.id]
+    assert [hold.lease for hold in holds(before)] == [first.id]
+    assert [hold.lease for hold in holds(after)] == [second.id]
 
 
 def test_what_let_calls_in_lets_none_in_under_a_lowered_limit_and_the_next_lease_does():
@@ -84,7 +84,7 @@ def test_what_let_calls_in_lets_none_in_under_a_lowered_limit_and_the_next_lease
     assert purse.admit([Demand(lowered, 40)], 1) == Short((Take("q", 40, 80, 40),))
     purse.receive(later := lease(100), asked_ns=1, now_ns=1)
     for _ in range(2):
-        assert [hold.lease for hold in purse.admit([Demand(lowered, 40)], 2).holds] == [later.id]
+        assert [hold.lease for hold in holds(purse.admit([Demand(lowered, 40)], 2))] == [later.id]
 
 
 def test_a_lease_is_not_spent_from_once_it_nears_its_end():
@@ -146,7 +146,7 @@ def test_a_parallel_slot_is_free_the_moment_its_call_settles():
 def test_soft_quotas_and_demands_of_nothing_need_no_lease():
     admitted = Purse().admit([Demand(quota(stop="soft"), 5), Demand(quota("r"), 0)], 0)
 
-    assert (admitted.holds, admitted.at_ns) == ((), None)
+    assert (holds(admitted), admitted.at_ns) == ((), None)
 
 
 def test_a_lost_lease_is_spent_from_no_more_and_its_calls_settle_all_the_same():
@@ -214,7 +214,7 @@ def test_while_the_bank_is_away_an_open_quota_lets_its_bound_through_and_no_more
     first = purse.admit(demands, 0, away=True)
     second = purse.admit(demands, 0, away=True)
 
-    assert [hold.amount for hold in first.holds] == [10, 50]
+    assert [hold.amount for hold in holds(first)] == [10, 50]
     assert second == Short((), refused="q")
     assert purse.settle(first, {"nano_usd": 15})[1] == Charge("q", UNLEASED, 5)
     assert isinstance(purse.admit(demands, 0, away=True), Reservation)
@@ -288,7 +288,7 @@ class PurseOfManyCalls(RuleBasedStateMachine):
             pay = self.purse.settle if last else self.purse.draw
             charges = pay(reservation, {"nano_usd": used, "requests": 1})
             for unit, level, amount in (("nano_usd", "a", used), ("requests", "b", 1)):
-                if any(hold.unit == unit for hold in reservation.holds):
+                if any(hold.unit == unit for hold in holds(reservation)):
                     assert sum(charge.amount for charge in charges if charge.quota == level) == amount
             self.spent.update({charge.lease: 0 for charge in charges})
             for charge in charges:

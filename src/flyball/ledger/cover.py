@@ -31,7 +31,7 @@ class Cover:
     """
 
     quotas: tuple[Quota, ...]
-    limits: tuple["Limit", ...]  # those that answers speak of, by unit
+    limits: tuple[Limit, ...]  # those that answers speak of, by unit
     least_tokens: int  # that one of them allows; `MOST` where none counts them
     least_nano_usd: int
     by_unit: Callable[[Mapping[Unit, int]], tuple[int, ...]]  # of amounts by unit, those of the quotas
@@ -40,7 +40,7 @@ class Cover:
     until_ns: int = 0  # so long without looking around
     bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
     calls: int = 0  # that were let in by them and that no pace has counted yet
-    era: Any = None
+    era: object | None = None
 
     @staticmethod
     def of(quotas: Iterable[Quota]) -> "Cover":

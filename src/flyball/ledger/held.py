@@ -25,7 +25,7 @@ class Held:
     pace: Pace  # of its quota
     asked: int = 0  # by all calls that it let in
     paced: int = 0  # of `asked`, what its pace knows of
-    unit: Unit = "requests"  # of its quota, from when the first call asks for it
+    unit: Unit = "requests"  # of its quota, from when the first call asks for it: before, nothing is let in by it
     ends_ns: int = 0  # monotonic
     # Calls are let in by it without looking around: to its end, that of its pace's stretch, or when it may run low.
     until_ns: int = 0

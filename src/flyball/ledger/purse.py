@@ -41,12 +41,13 @@ class Purse:
     _wanted: dict[str, Held] = field(default_factory=dict)  # those of _by_id whose idle part somebody waits for
     _bank_ns: int | None = None
     _number: int = 0
+    _uncounted: list[Cover] = field(default_factory=list)  # that let in calls of which no pace has heard
     _era: object = field(default_factory=object)  # another one with every change of leases that a cover may know
 
     # -- calls
 
     def admit(self, demands: Sequence[Demand], now_ns: int, *, away: bool = False) -> Reservation | Short:
-        """Reserve every demand, or none and say what to take for it. Soft quotas and demands of nothing hold nothing.
+        """Reserve every demand, or none and say what to take for it. Soft quotas hold nothing.
 
         Each quota is demanded of once. `away`: the bank did not answer in time; what is short is then spent unleased within the
         quota's bound, or refused. What is held of a quota whose amount was lowered since lets nothing in.
@@ -54,7 +55,6 @@ class Purse:
         cover = Cover.of([demand.quota for demand in demands])
         amounts = [demand.amount for demand in demands if demand.quota.stop == "hard"]
         if (at_once := self.at_once(cover, amounts, now_ns)) is not None:
-            self._counted(cover)
             return at_once
         hard = [demand for demand in demands if demand.quota.stop == "hard" and demand.amount > 0]
         lacking = [(demand, lack) for demand in hard if (lack := self._lack(demand, now_ns))]
@@ -129,6 +129,8 @@ class Purse:
                 self._put_back(leases, amounts, held)
                 return self.at_once(cover, amounts, now_ns) if self._look(cover, amounts, now_ns) else None
             held.asked = asked
+        if not cover.calls:
+            self._uncounted.append(cover)
         cover.calls += 1
         self._number = number = self._number + 1
         self._open[number] = leases, amounts
@@ -143,7 +145,7 @@ class Purse:
 
     def _look(self, cover: Cover, amounts: Sequence[int], now_ns: int) -> bool:
         """Find for each of its quotas a lease that has enough, by which its calls are let in for a while; whether there are."""
-        self._counted(cover)
+        self._count_calls()
         cover.era = None
         leases = []
         for quota, amount in zip(cover.quotas, amounts, strict=True):
@@ -158,11 +160,13 @@ class Purse:
         cover.bank_ns = max([held.bank_ns for held in leases])
         return True
 
-    def _counted(self, cover: Cover) -> None:
-        """The paces of its quotas know of the calls that it let in since they last heard."""
-        for held in cover.leases:
-            held.pace.calls += cover.calls
-        cover.calls = 0
+    def _count_calls(self) -> None:
+        """Paces hear of the calls that came since they last heard, in the stretch in which these came."""
+        for cover in self._uncounted:
+            for held in cover.leases:
+                held.pace.calls += cover.calls
+            cover.calls = 0
+        self._uncounted.clear()
 
     def _first(self, quota: Quota, amount: int, now_ns: int) -> Held | None:
         """The first lease that has anything, by which calls are let in from now on; None also where a limit has changed, which is heeded first."""
@@ -197,13 +201,15 @@ class Purse:
 
     def _paced(self, quota: str, now_ns: int) -> Pace:
         """The quota's pace, of the stretch that it is now."""
-        if (pace := self._noted(quota)) is None:
+        if (pace := self._told_pace(quota)) is None:
             pace = self._pace[quota] = Pace(now_ns)
         pace.roll(now_ns)
         return pace
 
-    def _noted(self, quota: str) -> Pace | None:
-        """The quota's pace, which knows of all that was asked; None: nothing was for long."""
+    def _told_pace(self, quota: str) -> Pace | None:
+        """The quota's pace, told of all that was asked; None where nothing was asked for long."""
+        if self._uncounted:
+            self._count_calls()
         for held in self._held.get(quota, ()):
             held.pace.now += held.asked - held.paced
             held.paced = held.asked
@@ -222,7 +228,7 @@ class Purse:
         return lack
 
     def _take(self, quota: str, lack: int, now_ns: int) -> Take:
-        pace = self._noted(quota)
+        pace = self._told_pace(quota)
         return Take(quota, lack, lack + min(pace.soon(now_ns) if pace else 0, MOST), lack)
 
     def _ahead(self, quota: Quota, now_ns: int) -> Take | None:
@@ -230,7 +236,7 @@ class Purse:
 
         Places of parallel calls come back: many calls need few of them, and who held more would keep others out.
         """
-        if quota.unit == "parallel" or (pace := self._noted(quota.id)) is None:
+        if quota.unit == "parallel" or (pace := self._told_pace(quota.id)) is None:
             return None
         soon = min(pace.soon(now_ns), MOST)
         free = self.free(quota.id, now_ns)
@@ -341,7 +347,7 @@ class Purse:
             if stale and not (held.stale and (held.free or held.given > held.told)):
                 continue
             wanted = held.id in self._wanted
-            pace = self._noted(held.quota)
+            pace = self._told_pace(held.quota)
             if held.free and (closing or wanted or pace is None or pace.is_still(now_ns)):
                 held.given += held.free
                 held.room = held.asked
@@ -367,7 +373,7 @@ class Purse:
             self._wanted.pop(held.id, None)
 
     def _drop(self, held: Held) -> None:
-        self._noted(held.quota)
+        self._told_pace(held.quota)  # of its last calls, while they are still found
         del self._by_id[held.id]
         self._wanted.pop(held.id, None)
         self._look_around(held)

@@ -103,17 +103,8 @@ class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
     amount: int
 
 
-class Hold(NamedTuple):
-    """A part of a reservation: so much of one lease (`UNLEASED`: of none, while the bank was away)."""
-
-    quota: str
-    unit: Unit
-    lease: str
-    amount: int
-
-
 class Leased(Protocol):
-    """What a reservation is of, as its purse keeps it."""
+    """A lease that a reservation is of, as its purse keeps it (`held`, which knows this module). `UNLEASED`: none, while the bank was away."""
 
     id: str
     quota: str
@@ -127,11 +118,6 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     at_ns: int | None  # the bank's time, inside the windows of all its leases; None: it has no lease, any clock does
     leases: Sequence[Leased] = ()
     amounts: Sequence[int] = ()
-
-    @property
-    def holds(self) -> tuple[Hold, ...]:
-        """The same, lease by lease."""
-        return tuple([Hold(one.quota, one.unit, one.id, n) for one, n in zip(self.leases, self.amounts, strict=True)])
 
 
 NOTHING = Reservation(0, None)  # what a call is promised that falls under no quota: there is nothing to keep of it
@@ -195,7 +181,7 @@ class Drift(NamedTuple):
     derived: int
 
 
-def _tokens(entry: Entry) -> int:
+def _tokens(entry: Entry) -> int:  # which every settlement asks for: a property takes longer
     return (
         entry.input_tokens
         + entry.cache_read_tokens

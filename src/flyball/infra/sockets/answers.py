@@ -1,6 +1,6 @@
 """Answers as they go to the socket: a head is looked at and written as a whole, where uvicorn does it header by header.
 
-The same bytes, the same errors. Knows HTTP's framing; knows no path and no caller.
+The same bytes for every head that uvicorn takes; logs no access. Knows HTTP's framing; knows no path and no caller.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, Reques
 _Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 _LINE = b"%b: %b\r\n".__mod__
-_CONTROLS = bytes({*range(32), 127} - {9})  # what no value has; a tab may be in one
+_CONTROLS = bytes({*range(32), 127} - {9})  # what no value has: uvicorn's HEADER_VALUE_RE
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-"  # names of nothing else need no second look
 _BODILESS = frozenset({204, 304})
 
@@ -37,19 +37,19 @@ class StraightCycle(RequestResponseCycle):
             raise RuntimeError(f"an answer begins with its head and not with {message['type']!r}")
         self.response_started, self.waiting_for_100_continue = True, False
         status = message["status"]
-        headers: _Headers = [*self.default_headers, *message.get("headers", ())]
+        headers: _Headers = [*self.default_headers, *map(tuple, message.get("headers", ()))]
         lines = b"".join(map(_LINE, headers))
         named = dict(headers)
         if b"".join(named).translate(None, _PLAIN):
             headers = _lowered(headers)
             lines, named = b"".join(map(_LINE, headers)), dict(headers)
-        # Each line has its own two: any more are in a value, and would end it.
+        # Each line has its own two: any more are in a value, which may have none.
         if len(lines) - len(lines.translate(None, _CONTROLS)) != 2 * len(headers):
             raise RuntimeError("a header's value has a control character")
-        if b"content-length" in named:
-            self.expected_content_length, self.chunked_encoding = int(_first(headers, b"content-length")), False
-        if b"transfer-encoding" in named and named[b"transfer-encoding"].lower() == b"chunked":
-            self.expected_content_length, self.chunked_encoding = 0, True
+        if b"transfer-encoding" in named and b"chunked" in map(bytes.lower, _said(headers, b"transfer-encoding")):
+            self.chunked_encoding = True
+        elif b"content-length" in named:
+            self.expected_content_length, self.chunked_encoding = int(_said(headers, b"content-length")[0]), False
         ending = b""
         if b"connection" in named and _closes(headers):
             self.keep_alive = False
@@ -93,11 +93,12 @@ def _lowered(headers: Iterable[tuple[bytes, bytes]]) -> _Headers:
     return [(name.lower(), value) for name, value in headers]
 
 
-def _first(headers: _Headers, sought: bytes) -> bytes:
-    return next(value for name, value in headers if name == sought)
+def _said(headers: _Headers, sought: bytes) -> list[bytes]:
+    """What is said under a name, line by line."""
+    return [value for name, value in headers if name == sought]
 
 
 def _closes(headers: _Headers) -> bool:
     """Whether the application itself ends the connection."""
-    said = [value for name, value in headers if name == b"connection"]
-    return any(token.strip().lower() == b"close" for value in said for token in value.split(b","))
+    tokens = (token for value in _said(headers, b"connection") for token in value.split(b","))
+    return any(token.strip().lower() == b"close" for token in tokens)

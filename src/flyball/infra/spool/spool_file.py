@@ -52,7 +52,7 @@ class SpoolFile:
         self._slot_of: dict[int, int] = {}  # part of the stream -> slot
         self._free = list(range(slots - 1, -1, -1))  # the last one released is the next one used: few pages stay warm
         self._released = 0
-        self.end = 0  # the position after the last record that is known of
+        self.end = 0  # the position after the last record that is known of; written here alone
         self._in_use_until = 0  # the end of the part whose slot is in use
         self._in_use_at = 0  # where in memory position 0 would be if all of the stream were as that slot
         self._follows = False  # another process appends, and this one releases
