@@ -5,6 +5,7 @@ import pytest
 from memory_bank import MemoryBank
 from surroundings import KEY
 
+from flyball.gateway.quota_errors import told_headers
 from flyball.kit.clock import FixedClock, SystemClock
 from flyball.ledger.cover import Cover
 from flyball.ledger.lender import Lender
@@ -130,14 +131,40 @@ async def known(clock):
 
 
 async def test_what_is_let_in_between_two_looks_is_taken_off(known):
-    told = [known.after(Cover.of([quota()]), [3]) for _ in range(4)]
+    told = [known.after(Cover.of([quota()]), [3]).limits for _ in range(4)]
 
     assert [one.remaining for [one] in told] == [7, 4, 1, 0]
-    assert told[0] == [Told("requests", 10, 7, NOON + 3_600 * SECOND)]
+    assert told[0] == (Told("requests", 10, 7, NOON + 3_600 * SECOND),)
+
+
+async def test_calls_of_a_kind_that_come_at_once_are_told_the_same_and_each_is_taken_off_for_the_next(known, clock):
+    cover = Cover.of([quota()])
+    told = [known.after(cover, [1]) for _ in range(3)]
+    assert [one.remaining for each in told for one in each.limits] == [9, 9, 9]
+
+    clock.advance(0.02)
+
+    assert [one.remaining for one in known.after(cover, [1]).limits] == [6]
+
+
+async def test_what_one_teller_told_no_other_tells(known, clock):
+    cover = Cover.of([quota()])
+    assert known.after(cover, [1]).limits
+
+    assert Standings(known.still, clock).after(cover, [1]).limits == ()
+
+
+async def test_each_dialect_is_told_in_its_own_words(known):
+    cover = Cover.of([quota()])
+    words = [told_headers(known.after(cover, [1]), dialect) for dialect in ("openai_chat", "anthropic_messages") * 2]
+
+    assert words[0] == words[2] != words[1] == words[3]
+    assert (b"x-ratelimit-remaining-requests", b"9") in words[0]
+    assert (b"anthropic-ratelimit-requests-remaining", b"9") in words[1]
 
 
 async def test_no_more_is_told_than_a_limit_that_was_lowered_since(known):
-    [told] = known.after(Cover.of([quota(amount=4)]), [1])
+    [told] = known.after(Cover.of([quota(amount=4)]), [1]).limits
 
     assert (told.limit, told.remaining) == (4, 4)
 
@@ -149,14 +176,14 @@ async def test_another_window_begins_with_all_of_it(known, clock):
     known.after(Cover.of([quota()]), [0])
     await known.look()
 
-    [told] = known.after(Cover.of([quota()]), [2])
+    [told] = known.after(Cover.of([quota()]), [2]).limits
 
     assert (told.remaining, told.resets_ns) == (8, NOON + 2 * 3_600 * SECOND)
 
 
 async def test_what_was_looked_at_too_long_ago_is_not_told_and_what_nobody_uses_is_not_looked_at(known, clock):
     clock.advance(6)
-    assert known.after(Cover.of([quota()]), [1]) == []
+    assert known.after(Cover.of([quota()]), [1]).limits == ()
 
     clock.advance(11)
     asked = known.still.asked
@@ -166,7 +193,7 @@ async def test_what_was_looked_at_too_long_ago_is_not_told_and_what_nobody_uses_
 
 @pytest.mark.parametrize("other", [quota("nano_usd"), quota("parallel", window="total"), quota(stop="soft")])
 async def test_budgets_and_what_stops_nobody_have_no_such_headers(known, other):
-    assert known.after(Cover.of([other]), [1]) == []
+    assert known.after(Cover.of([other]), [1]).limits == ()
 
 
 async def test_what_has_no_end_tells_none(clock):
@@ -176,5 +203,5 @@ async def test_what_has_no_end_tells_none(clock):
     standings.after(Cover.of([quota(window="total")]), [1])
     await standings.look()
 
-    [told] = standings.after(Cover.of([quota(window="total")]), [1])
+    [told] = standings.after(Cover.of([quota(window="total")]), [1]).limits
     assert told.resets_ns is None

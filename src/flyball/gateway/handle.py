@@ -13,7 +13,7 @@ from .errand import Errand
 from .exchange import Exchange
 from .house import House
 from .identify import identify
-from .quota_errors import limit_headers
+from .quota_errors import told_headers
 from .read import read
 from .record import Entry
 from .reserve import reserve
@@ -58,8 +58,9 @@ async def _answered(speech: Speech, house: House, snapshot: Snapshot, entry: Ent
                 project = snapshot.projects[entry.caller.project]
                 await reserve(house.till, project, entry, asked, house.expectations)
                 if entry.cover.limits and (told := house.standings.after(entry.cover, entry.promised)):
-                    entry.tells_limits = True
-                    speech.headers += limit_headers(told, route.dialect.name, house.clock.now_ns())
+                    headers = told_headers(told, route.dialect.name)
+                    entry.tells_limits = bool(headers)
+                    speech.headers += headers
             patience = Patience(house.clock, seconds=house.deadline_seconds)
             streamed = asked.stream and verb == "generate"
             early = house.early_keep_alive_seconds if streamed else 0

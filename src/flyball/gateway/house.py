@@ -8,7 +8,7 @@ from flyball.infra.sockets.http_over_unix import HttpOverUnix
 from flyball.kit.addresses import Network
 from flyball.kit.clock import Clock
 from flyball.ledger.cover import Cover
-from flyball.ledger.told import Told
+from flyball.ledger.told import Telling
 from flyball.llm.wire import Wire
 from flyball.projects.key_refusals import KeyRefusals
 from flyball.projects.key_uses import KeyUses
@@ -33,7 +33,7 @@ class Snapshots(Protocol):
 class Standings(Protocol):
     """What this worker knows of limits."""
 
-    def after(self, cover: Cover, amounts: Sequence[int]) -> Sequence[Told]:
+    def after(self, cover: Cover, amounts: Sequence[int]) -> Telling | None:
         """How they stand after a call was let in that may take so much; nothing of what is not known."""
         ...
 
@@ -41,9 +41,9 @@ class Standings(Protocol):
 class NoStandings:
     """Knows nothing of any limit."""
 
-    def after(self, cover: Cover, amounts: Sequence[int]) -> Sequence[Told]:  # noqa: ARG002 -- the port's shape
+    def after(self, cover: Cover, amounts: Sequence[int]) -> Telling | None:  # noqa: ARG002 -- the port's shape
         """Nothing."""
-        return ()
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from flyball.kit.clock import NANOSECONDS, to_datetime
 from flyball.ledger.errors import QuotaReachedError
 from flyball.ledger.records import Quota
-from flyball.ledger.told import Told
+from flyball.ledger.told import Telling, Told
 from flyball.ledger.wording import amount_text, window_words
 
 from .errors import GatewayError
@@ -81,6 +81,14 @@ def _headers(reached: QuotaReachedError, dialect: str) -> tuple[Header, ...]:
         return ()
     told = Told(quota.unit, standing.limit, standing.free, standing.frees_ns)
     return limit_headers((told,), dialect, reached.at_ns)
+
+
+def told_headers(telling: Telling, dialect: str) -> tuple[Header, ...]:
+    """How limits stand, worded once for all who are told the same."""
+    headers: tuple[Header, ...] | None = telling.worded.get(dialect)
+    if headers is None:
+        headers = telling.worded[dialect] = limit_headers(telling.limits, dialect, telling.now_ns)
+    return headers
 
 
 def limit_headers(limits: Sequence[Told], dialect: str, now_ns: int) -> tuple[Header, ...]:

@@ -41,6 +41,7 @@ class Cover:
     bank_ns: int = 0  # the bank's time at monotonic 0, or a little before
     calls: int = 0  # that were let in by them and that no pace has counted yet
     era: object | None = None
+    telling: Any = None  # how its limits stood lately; kept by whoever tells
 
     @staticmethod
     def of(quotas: Iterable[Quota]) -> "Cover":

@@ -1,14 +1,15 @@
 """How much of a limit is left, as this worker knows without asking: for headers of answers, which decide nothing.
 
 A task beside the calls looks once a second at the counters of those limits that calls lately fell under; between two looks what was
-let in here is taken off. So what is told is never more than there was a second ago, less what this worker let in since; what others
-leased since then it does not know. What was looked at too long ago, or never, is not told.
+let in here is taken off, a fiftieth of a second later at the most. So what is told is never more than there was a second ago, less what
+this worker had let in shortly before; what others leased since then it does not know. What was looked at too long ago, or never, is not told.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ from .records import Quota, Unit
 from .windows import ends_ns, is_rolling
 
 LOOK_SECONDS = 1.0
+_SAME_NS = NANOSECONDS // 50  # calls of a kind that come so soon after another are told what that was told
 _KEPT_NS = 5 * NANOSECONDS  # what was looked at longer ago is not told
 _ASKED_NS = 10 * NANOSECONDS  # what no call fell under for so long is not looked at
 _MOST_LOOKED_AT = 500
@@ -36,6 +38,19 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     limit: int
     remaining: int
     resets_ns: int | None
+
+
+class Telling:
+    """How the limits of a kind of calls stood at `now_ns`. `worded`: what callers of each dialect are told, kept by whoever words it."""
+
+    __slots__ = ("limits", "look", "now_ns", "until_ns", "worded")
+
+    def __init__(self, limits: tuple[Told, ...], now_ns: int, look: object, until_ns: int) -> None:
+        self.limits = limits
+        self.now_ns = now_ns
+        self.look = look  # that it comes from
+        self.until_ns = until_ns  # monotonic: so long the next calls of the kind are told the same
+        self.worded: dict[str, Any] = {}
 
 
 class _Known:
@@ -53,9 +68,13 @@ class _Known:
         self.free = 0  # what was free, and what had been taken by then
         self.ends_ns: int | None = None  # of its window, where it is one of the calendar
 
-    def begin_window(self, quota: Quota, amount: int, now_ns: int) -> None:
-        """Another window has begun, with a call that may take `amount` of it."""
-        self.free, self.ends_ns = quota.amount + self.taken - amount, ends_ns(quota.window, now_ns)
+    def told(self, quota: Quota, amount: int, now_ns: int) -> Told:
+        """How it stands after a call was let in that may take `amount` of it."""
+        if self.ends_ns is not None and now_ns >= self.ends_ns:  # another window has begun
+            self.free, self.ends_ns = quota.amount + self.taken - amount, ends_ns(quota.window, now_ns)
+        remaining = max(0, min(self.free - self.taken, quota.amount))
+        resets_ns = now_ns + self.rolls_ns if self.rolls_ns else self.ends_ns
+        return Told(quota.unit, quota.amount, remaining, resets_ns)
 
 
 class Standings:
@@ -65,32 +84,35 @@ class Standings:
         self._bank = bank
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._look = object()  # the last one
 
-    def after(self, cover: Cover, amounts: Sequence[int]) -> Sequence[Told]:
-        """How it stands after a call was let in that may take so much; nothing of what is not known. Cheap where there is no limit."""
-        told: list[Told] = []
-        if not cover.limits:
-            return told
-        now_ns, asked_ns = self._clock.now_ns(), self._clock.monotonic_ns()
-        for each in cover.limits:  # those of one unit follow each other
+    def after(self, cover: Cover, amounts: Sequence[int]) -> Telling:
+        """How it stands after a call was let in that may take so much; nothing of what is not known."""
+        asked_ns = self._clock.monotonic_ns()
+        telling: Telling | None = cover.telling
+        if telling is not None and asked_ns < telling.until_ns and telling.look is self._look:
+            for each in cover.limits:
+                each.known.taken += amounts[each.place]
+            return telling
+        now_ns = self._clock.now_ns()
+        told = self._looked_up(cover, amounts, now_ns, asked_ns)
+        cover.telling = telling = Telling(told, now_ns, self._look, asked_ns + _SAME_NS)
+        return telling
+
+    def _looked_up(self, cover: Cover, amounts: Sequence[int], now_ns: int, asked_ns: int) -> tuple[Told, ...]:
+        tightest: dict[str, Told] = {}
+        for each in cover.limits:
             quota, known = each.quota, each.known
             if known is None or known.teller is not self:
                 known = each.known = self._known.get(quota.id) or self._begin(quota)
             amount = amounts[each.place]
             known.asked_ns = asked_ns
-            known.taken = taken = known.taken + amount
-            if asked_ns > known.kept_ns:
-                continue
-            if known.ends_ns is not None and now_ns >= known.ends_ns:
-                known.begin_window(quota, amount, now_ns)
-            left, limit, rolls_ns = known.free - taken, quota.amount, known.rolls_ns
-            remaining = 0 if left < 0 else left if left < limit else limit  # noqa: FURB136 -- for every call, and a function takes longer
-            one = Told(quota.unit, limit, remaining, now_ns + rolls_ns if rolls_ns else known.ends_ns)
-            if not told or told[-1].unit != one.unit:
-                told.append(one)
-            elif remaining < told[-1].remaining:
-                told[-1] = one
-        return told
+            known.taken += amount
+            if asked_ns <= known.kept_ns:
+                told = known.told(quota, amount, now_ns)
+                if (other := tightest.get(told.unit)) is None or told.remaining < other.remaining:
+                    tightest[told.unit] = told
+        return tuple(tightest.values())
 
     def _begin(self, quota: Quota) -> _Known:
         known = self._known[quota.id] = _Known(quota, self)
@@ -112,6 +134,7 @@ class Standings:
             # What was let in while the question was on its way is in the answer or not: it stays taken off.
             known.free, known.kept_ns = standing.free + taken[name], now_ns + _KEPT_NS
             known.ends_ns = ends_ns(known.quota.window, self._clock.now_ns())
+        self._look = object()
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
