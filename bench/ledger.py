@@ -94,11 +94,11 @@ async def row(server: EmbeddedPostgres, database: Database, folder: Path, count:
             made = [in_organisation(quota, organisation) for quota in declared]
             await serve(lender, made, organisation, 200)  # leases come, expectations settle
             took = [await serve(lender, made, organisation, calls // ROUNDS) for _ in range(ROUNDS)]
-            began, began_there, moved = time.process_time(), seconds_of(server), 0
+            began, began_there = time.process_time(), seconds_of(server)
             while spool.waiting_bytes:
-                moved += await drain.move()
-            delivery = (time.process_time() - began) * 1e6 / max(1, moved)
-            there = (seconds_of(server) - began_there) * 1e6 / max(1, moved)
+                await drain.move()
+            delivery = (time.process_time() - began) * 1e6 / drain.delivered
+            there = (seconds_of(server) - began_there) * 1e6 / drain.delivered
     async with database.owner_connection() as connection:
         for quota in declared:
             await quota_store.remove(connection, quota.id, clock.now_ns())
