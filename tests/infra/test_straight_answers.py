@@ -51,7 +51,7 @@ def head(*headers, status=200):
     return {"type": START, "status": status, "headers": headers}
 
 
-def piece(body, more=False):  # noqa: FBT002 -- as it is called below
+def piece(body, *, more=False):
     return {"type": BODY, "body": body, "more_body": more}
 
 
@@ -75,7 +75,7 @@ values = st.one_of(
 headers = st.lists(st.tuples(names, values), max_size=4)
 messages = st.one_of(
     st.builds(lambda lines, status: head(*lines, status=status), headers, st.sampled_from([200, 204, 304, 404])),
-    st.builds(piece, st.sampled_from([b"", b"hello", b"\x00" * 20]), st.booleans()),
+    st.builds(piece, st.sampled_from([b"", b"hello", b"\x00" * 20]), more=st.booleans()),
     st.just({"type": "http.response.trailers"}),
 )
 

@@ -31,6 +31,19 @@ def standing(free, recalling=0, name="q"):
     return Standing(name, 1_000, 1_000 - free, 0, 0, None, recalling)
 
 
+def lost(purse, first):
+    """The bank has a lease no more; when the next call comes."""
+    purse.renewed([first.id], {}, asked_ns=1, now_ns=2)
+    return 2
+
+
+def ending_sooner(purse, first):
+    """A renewal says that a lease ends sooner; a time after that end."""
+    told = lease(100, id=first.id, expires_ns=BANK + 10)
+    purse.renewed([first.id], {first.id: told}, asked_ns=1, now_ns=2)
+    return 20
+
+
 class Hold(NamedTuple):
     """A part of a reservation: so much of one lease."""
 

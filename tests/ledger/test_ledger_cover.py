@@ -1,7 +1,7 @@
 """What is kept of a kind of calls from one to the next lets none in by what is no more."""
 
 import pytest
-from leasing import BANK, holds, lease, purse_with, quota
+from leasing import BANK, ending_sooner, holds, lease, lost, purse_with, quota
 
 from flyball.ledger.bank import LEASE_NS, RENEW_NS
 from flyball.ledger.cover import NO_COVER, Cover
@@ -16,17 +16,6 @@ def lease_of(reservation):
 def let_in(purse, cover, amounts, now_ns=0):
     """As every call comes."""
     return purse.at_once(cover, amounts, now_ns) or purse.admit(cover.demands(amounts), now_ns)
-
-
-def lost(purse, first):
-    purse.renewed([first.id], {}, asked_ns=1, now_ns=2)
-    return 2
-
-
-def ending_sooner(purse, first):
-    told = lease(100, id=first.id, expires_ns=BANK + 10)
-    purse.renewed([first.id], {first.id: told}, asked_ns=1, now_ns=2)
-    return 20
 
 
 def given_back(purse, first):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from leasing import BANK, holds, lease, purse_with, quota, reserved, standing
+from leasing import BANK, ending_sooner, holds, lease, lost, purse_with, quota, reserved, standing
 
 from flyball.ledger.bank import AGAIN_NS, AWAY_NS, LEASE_NS, PATIENCE_NS, RENEW_NS, SECOND, WANTED_NS
 from flyball.ledger.cover import Cover
@@ -47,17 +47,6 @@ def test_what_was_reserved_of_the_first_quotas_is_put_back_whole_where_a_later_o
     assert [purse.free(name, 1) for name in "qrs"] == [93, 100, 3]
     assert purse.admit([Demand(one, 100)], 1) == Short((Take("q", 7, 7 + 7, 7),))
     assert purse.admit([Demand(two, 110)], 1) == Short((Take("r", 10, 10, 10),))
-
-
-def lost(purse, first):
-    purse.renewed([first.id], {}, asked_ns=1, now_ns=2)
-    return 2
-
-
-def ending_sooner(purse, first):
-    told = lease(100, id=first.id, expires_ns=BANK + 10)
-    purse.renewed([first.id], {first.id: told}, asked_ns=1, now_ns=2)
-    return 20
 
 
 def emptied(purse, first):
